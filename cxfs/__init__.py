@@ -1,0 +1,18 @@
+"""cxfs mounts a CX account as a directory. This is the map of the package; nothing happens here.
+
+What moves, and in which room each part of it lives:
+
+                core decides    remote asks CX   local remembers   fs does the work
+    names       entries         files            metadata          tree
+    reads       readahead       transport        blocks            reader
+    writes      uploads         transport        outbox            uploader
+
+Around the table: `core/errors` are the words for failure, `core/names` how names are shown, `core/ranges` the byte
+arithmetic, `core/retry` when to try again; `remote/session` sends every request; `fs/filesystem` is the whole without a
+kernel; `fuse` the kernel's side of it; `config` and `credentials` say who and where; `daemon` puts everything together;
+`cli` is the command line; `server` is a CX server of its own, which shares no code with the rest.
+
+Imports go one way (pyproject.toml, import-linter): cli > daemon | server > fuse | config | credentials > fs > remote | local > core.
+"""
+
+__version__ = "0.1.0"

@@ -1,0 +1,1 @@
+"""Core decides: types, rules and tables. No I/O, no clock, no randomness, no logging."""

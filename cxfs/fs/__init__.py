@@ -1,0 +1,1 @@
+"""Fs the file system without a kernel: joins remote and local by core's decisions."""

@@ -1,0 +1,1 @@
+"""Fuse the kernel's side: numbers in, errno out. No rule about files lives here."""

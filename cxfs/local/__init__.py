@@ -1,0 +1,1 @@
+"""Local what this machine remembers: plain blocking Python, no network, no trio."""
