@@ -1,1 +1,1 @@
-"""Fs the file system without a kernel: joins remote and local by core's decisions."""
+"""The file system without a kernel: joins remote and local by the decisions of core. Raises only CxfsError."""

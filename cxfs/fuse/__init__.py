@@ -1,1 +1,1 @@
-"""Fuse the kernel's side: numbers in, errno out. No rule about files lives here."""
+"""The kernel's side: inode numbers in, attributes and errno out. No rule about files lives here."""

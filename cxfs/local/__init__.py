@@ -1,1 +1,1 @@
-"""Local what this machine remembers: plain blocking Python, no network, no trio."""
+"""What this machine remembers: plain blocking Python. No network, no trio."""

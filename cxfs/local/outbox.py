@@ -1,0 +1,245 @@
+"""What was accepted and is not on the server yet: a journal in SQLite beside the drafts. All of it is precious.
+
+The order of steps, written down once, here:
+
+    close   bytes into the draft, then the row, then the commit: survives a kill of the daemon
+    fsync   bytes, fdatasync of draft and folder, row, commit with full sync: survives power loss
+    sent    the row is deleted and committed, then the draft's name: a crash between leaves a draft without a row,
+            which was never accepted or is on the server, and is cleared at the next start
+
+A row whose draft is missing or that cannot be read is set aside in `quarantine` and reported, never deleted. Plain
+blocking calls, one at a time (the caller's limiter sees to it).
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import secrets
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from cxfs.core.entries import EntryName, TreePath, Uuid
+from cxfs.core.errors import CxfsError
+from cxfs.core.ranges import ByteRange, RangeSet
+from cxfs.local.drafts import Draft
+
+log = logging.getLogger(__name__)
+
+SCHEMA_VERSION: Final = 1
+
+_SCHEMA: Final = """
+CREATE TABLE changes (
+    id TEXT PRIMARY KEY,            -- also the draft's file name
+    generation INTEGER NOT NULL,    -- of the content that this row speaks of
+    inode INTEGER NOT NULL,         -- the kernel's number, kept over a restart
+    parent TEXT NOT NULL,           -- UUID of the folder
+    path TEXT NOT NULL,             -- where it goes, by names, as last known
+    object TEXT,                    -- UUID, when it is a new version of something; else it is new
+    base_version INTEGER,           -- that the draft began from
+    base_size INTEGER NOT NULL,     -- bytes of that version
+    base_bytes INTEGER NOT NULL,    -- bytes from the start that may still be the base's
+    size INTEGER NOT NULL,
+    held TEXT NOT NULL,             -- JSON [[start, stop], …]: bytes present in the draft
+    modified_ms INTEGER NOT NULL,
+    sealed_sha1 BLOB,               -- of the content last handed over whole: was an answer lost, this recognises it
+    parked TEXT                     -- why it is not retried
+) STRICT;
+CREATE TABLE quarantine (row TEXT NOT NULL, reason TEXT NOT NULL) STRICT;
+CREATE TABLE inodes (object TEXT PRIMARY KEY, inode INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeRow:
+    """One accepted change, as the journal holds it. Sizes in bytes, time in milliseconds since the epoch, UTC."""
+
+    id: str
+    generation: int
+    inode: int
+    parent: Uuid
+    path: TreePath
+    object: Uuid | None
+    base_version: int | None
+    base_size: int
+    base_bytes: int
+    size: int
+    held: tuple[ByteRange, ...]
+    modified_ms: int
+    sealed_sha1: bytes | None
+    parked: str | None
+
+    @property
+    def name(self) -> EntryName:
+        """The last name of its path."""
+        return self.path.names[-1]
+
+
+class Outbox:
+    """The journal and the drafts below `folder`, which is private to this account and held by one daemon."""
+
+    def __init__(self, folder: Path) -> None:
+        self._drafts = folder / "drafts"
+        self._drafts.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._db = sqlite3.connect(folder / "journal.sqlite", check_same_thread=False, isolation_level=None)
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=NORMAL")
+        self._prepare_schema()
+        self._inodes: dict[Uuid, int] = {
+            Uuid(name): number for name, number in self._db.execute("SELECT object, inode FROM inodes")
+        }
+
+    def _prepare_schema(self) -> None:
+        (version,) = self._db.execute("PRAGMA user_version").fetchone()
+        if version > SCHEMA_VERSION:
+            raise CxfsError(f"the journal in {self._drafts.parent} was written by a newer cxfs; use that one")
+        if version == 0:
+            with self._transaction():
+                for statement in _SCHEMA.split(";"):
+                    self._db.execute(statement)
+                self._db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+
+    # ------------------------------------------------------------ drafts
+
+    def new_draft(self, *, size: int, base_bytes: int) -> tuple[str, Draft]:
+        """An empty (sparse) draft and its id. Nothing is accepted yet: that is what `record` does."""
+        change_id = secrets.token_hex(12)
+        draft = Draft(self._drafts / change_id, size=size, base_bytes=base_bytes, held=RangeSet(), create=True)
+        return change_id, draft
+
+    def open_draft(self, row: ChangeRow) -> Draft:
+        """The draft of a recovered row."""
+        held = RangeSet(row.held)
+        return Draft(self._drafts / row.id, size=row.size, base_bytes=row.base_bytes, held=held, create=False)
+
+    def draft_bytes(self) -> int:
+        """What all drafts take on disk, in bytes."""
+        return sum(file.stat().st_blocks * 512 for file in self._drafts.iterdir())
+
+    # ------------------------------------------------------------ the journal
+
+    def record(self, row: ChangeRow, draft: Draft, *, durable: bool = False) -> None:
+        """Accepts a change, or what is newly known of it; durable against power loss when asked."""
+        if durable:
+            draft.make_durable()
+        values = (
+            row.id, row.generation, row.inode, row.parent, str(row.path), row.object, row.base_version, row.base_size,
+            row.base_bytes, row.size, json.dumps(row.held), row.modified_ms, row.sealed_sha1, row.parked,
+        )  # fmt: skip
+        with self._transaction(durable=durable):
+            self._db.execute(f"INSERT OR REPLACE INTO changes VALUES ({','.join('?' * len(values))})", values)  # noqa: S608 - only placeholders
+
+    def sealed(self, change_id: str, sha1: bytes) -> None:
+        """Every byte of the content with this digest was handed over; its answer may get lost."""
+        self._db.execute("UPDATE changes SET sealed_sha1 = ? WHERE id = ?", (sha1, change_id))
+
+    def sent(self, change_id: str, generation: int, object_id: Uuid, inode: int | None) -> bool:
+        """The server has this generation: True when that settles the change, False when a newer one was recorded.
+
+        `inode` is the number to remember for the object where it is not the one that its UUID gives.
+        """
+        with self._transaction():
+            if inode is not None:
+                self._db.execute("INSERT OR REPLACE INTO inodes VALUES (?, ?)", (object_id, inode))
+            deleted = self._db.execute(
+                "DELETE FROM changes WHERE id = ? AND generation <= ?", (change_id, generation)
+            ).rowcount
+            newer = self._db.execute("SELECT 1 FROM changes WHERE id = ?", (change_id,)).fetchone()
+        if inode is not None:
+            self._inodes[object_id] = inode
+        return bool(deleted) or newer is None
+
+    def discard(self, change_id: str) -> None:
+        """The user took the change back (deleted or replaced the file): row first, then draft."""
+        self._db.execute("DELETE FROM changes WHERE id = ?", (change_id,))
+        self.erase(change_id)
+
+    def erase(self, change_id: str) -> None:
+        """Removes the name of a draft that no row speaks of any more."""
+        (self._drafts / change_id).unlink(missing_ok=True)
+
+    def recover(self) -> list[ChangeRow]:
+        """Every change accepted before; what cannot be read is quarantined, and drafts without a row are cleared."""
+        rows: list[ChangeRow] = []
+        for raw in self._db.execute("SELECT * FROM changes").fetchall():
+            try:
+                row = _row_from(raw)
+                if not (self._drafts / row.id).is_file():
+                    raise FileNotFoundError(f"its draft {row.id} is missing")  # noqa: TRY301 - one way out for a bad row
+            except (ValueError, TypeError, CxfsError, OSError) as error:
+                self._quarantine(raw, str(error))
+            else:
+                rows.append(row)
+        kept = {row.id for row in rows} | {name for (name,) in self._quarantined_ids()}
+        for file in self._drafts.iterdir():
+            if file.name not in kept:
+                file.unlink()
+        return rows
+
+    def _quarantine(self, raw: tuple[object, ...], reason: str) -> None:
+        log.error("a journal row cannot be read and is set aside: %s", reason)
+        with self._transaction():
+            self._db.execute("INSERT INTO quarantine VALUES (?, ?)", (json.dumps([repr(v) for v in raw]), reason))
+            self._db.execute("DELETE FROM changes WHERE id = ?", (raw[0],))
+
+    def _quarantined_ids(self) -> Iterator[tuple[str]]:
+        for (row,) in self._db.execute("SELECT row FROM quarantine"):
+            yield (json.loads(row)[0].strip("'"),)
+
+    # ------------------------------------------------------------ inode numbers
+
+    def inode_of(self, object_id: Uuid) -> int | None:
+        """The number an object got before it had a UUID, or took over from a file it replaced."""
+        return self._inodes.get(object_id)
+
+    def close(self) -> None:
+        """Ends the journal's connection; everything recorded is committed already."""
+        self._db.close()
+
+    @contextmanager
+    def _transaction(self, *, durable: bool = False) -> Iterator[None]:
+        if durable:  # in WAL mode only FULL syncs the log at each commit (sqlite.org/pragma.html#pragma_synchronous)
+            self._db.execute("PRAGMA synchronous=FULL")
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        else:
+            self._db.execute("COMMIT")
+        finally:
+            if durable:
+                self._db.execute("PRAGMA synchronous=NORMAL")
+
+
+def _row_from(raw: tuple[object, ...]) -> ChangeRow:
+    (change_id, generation, inode, parent, path, object_id, base_version, base_size, base_bytes, size, held, modified_ms,
+     sealed_sha1, parked) = raw  # fmt: skip
+    ranges = tuple(ByteRange(start, stop) for start, stop in json.loads(str(held)))
+    return ChangeRow(
+        id=str(change_id),
+        generation=_number(generation),
+        inode=_number(inode),
+        parent=Uuid.parse(str(parent)),
+        path=TreePath.parse(str(path)),
+        object=None if object_id is None else Uuid.parse(str(object_id)),
+        base_version=None if base_version is None else _number(base_version),
+        base_size=_number(base_size),
+        base_bytes=_number(base_bytes),
+        size=_number(size),
+        held=ranges,
+        modified_ms=_number(modified_ms),
+        sealed_sha1=sealed_sha1 if isinstance(sealed_sha1, bytes) else None,
+        parked=None if parked is None else str(parked),
+    )
+
+
+def _number(value: object) -> int:
+    if not isinstance(value, int):
+        raise TypeError(f"expected a number, found {value!r}")
+    return value
