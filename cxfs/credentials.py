@@ -14,13 +14,13 @@ import shlex
 import stat
 import subprocess
 import time
-from typing import Final, NoReturn, TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from cxfs.core.errors import CxfsError
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
 VARIABLE: Final = "CXFS_ACCESS_TOKEN"
 
