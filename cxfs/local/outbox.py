@@ -32,6 +32,10 @@ log = logging.getLogger(__name__)
 
 SCHEMA_VERSION: Final = 1
 
+INODES_MAX: Final = 100_000
+"""Numbers remembered beyond those that UUIDs give (about 20 MB); past it the oldest fall back to their UUID's number
+at the next mount."""
+
 _SCHEMA: Final = """
 CREATE TABLE changes (
     id TEXT PRIMARY KEY,            -- also the draft's file name
@@ -50,7 +54,7 @@ CREATE TABLE changes (
     parked TEXT                     -- why it is not retried
 ) STRICT;
 CREATE TABLE quarantine (row TEXT NOT NULL, reason TEXT NOT NULL) STRICT;
-CREATE TABLE inodes (object TEXT PRIMARY KEY, inode INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE inodes (object TEXT PRIMARY KEY, inode INTEGER NOT NULL) STRICT;
 """
 
 
@@ -89,6 +93,7 @@ class Outbox:
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=NORMAL")
         self._prepare_schema()
+        self._db.execute("DELETE FROM inodes WHERE rowid <= (SELECT max(rowid) FROM inodes) - ?", (INODES_MAX,))
         self._inodes: dict[Uuid, int] = {
             Uuid(name): number for name, number in self._db.execute("SELECT object, inode FROM inodes")
         }
