@@ -1,0 +1,37 @@
+"""The command line: arguments in, exit codes and one-line errors out. Decides nothing; the rooms below do.
+
+One file a command or group of commands, imported when it is called for: `cxfs --version` loads no HTTP and no FUSE.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import NoReturn
+
+
+def main() -> NoReturn:
+    """The console script `cxfs`."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """One command line to its exit status; an error is one line on stderr, after its traceback when debugging."""
+    from cxfs.cli.root import cxfs
+
+    debugging = bool(os.environ.get("CXFS_DEBUG"))
+    try:
+        status = cxfs.main(args=list(arguments), prog_name="cxfs", standalone_mode=False)
+    except Exception as error:  # noqa: BLE001  # the last resort: whatever it is, it ends as one line and a status
+        from cxfs.cli.exits import refusal_of
+
+        if debugging:
+            sys.excepthook(type(error), error, error.__traceback__)
+        refusal = refusal_of(error)
+        sys.stderr.write(f"cxfs: {refusal.text}\n")
+        return refusal.code
+    return status if isinstance(status, int) else 0

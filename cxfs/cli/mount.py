@@ -1,0 +1,102 @@
+"""`cxfs mount`: checks what can be checked before, then becomes the daemon. Serves no request itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import click
+
+from cxfs import config
+from cxfs.cli import logs, profiles
+from cxfs.cli.exits import Exit
+from cxfs.cli.words import COUNT, SECONDS, SIZE, MountWords, parse_words
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cxfs.credentials import AccessToken
+
+
+@click.command("mount", short_help="Mount an account at a folder.")
+@profiles.option
+@click.option("-f", "--foreground", is_flag=True, help="Stay in the terminal; Ctrl-C unmounts.")
+@click.option(
+    "-o", "texts", multiple=True, metavar="OPTIONS", help="Options as in fstab: ro,uid=…,umask=…,allow_other,…"
+)
+@click.option("--metadata-ttl", "metadata_ttl_s", type=SECONDS, help="How long names and sizes are believed (30).")
+@click.option("--negative-ttl", "negative_ttl_s", type=SECONDS, help="How long an absent name is believed absent (5).")
+@click.option("--cache-size", "cache_bytes_max", type=SIZE, help="Disk for what was read (10G).")
+@click.option("--uploads", "uploads_max", type=COUNT, help="Uploads at a time (8).")
+@click.option("--drain-timeout", "drain_timeout_s", type=SECONDS, help="How long unmounting waits for uploads (60).")
+@click.option("--log-level", type=click.Choice(logs.LEVELS), default="info", show_default=True)
+@click.option("--log-file", type=click.Path(dir_okay=False, path_type=Path), help="Instead of the profile's cxfs.log.")
+@click.argument("mountpoint", type=click.Path(path_type=Path))
+def command(
+    profile_name: str | None,
+    texts: tuple[str, ...],
+    mountpoint: Path,
+    log_level: str,
+    log_file: Path | None,
+    *,
+    foreground: bool,
+    **flags: Any,
+) -> int:
+    """Mount the account of a profile at the folder MOUNTPOINT.
+
+    Returns when the mount answers; its log is $XDG_STATE_HOME/cxfs/PROFILE/cxfs.log. A dead mount left there by a crash
+    is cleared first.
+    """
+    given = {name: value for name, value in flags.items() if value is not None}
+    words = cast("MountWords", {**parse_words(texts), **given})  # the flags are named like the fields
+    profile = profiles.chosen(profile_name)
+    mountpoint = _prepared(mountpoint, words)
+    token = profiles.token_of(profile)
+    if log_file is None and not foreground:
+        log_file = config.state_folder(profile) / "cxfs.log"
+    log_file = log_file and log_file.absolute()
+    serve = _service(profile, token, mountpoint, words, configure=lambda: logs.configure(log_level, log_file, token))
+    if foreground:
+        return serve(lambda: click.echo(f"{profile.name} is mounted at {mountpoint}; Ctrl-C unmounts", err=True))
+    from cxfs.cli.background import run_in_background
+
+    assert log_file is not None
+    run_in_background(serve, log_file=log_file)
+    return Exit.OK
+
+
+def _prepared(mountpoint: Path, words: MountWords) -> Path:
+    """The mount point, absolute and fit to be mounted on, on a machine that can mount."""
+    from cxfs.fuse import mounting
+
+    mountpoint = mounting.resolved(mountpoint)
+    if mounting.prepare_mount_point(mountpoint):
+        click.echo(f"cxfs: {mountpoint} is not empty: what it holds is hidden while mounted", err=True)
+    mounting.check_machine(allow_other=words.get("allow_other", False))
+    return mountpoint
+
+
+def _service(
+    profile: config.Profile, token: AccessToken, mountpoint: Path, words: MountWords, *, configure: Callable[[], None]
+) -> Callable[[Callable[[], None]], int]:
+    """What the daemon does with its life; its result is the exit status."""
+
+    def serve(on_ready: Callable[[], None]) -> int:
+        from cxfs import daemon
+
+        configure()
+        settings = daemon.MountSettings(
+            profile=profile,
+            token=token,
+            mountpoint=mountpoint,
+            cache_folder=config.cache_folder(profile),
+            state_folder=config.state_folder(profile),
+            options=daemon.MountOptions(**words),
+        )
+        with profiles.absence_explained(profile):
+            left = daemon.run(settings, on_ready=on_ready)
+        if left:
+            click.echo(f"cxfs: {left} uploads are left; the next mount of {profile.name} resumes them", err=True)
+        return Exit.UPLOADS_LEFT if left else Exit.OK
+
+    return serve

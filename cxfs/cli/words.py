@@ -1,0 +1,184 @@
+"""The words after `-o`, as fstab and mount(8) write them, and sizes and times as people do. Mounts nothing.
+
+libfuse refuses words that it does not know with "fuse_session_new() failed" and no more, so each word is translated
+for the daemon, dropped because it changes nothing here, or refused by name.
+"""
+
+from __future__ import annotations
+
+import grp
+import pwd
+import re
+from typing import TYPE_CHECKING, Final, NoReturn, TypedDict
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+
+class MountWords(TypedDict, total=False):
+    """The fields of the daemon's MountOptions that were asked for; the others keep its defaults."""
+
+    allow_other: bool
+    read_only: bool
+    uid: int
+    gid: int
+    umask: int
+    metadata_ttl_s: float
+    negative_ttl_s: float
+    cache_bytes_max: int
+    draft_bytes_max: int
+    uploads_max: int
+    drain_timeout_s: float
+    root: str
+
+
+DROPPED: Final = frozenset(
+    {
+        # for mount(8), systemd and fsck, before or beside the mount itself
+        *(
+            "defaults",
+            "auto",
+            "noauto",
+            "nofail",
+            "_netdev",
+            "user",
+            "nouser",
+            "users",
+            "owner",
+            "group",
+            "dev",
+            "suid",
+        ),
+        # in force whatever is asked: libfuse mounts nosuid and nodev, the kernel's answers come from caches of ours
+        *("rw", "nosuid", "nodev", "exec", "async", "nonempty", "default_permissions"),
+        # access times: CX has none, so every way to keep few of them is kept
+        *("noatime", "relatime", "nodiratime", "lazytime"),
+    }
+)
+
+DROPPED_BEGINNINGS: Final = ("x-", "comment=", "fsname=", "subtype=")
+"""`x-` words are for whoever reads fstab; the name and type of the mount are ours."""
+
+SIZE_UNITS: Final = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+
+
+def parse_words(texts: Iterable[str]) -> MountWords:
+    """All `-o` arguments together, the later word over the earlier; raises click.UsageError naming a word."""
+    words = MountWords()
+    for word in (word.strip() for text in texts for word in text.split(",")):
+        if not word or word in DROPPED or word.startswith(DROPPED_BEGINNINGS):
+            continue
+        name, equals, value = word.partition("=")
+        if word == "ro":
+            words["read_only"] = True
+        elif word == "allow_other":
+            words["allow_other"] = True
+        elif equals and name in _VALUED:
+            field, parse = _VALUED[name]
+            words[field] = _parsed(name, value, parse)  # type: ignore[literal-required]  # the table pairs field and type
+        else:
+            known = ", ".join(["ro", "allow_other", *(f"{each}=" for each in _VALUED)])
+            raise click.UsageError(
+                f"-o {name}: no such mount option (there are {known}; fstab's own words are dropped)"
+            )
+    return words
+
+
+def _parsed(name: str, value: str, parse: Callable[[str], object]) -> object:
+    try:
+        return parse(value)
+    except ValueError as error:
+        raise click.UsageError(f"-o {name}={value}: {error}") from error
+
+
+def parse_size(text: str) -> int:
+    """`10G`, `512M`, `1.5GiB`: bytes, by powers of 1024."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?) ?([KMGT]?)(?:i?B)?", text.strip(), re.IGNORECASE)
+    if found is None:
+        raise ValueError("expected a size such as 512M or 10G")
+    return int(float(found[1]) * SIZE_UNITS[found[2].upper()])
+
+
+def parse_seconds(text: str) -> float:
+    """`30`, `0.5`, `2m`, `1h`: seconds, not negative."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?) ?(s|m|h|d|)", text.strip(), re.IGNORECASE)
+    if found is None:
+        raise ValueError("expected a time such as 30, 0.5 or 2m")
+    return float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}[found[2].lower()]
+
+
+def parse_count(text: str) -> int:
+    """A number of at least one."""
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise ValueError("expected a number of at least 1")
+    return int(text)
+
+
+def _user(text: str) -> int:
+    return _number_or(text, lambda name: pwd.getpwnam(name).pw_uid, "user")
+
+
+def _group(text: str) -> int:
+    return _number_or(text, lambda name: grp.getgrnam(name).gr_gid, "group")
+
+
+def _number_or(text: str, find: Callable[[str], int], what: str) -> int:
+    if text.isascii() and text.isdigit():
+        return int(text)
+    try:
+        return find(text)
+    except (KeyError, ValueError):
+        raise ValueError(f"no such {what} on this machine") from None
+
+
+def _mask(text: str) -> int:
+    if re.fullmatch(r"0?[0-7]{1,3}", text) is None:
+        raise ValueError("expected an octal mask such as 022")
+    return int(text, 8)
+
+
+def _folder(text: str) -> str:
+    if not text.startswith("/"):
+        raise ValueError("expected a path in the account that begins with /")
+    return text
+
+
+_VALUED: Final[dict[str, tuple[str, Callable[[str], object]]]] = {
+    "uid": ("uid", _user),
+    "gid": ("gid", _group),
+    "umask": ("umask", _mask),
+    "root": ("root", _folder),
+    "metadata_ttl": ("metadata_ttl_s", parse_seconds),
+    "negative_ttl": ("negative_ttl_s", parse_seconds),
+    "cache_size": ("cache_bytes_max", parse_size),
+    "draft_size": ("draft_bytes_max", parse_size),
+    "uploads": ("uploads_max", parse_count),
+    "drain_timeout": ("drain_timeout_s", parse_seconds),
+}
+
+
+class Measured(click.ParamType[object]):
+    """A click option type made of one of the parsers above."""
+
+    def __init__(self, name: str, parse: Callable[[str], object]) -> None:
+        self.name = name
+        self._parse = parse
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> object:
+        """The parsed value, or click's error with ours in it."""
+        if not isinstance(value, str):
+            return value
+        try:
+            return self._parse(value)
+        except ValueError as error:
+            self._refuse(f"{value}: {error}", param, ctx)
+
+    def _refuse(self, text: str, param: click.Parameter | None, ctx: click.Context | None) -> NoReturn:
+        self.fail(text, param, ctx)
+
+
+SIZE: Final = Measured("size", parse_size)
+SECONDS: Final = Measured("seconds", parse_seconds)
+COUNT: Final = Measured("count", parse_count)
