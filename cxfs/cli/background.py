@@ -39,6 +39,8 @@ def run_in_background(
     os.close(writer)
     try:
         _await_word(reader, child, log_file, deadline_s)
+    except Refusal:  # the child has ended, and was waited for
+        raise
     except BaseException:
         os.kill(child, signal.SIGTERM)
         raise
@@ -52,6 +54,7 @@ def _await_word(reader: int, child: int, log_file: Path, deadline_s: float) -> N
     while not said.endswith(b"\n"):
         readable, _, _ = select.select([reader], [], [], max(0.0, deadline - time.monotonic()))
         if not readable:
+            os.kill(child, signal.SIGTERM)
             raise Refusal(Exit.UNREACHABLE, f"the mount did not answer within {deadline_s:g} s; see {log_file}")
         piece = os.read(reader, 4096)
         if not piece:

@@ -1,0 +1,37 @@
+# make demo    a CX server of your own with a sample account, mounted at ./cx-demo (Ctrl-C ends it)
+# make test    the whole test suite        (ARGS="tests/core -x" for a part of it)
+# make check   format, lint, types, layers
+# make clean   removes what the others made
+#
+# Each sets up what it needs by itself: missing Debian packages (saying which; with sudo unless you are root), a virtual
+# environment in .venv, cxfs in it. PYTHON=/path/to/python chooses the interpreter; it must be 3.11 or newer.
+
+VENV := .venv
+STAMP := $(VENV)/.installed
+ARGS ?=
+MOUNTPOINT ?= cx-demo
+
+.PHONY: demo test check clean
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+
+demo: $(STAMP)-demo
+	@$(VENV)/bin/cxfs demo $(MOUNTPOINT)
+
+test: $(STAMP)-test
+	@$(VENV)/bin/python -m pytest -q $(ARGS)
+
+check: $(STAMP)-check
+	@$(VENV)/bin/ruff format --quiet --check . || { echo "format: run $(VENV)/bin/ruff format"; exit 1; }
+	@$(VENV)/bin/ruff check --quiet .
+	@$(VENV)/bin/mypy --no-error-summary
+	@broken=$$($(VENV)/bin/lint-imports 2>&1) || { echo "$$broken"; exit 1; }
+
+# One stamp for each set of dependencies: they are installed anew only when pyproject.toml asks for others.
+$(STAMP)-%: pyproject.toml .ci/setup
+	@.ci/setup $*
+	@touch $@
+
+clean:
+	@rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@find cxfs tests -name __pycache__ -type d -prune -exec rm -rf {} +
