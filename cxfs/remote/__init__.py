@@ -1,0 +1,1 @@
+"""CX, over HTTP: the only room that sends a request. Decides nothing about files."""

@@ -1,0 +1,52 @@
+"""Every resource and field name that a request holds, and nothing else: where the contract is ours, it changes here.
+
+Origins as in docs/protocol.md: [doc] the CX documentation, [seen] the public record of clients, [ours] this project.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from cxfs.core.entries import Path
+
+API_VERSION: Final = "1"  # [doc]
+
+# Credentials of a request, both in the URL.
+ACCESS_TOKEN: Final = "access_token"  # [doc]  # noqa: S105 - the parameter's name, not a token
+CLIENT_ID: Final = "client_id"  # [seen]
+
+# User API, api host.
+SELF: Final = "users/self"  # [seen]
+GROUPS: Final = "users/self/groups"  # [ours]
+CAPABILITIES: Final = "capabilities"  # [ours]
+
+# File API, api host.
+LIST: Final = "files/list"  # [seen]
+INFO: Final = "files/info"  # [ours]
+MAKE_FOLDER: Final = "files/mkdir"  # [seen]
+DELETE: Final = "files/delete"  # [seen]
+MOVE: Final = "files/move"  # [ours]
+COPY: Final = "files/copy"  # [ours]
+UPDATE: Final = "files/update"  # [ours], capability `attributes`
+VERSIONS: Final = "files/versions"  # [ours], capability `versions`
+
+OFFSET: Final = "offset"
+LIMIT: Final = "limit"
+IN_ORDER: Final = {"sortby": "name", "sortOrder": "asc"}  # [seen]
+RECURSIVE: Final = "recursive"  # [ours]
+TO: Final = "to"
+OVERWRITE: Final = "overwrite"
+MODIFIED: Final = "modified"
+
+# Transport API, data host.
+DATA: Final = "data"  # [seen]
+VERSION: Final = "version"  # [ours], capability `versions`
+IF_VERSION: Final = "ifVersion"  # [ours], capability `conditional-upload`
+CONTENT_TYPE: Final = "file_content_type"  # [seen]
+FILE: Final = "file"  # [seen]
+
+
+def at(resource: str, path: Path) -> str:
+    """The resource of one object: the path stays one percent-encoded segment."""
+    return f"{resource}/{path.in_url}"

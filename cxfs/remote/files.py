@@ -1,0 +1,178 @@
+"""The File API [doc]: browse and manipulate a tree. Caches nothing; what a path means is the server's to say.
+
+Each method is one endpoint. What may have been done by an attempt that seemed to fail is confirmed here, where it is
+known what the request was for (docs/protocol.md, "Retrying").
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from cxfs.core.entries import Entry, TreePath, Uuid
+from cxfs.core.errors import AlreadyExists, BadReply, NotFound, TooLarge
+from cxfs.remote import endpoints, replies
+from cxfs.remote.endpoints import at
+from cxfs.remote.session import Attempts, Call
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cxfs.core.entries import Path
+    from cxfs.remote.replies import ListingPage
+    from cxfs.remote.session import Session
+
+PAGE_ENTRIES: Final = 1_000
+"""Asked for at a time: one request for most folders, and some 500 KiB of JSON."""
+
+ENTRIES_MAX: Final = 1_000_000
+"""Of one folder. Past this the mount would spend its memory on a single listing: TooLarge."""
+
+LISTINGS_MAX: Final = 3
+"""Begun anew when the folder changed between two pages; the last is taken as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class FolderListing:
+    """A folder and all it holds, each object once, in the server's order of names."""
+
+    folder: Entry
+    entries: tuple[Entry, ...]
+
+
+class Files:
+    """The File API over a session. Every method may raise what `session` raises, and NotFound."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    async def listing(self, path: Path) -> FolderListing:
+        """All pages of a folder. Raises NotADirectory for a file, BadReply when the pages lead nowhere."""
+        listing, is_steady = await self._all_pages(path)
+        for _ in range(LISTINGS_MAX - 1):
+            if is_steady:
+                break
+            listing, is_steady = await self._all_pages(path)
+        return listing
+
+    async def _all_pages(self, path: Path) -> tuple[FolderListing, bool]:
+        """One pass, and whether the folder looked the same on every page of it."""
+        page = first = await self._page(path, 0)
+        by_id: dict[Uuid, Entry] = {}
+        offset = 0
+        is_steady = True
+        while True:
+            known = len(by_id)
+            by_id.update((each.id, each) for each in page.entries)
+            offset += len(page.entries)
+            if _is_last(page, offset=offset, news=len(by_id) - known):
+                return FolderListing(page.folder, tuple(by_id.values())), is_steady
+            if len(by_id) > ENTRIES_MAX:
+                raise TooLarge(f"a folder of more than {ENTRIES_MAX} entries")
+            page = await self._page(path, offset)
+            is_steady &= (page.total, page.folder.version) == (first.total, first.folder.version)
+
+    async def _page(self, path: Path, offset: int) -> ListingPage:
+        query = {endpoints.OFFSET: str(offset), endpoints.LIMIT: str(PAGE_ENTRIES), **endpoints.IN_ORDER}
+        call = Call("GET", at(endpoints.LIST, path), query=query)
+        return await self._session.ask(call, partial(replies.listing_page, owner=path.owner))
+
+    async def entry(self, path: Path) -> Entry:
+        """The object as the server knows it now."""
+        return await self._session.ask(Call("GET", at(endpoints.INFO, path)), partial(replies.entry, owner=path.owner))
+
+    async def make_folder(self, path: TreePath) -> Entry:
+        """The new folder. Raises AlreadyExists, and NotFound when the parent is missing."""
+        attempts = Attempts()
+        call = Call("POST", at(endpoints.MAKE_FOLDER, path), form={})
+        try:
+            return await self._session.ask(call, partial(replies.entry, owner=path.owner), attempts=attempts)
+        except AlreadyExists:
+            if not attempts.earlier_in_doubt:
+                raise
+            return await self._folder_made_before(path)
+
+    async def _folder_made_before(self, path: TreePath) -> Entry:
+        """A repeated request found the name taken: by the folder that the first one made, or by a file."""
+        found = await self.entry(path)
+        if not found.is_folder:
+            raise AlreadyExists(f"{path.names[-1]!r} is a file" if path.names else "the root exists")
+        return found
+
+    async def delete(self, path: Path, *, recursive: bool) -> None:
+        """Deletes it, a folder with all it holds only if `recursive`, else NotEmpty.
+
+        A server of the documented core knows no `recursive` and deletes all: whoever means an empty folder has looked
+        at its listing first.
+        """
+        attempts = Attempts()
+        form = {} if recursive else {endpoints.RECURSIVE: "false"}
+        try:
+            await self._session.ask(
+                Call("POST", at(endpoints.DELETE, path), form=form), replies.nothing, attempts=attempts
+            )
+        except NotFound:
+            if not attempts.earlier_in_doubt:
+                raise
+
+    async def move(self, path: Path, to: TreePath, *, overwrite: bool) -> Entry:
+        """Renames or moves; the object keeps its UUID. Raises AlreadyExists without `overwrite`."""
+        attempts = Attempts()
+        call = Call("POST", at(endpoints.MOVE, path), form=_target(to, overwrite=overwrite))
+        try:
+            return await self._session.ask(call, partial(replies.entry, owner=to.owner), attempts=attempts)
+        except (NotFound, AlreadyExists) as error:
+            moved = await self._moved_before(path, to, error) if attempts.earlier_in_doubt else None
+            if moved is None:
+                raise
+            return moved
+
+    async def _moved_before(self, path: Path, to: TreePath, error: NotFound | AlreadyExists) -> Entry | None:
+        """What stands at the target after a repeated move failed, if that shows that an earlier one succeeded.
+
+        By UUID the object must be the one we moved. By name it can only be told from the source being gone, so there
+        an occupied target is what it says.
+        """
+        if isinstance(path, TreePath) and isinstance(error, AlreadyExists):
+            return None
+        try:
+            found = await self.entry(to)
+        except NotFound:
+            return None
+        return found if isinstance(path, TreePath) or found.id == path.object else None
+
+    async def copy(self, path: Path, to: TreePath, *, overwrite: bool) -> Entry:
+        """The copy, under a new UUID. Repeated only while the server certainly did nothing: a copy has no trace."""
+        call = Call("POST", at(endpoints.COPY, path), form=_target(to, overwrite=overwrite), may_be_done_twice=False)
+        return await self._session.ask(call, partial(replies.entry, owner=to.owner))
+
+    async def set_modified(self, path: Path, modified_ms: int) -> Entry:
+        """Changes the time of modification. Capability `attributes`."""
+        call = Call("POST", at(endpoints.UPDATE, path), form={endpoints.MODIFIED: replies.in_wire(modified_ms)})
+        return await self._session.ask(call, partial(replies.entry, owner=path.owner))
+
+    async def versions(self, path: Path) -> tuple[Entry, ...]:
+        """The versions that the server keeps, newest first. Capability `versions`."""
+        return await self._session.ask(
+            Call("GET", at(endpoints.VERSIONS, path)), partial(replies.versions, owner=path.owner)
+        )
+
+
+def _target(to: TreePath, *, overwrite: bool) -> Mapping[str, str]:
+    return {endpoints.TO: str(to), endpoints.OVERWRITE: "true" if overwrite else "false"}
+
+
+def _is_last(page: ListingPage, *, offset: int, news: int) -> bool:
+    """Whether `page`, which ends at `offset` and brought `news` entries, ends the listing.
+
+    Without a total the first page without news does. With one, a page without news (empty, or the same again from a
+    server that ignores the offset) is a server that will never get there.
+    """
+    if page.total is None:
+        return not news
+    if offset >= page.total:
+        return True
+    if not news:
+        raise BadReply(f"the listing stops at {offset} of {page.total} entries")
+    return False

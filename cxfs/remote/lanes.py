@@ -1,0 +1,219 @@
+"""A lane is one class of traffic with connections of its own: bulk never keeps `ls` waiting. Knows no endpoint.
+
+Each lane has an httpx client and, in front of it, a limiter no larger than the client's pool: httpx 0.28 loses pool
+slots for ever when a request is cancelled while it waits for one (encode/httpcore#1093), so none ever waits there.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+import httpx
+import trio
+
+from cxfs.core.errors import BadReply, CxfsError, TimedOut
+from cxfs.remote.failures import in_our_words
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping
+    from pathlib import Path
+
+CLOSE_S: Final = 5.0
+"""What giving a connection back may take, even for a task that is being cancelled."""
+
+POOL_TIMEOUTS_MAX: Final = 3
+"""In a row. The limiter makes even one impossible, unless the pool has lost slots: then a new client is the cure."""
+
+
+class BadCertificateFile(CxfsError, ValueError):
+    """The file of further certificate authorities cannot be used; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class LaneStatistics:
+    """What has gone over one lane so far. Bytes are those of bodies."""
+
+    requests: int
+    errors: int
+    in_flight: int
+    waiting: int
+    bytes_in: int
+    bytes_out: int
+
+
+def trust(ca_file: Path | None) -> ssl.SSLContext:
+    """Verifies always: the machine's certificate authorities, those of httpx, and those in `ca_file`.
+
+    Raises BadCertificateFile.
+    """
+    context = httpx.create_ssl_context()
+    context.load_default_certs()
+    if ca_file is not None:
+        try:
+            context.load_verify_locations(cafile=ca_file)
+        except (OSError, ssl.SSLError) as error:  # an SSLError is an OSError; both are named for the reader
+            reason = error.strerror or "no certificate in it"
+            raise BadCertificateFile(f"cannot use the CA file {ca_file}: {reason}") from None
+    return context
+
+
+class Lane:
+    """One class of traffic. Use `exchange` for a request and its answer; `aclose` at the end."""
+
+    def __init__(
+        self, make_client: Callable[[], httpx.AsyncClient], *, requests_max: int, no_progress_s: float
+    ) -> None:
+        self._make_client = make_client
+        self._client = make_client()
+        self._retired: list[httpx.AsyncClient] = []
+        self._limiter = trio.CapacityLimiter(requests_max)
+        self._no_progress_s = no_progress_s
+        self._pool_timeouts = 0
+        self._requests = 0
+        self._errors = 0
+        self._bytes_in = 0
+        self._bytes_out = 0
+
+    @asynccontextmanager
+    async def exchange(
+        self, method: str, url: str, *, headers: Mapping[str, str], body: bytes | AsyncIterator[bytes] | None = None
+    ) -> AsyncIterator[Incoming]:
+        """Sends the request; the answer's body is still to be read, within the block. Any status is an answer.
+
+        A streamed body needs its Content-Length among the headers. Raises Unreachable or TimedOut. Cancelled anywhere,
+        it gives its place in the lane back.
+        """
+        place = object()  # a borrower of its own, since one task may hold two places
+        await self._limiter.acquire_on_behalf_of(place)
+        try:
+            self._requests += 1
+            response = await self._answer_to(method, url, headers, body)
+            incoming = Incoming(response, no_progress_s=self._no_progress_s, count=self._count_in)
+            try:
+                yield incoming
+            finally:
+                await incoming.aclose()
+        except CxfsError:
+            self._errors += 1
+            raise
+        finally:
+            self._limiter.release_on_behalf_of(place)
+
+    async def _answer_to(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | AsyncIterator[bytes] | None
+    ) -> httpx.Response:
+        """The answer's head. Ends with TimedOut when nothing moves for too long, in whichever direction."""
+        with in_our_words(), trio.CancelScope() as watch:
+            watch.deadline = trio.current_time() + self._no_progress_s
+            whole = body if isinstance(body, bytes) else None
+            request = self._client.build_request(method, url, headers=dict(headers), content=whole)
+            self._bytes_out += len(whole or b"")
+            if body is not None and not isinstance(body, bytes):
+                stream = _Outgoing(body, on_piece=partial(self._on_piece, watch))
+                request = httpx.Request(
+                    method, request.url, headers=request.headers, stream=stream, extensions=request.extensions
+                )
+            response = await self._send(request)
+            self._pool_timeouts = 0
+            return response
+        raise TimedOut(f"nothing moved for {self._no_progress_s:.0f} s")
+
+    async def _send(self, request: httpx.Request) -> httpx.Response:
+        try:
+            return await self._client.send(request, stream=True)
+        except httpx.PoolTimeout:
+            self._renew_if_stuck()
+            raise
+
+    def _renew_if_stuck(self) -> None:
+        """No await: the next request finds either client whole. Requests on the old one end there."""
+        self._pool_timeouts += 1
+        if self._pool_timeouts >= POOL_TIMEOUTS_MAX:
+            self._pool_timeouts = 0
+            self._retired.append(self._client)
+            self._client = self._make_client()
+
+    def _on_piece(self, watch: trio.CancelScope, count: int) -> None:
+        self._bytes_out += count
+        watch.deadline = trio.current_time() + self._no_progress_s
+
+    def _count_in(self, count: int) -> None:
+        self._bytes_in += count
+
+    def statistics(self) -> LaneStatistics:
+        """A snapshot."""
+        return LaneStatistics(
+            requests=self._requests,
+            errors=self._errors,
+            in_flight=self._limiter.borrowed_tokens,
+            waiting=self._limiter.statistics().tasks_waiting,
+            bytes_in=self._bytes_in,
+            bytes_out=self._bytes_out,
+        )
+
+    async def aclose(self) -> None:
+        """Closes the connections, those of retired clients too."""
+        for client in (*self._retired, self._client):
+            await client.aclose()
+
+
+class Incoming:
+    """An answer whose body is read piece by piece, as it was sent (`raw`) or with its content coding undone."""
+
+    def __init__(self, response: httpx.Response, *, no_progress_s: float, count: Callable[[int], None]) -> None:
+        self.status = response.status_code
+        self.headers: Mapping[str, str] = response.headers
+        self._response = response
+        self._no_progress_s = no_progress_s
+        self._count = count
+        self._pieces: AsyncIterator[bytes] | None = None
+
+    async def piece(self, *, raw: bool) -> bytes:
+        """The next bytes; none at the end. Raises Unreachable, TimedOut or BadReply."""
+        pieces = self._pieces
+        if pieces is None:
+            pieces = self._pieces = self._response.aiter_raw() if raw else self._response.aiter_bytes()
+        with in_our_words(), trio.move_on_after(self._no_progress_s):
+            piece = await anext(pieces, b"")
+            self._count(len(piece))
+            return piece
+        raise TimedOut(f"nothing arrived for {self._no_progress_s:.0f} s")
+
+    async def whole(self, bytes_max: int) -> bytes:
+        """All of it, uncoded; BadReply when it is longer than `bytes_max`."""
+        pieces: list[bytes] = []
+        left = bytes_max
+        while piece := await self.piece(raw=False):
+            left -= len(piece)
+            if left < 0:
+                raise BadReply(f"an answer longer than {bytes_max} bytes is too long")
+            pieces.append(piece)
+        return b"".join(pieces)
+
+    async def aclose(self) -> None:
+        """Gives the connection back to the pool, or closes it if the body was not read to its end."""
+        with trio.move_on_after(CLOSE_S, shield=True):
+            if isinstance(self._pieces, AsyncGenerator):
+                await self._pieces.aclose()
+            await self._response.aclose()
+
+
+class _Outgoing(httpx.AsyncByteStream):
+    """A streamed request body, reported piece by piece as it goes out."""
+
+    def __init__(self, pieces: AsyncIterator[bytes], *, on_piece: Callable[[int], None]) -> None:
+        self._pieces = pieces
+        self._on_piece = on_piece
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        piece = await anext(self._pieces)
+        self._on_piece(len(piece))
+        return piece

@@ -1,0 +1,201 @@
+"""What a CX server's JSON means: decoded, checked and turned into our types once. Sends nothing and keeps nothing.
+
+Tolerant where the contract is (docs/protocol.md, "Types"): unknown fields are skipped, optional ones have a neutral
+default and a value of the wrong kind counts as absent. Without a required one the whole answer is invalid, since
+a listing with a hole would look like a deletion.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from cxfs.core.entries import Entry, EntryName, Owner, Uuid
+from cxfs.core.errors import BadReply
+from cxfs.remote.failures import Misshapen
+
+INTEGER_MAX: Final = (1 << 63) - 1
+"""Of a size or version: what a kernel's file offset can hold."""
+
+_SHA1_BYTES: Final = 20
+_MD5_BYTES: Final = 16
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND: Final = timedelta(milliseconds=1)
+_TO_STANDARD: Final = str.maketrans("-_", "+/")
+
+
+class _File(msgspec.Struct, gc=False):
+    """[seen]; `parent` [ours]. Any: optional, so a value of another type must not spoil the answer."""
+
+    id: str
+    name: str
+    is_folder: bool = msgspec.field(name="isDir")
+    size: Any = None
+    version: Any = 0
+    created: Any = None
+    modified: Any = None
+    checksum: Any = None
+    method: Any = msgspec.field(name="checksumMethod", default="SHA1")
+    md5: Any = msgspec.field(name="md5checksum", default=None)
+    parent: Any = None
+
+
+class _Listing(msgspec.Struct):
+    directory: _File
+    entries: list[_File]
+    offset: Any = None
+    total: Any = None
+
+
+class _Versions(msgspec.Struct):
+    versions: list[_File]
+
+
+class _Capabilities(msgspec.Struct):
+    capabilities: list[Any]
+
+
+_FILE: Final = msgspec.json.Decoder(_File)
+_LISTING: Final = msgspec.json.Decoder(_Listing)
+_VERSIONS: Final = msgspec.json.Decoder(_Versions)
+_CAPABILITIES: Final = msgspec.json.Decoder(_Capabilities)
+_OBJECT: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class ListingPage:
+    """Some entries of a folder from `offset` on; `total` is None where the server does not tell."""
+
+    folder: Entry
+    entries: tuple[Entry, ...]
+    offset: int | None
+    total: int | None
+
+
+def decoded(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
+    """The one way from bytes to a wire object. BadReply: no JSON object at all; Misshapen: not the right one."""
+    try:
+        return decoder.decode(body)
+    except msgspec.ValidationError as error:
+        if body.lstrip()[:1] == b"{":
+            raise Misshapen(f"the answer is not what CX defines: {error}") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        pass
+    raise BadReply("the answer is not a JSON object")
+
+
+def entry(body: bytes, owner: Owner) -> Entry:
+    """A File object; Misshapen without its required fields."""
+    return _entry(decoded(_FILE, body), owner, None)
+
+
+def listing_page(body: bytes, owner: Owner) -> ListingPage:
+    """One page of a listing. Its entries know their parent, told or not."""
+    page = decoded(_LISTING, body)
+    folder = _entry(page.directory, owner, None)
+    if not folder.is_folder:
+        raise Misshapen("the answer lists a file")
+    return ListingPage(
+        folder=folder,
+        entries=tuple([_entry(each, owner, folder.id) for each in page.entries]),
+        offset=_count_or_none(page.offset),
+        total=_count_or_none(page.total),
+    )
+
+
+def versions(body: bytes, owner: Owner) -> tuple[Entry, ...]:
+    """The versions of one file as the server orders them: newest first."""
+    return tuple(_entry(each, owner, None) for each in decoded(_VERSIONS, body).versions)
+
+
+def capabilities(body: bytes) -> frozenset[str]:
+    """The names of what the server can do beyond the core."""
+    return frozenset(each for each in decoded(_CAPABILITIES, body).capabilities if isinstance(each, str))
+
+
+def nothing(body: bytes) -> None:
+    """An answer whose only news is that it came: any JSON object."""
+    decoded(_OBJECT, body)
+
+
+def _entry(file: _File, owner: Owner, parent: Uuid | None) -> Entry:
+    sha1 = file.checksum if file.method == "SHA1" else None
+    return Entry(
+        owner=owner,
+        id=uuid(file.id),
+        # Not EntryName.parse: one name over the limit must not hide the folder it stands in.
+        name=EntryName(file.name),
+        is_folder=file.is_folder,
+        size=0 if file.is_folder else _count(file.size, "size"),
+        version=_count(file.version, "version"),
+        created_ms=milliseconds(file.created),
+        modified_ms=milliseconds(file.modified),
+        sha1=digest(sha1, _SHA1_BYTES),
+        md5=digest(file.md5, _MD5_BYTES),
+        parent=_uuid_or_none(file.parent) or parent,
+    )
+
+
+def _count(value: Any, field: str) -> int:
+    if type(value) is not int or not 0 <= value <= INTEGER_MAX:  # bool is an int too
+        raise Misshapen(f"the answer gives a file no valid {field}")
+    return value
+
+
+def _count_or_none(value: Any) -> int | None:
+    return value if type(value) is int and value >= 0 else None
+
+
+def uuid(text: str) -> Uuid:
+    """A required UUID; Misshapen for anything else."""
+    try:
+        return Uuid.parse(text)
+    except BadReply as error:
+        raise Misshapen(str(error)) from None
+
+
+def _uuid_or_none(value: Any) -> Uuid | None:
+    try:
+        return Uuid.parse(value) if isinstance(value, str) else None
+    except BadReply:
+        return None
+
+
+def milliseconds(time: Any) -> int:
+    """A time of the wire, such as `2012-10-22T21:26:47.700Z`, since the epoch; 0 for what is not one."""
+    if not isinstance(time, str):
+        return 0
+    try:
+        moment = datetime.fromisoformat(time)
+    except ValueError:
+        return 0
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return (moment - _EPOCH) // _MILLISECOND
+
+
+def in_wire(time_ms: int) -> str:
+    """The reverse of `milliseconds`, within the years 1 to 9999; beyond them the nearest moment."""
+    low, high = (datetime(1, 1, 1, tzinfo=UTC) - _EPOCH), (datetime(9999, 12, 31, tzinfo=UTC) - _EPOCH)
+    clamped = min(max(time_ms, low // _MILLISECOND), high // _MILLISECOND)
+    moment = _EPOCH + clamped * _MILLISECOND
+    return moment.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+
+
+def digest(text: Any, length: int) -> bytes | None:
+    """Raw bytes from unpadded base64 in either alphabet; None for what is not a digest of that length."""
+    if not isinstance(text, str):
+        return None
+    unpadded = text.rstrip("=").translate(_TO_STANDARD)
+    try:
+        raw = base64.b64decode(unpadded + "=" * (-len(unpadded) % 4), validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    return raw if len(raw) == length else None

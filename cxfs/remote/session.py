@@ -1,0 +1,277 @@
+"""The only place that sends a request: address, token, deadline, repetition, errors by name. Knows no endpoint.
+
+Three lanes (metadata, download, upload) keep bulk apart from small calls. A small call is repeated within its deadline
+where that is safe (docs/protocol.md, "Retrying"); a transfer is one attempt, since only its caller knows what it has.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, TypeVar
+from urllib.parse import urlencode
+
+import httpx
+import trio
+
+from cxfs.core.errors import BadReply, CxfsError, RateLimited, TimedOut
+from cxfs.core.retry import RetryPolicy
+from cxfs.remote.endpoints import ACCESS_TOKEN, API_VERSION, CLIENT_ID
+from cxfs.remote.failures import CERTAINLY_NOT_DONE, NOT_WORTH_REPEATING, failure_of
+from cxfs.remote.lanes import CLOSE_S, Incoming, Lane, LaneStatistics, trust
+from cxfs.remote.redaction import silence_http_libraries
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+    from pathlib import Path
+
+    from cxfs.remote.urls import ServiceUrls
+
+log = logging.getLogger(__name__)
+
+JSON_BYTES_MAX: Final = 64 << 20
+"""Of one JSON answer: a listing of 1,000 entries has some 500 KiB, and one far past that is no listing."""
+
+ERROR_BYTES_MAX: Final = 64 << 10
+"""Of the body of a refused transfer: an error object has some hundred bytes, a proxy's page some thousands."""
+
+KEEP_ALIVE_S: Final = 90.0
+"""How long an idle connection is kept: a TLS handshake costs more than the socket. httpx's own 5 s is too short."""
+
+TokenSource = Callable[[], str]
+"""Gives the access token of the moment, asked anew for every request; may raise SignedOut."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class SessionLimits:
+    """How much at once, and how long. The connections of a lane are as many as its requests."""
+
+    metadata_requests_max: int = 8
+    download_requests_max: int = 8
+    upload_requests_max: int = 4
+    connect_s: float = 5.0
+    metadata_deadline_s: float = 10.0
+    no_progress_s: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class SessionStatistics:
+    """What the session has done so far."""
+
+    metadata: LaneStatistics
+    download: LaneStatistics
+    upload: LaneStatistics
+    retries: int
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A small request on the api host, and whether doing it twice is the same as doing it once."""
+
+    method: str
+    resource: str
+    query: Mapping[str, str] = field(default_factory=dict)
+    form: Mapping[str, str] | None = None
+    may_be_done_twice: bool = True
+
+
+@dataclass(slots=True)
+class Attempts:
+    """The failed attempts at one call.
+
+    `in_doubt`: the server may have carried one out all the same. `earlier_in_doubt`: one before the last, which is what
+    makes the last one's complaint ("exists already", "not found") perhaps our own doing.
+    """
+
+    count: int = 0
+    in_doubt: bool = False
+    earlier_in_doubt: bool = False
+
+    def failed(self, error: CxfsError) -> None:
+        """Notes one failure. An answer that will not change was not in doubt."""
+        self.count += 1
+        self.earlier_in_doubt = self.in_doubt
+        self.in_doubt |= error.transient and not isinstance(error, CERTAINLY_NOT_DONE)
+
+
+class Session:
+    """One account on one service. Made by `open_session`."""
+
+    def __init__(
+        self,
+        urls: ServiceUrls,
+        tokens: TokenSource,
+        *,
+        client_id: str | None,
+        limits: SessionLimits,
+        retry: RetryPolicy,
+        jitter: Callable[[], float],
+        make_client: Callable[[int], httpx.AsyncClient],
+    ) -> None:
+        self._urls = urls
+        self._tokens = tokens
+        self._client_id = client_id
+        self._deadline_s = limits.metadata_deadline_s
+        self._retry = retry
+        self._jitter = jitter
+        self._retries = 0
+
+        def lane(requests_max: int) -> Lane:
+            return Lane(
+                lambda: make_client(requests_max), requests_max=requests_max, no_progress_s=limits.no_progress_s
+            )
+
+        self._metadata = lane(limits.metadata_requests_max)
+        self._download = lane(limits.download_requests_max)
+        self._upload = lane(limits.upload_requests_max)
+
+    async def ask(self, call: Call, parse: Callable[[bytes], T], *, attempts: Attempts | None = None) -> T:
+        """The parsed answer. `parse` raises BadReply for a body that is not what it should be.
+
+        Repeats transient failures within the deadline of the call, and one that must not be done twice only while the
+        server certainly did nothing. Whoever has to know of earlier attempts hands in an `Attempts`.
+        """
+        attempts = attempts or Attempts()
+        last = "no answer"
+        with trio.move_on_after(self._deadline_s) as scope:
+            while True:
+                try:
+                    return await self._once(call, parse)
+                except CxfsError as error:
+                    attempts.failed(error)
+                    pause_s = self._pause_s(call, error, attempts, left_s=scope.deadline - trio.current_time())
+                    if pause_s is None:
+                        raise
+                    last = str(error)
+                self._retries += 1
+                log.debug("%s again in %.2f s: %s", call.resource.rpartition("/")[0], pause_s, last)
+                await trio.sleep(pause_s)
+        raise TimedOut(f"no answer within {self._deadline_s:.0f} s ({last})")
+
+    def _pause_s(self, call: Call, error: CxfsError, attempts: Attempts, *, left_s: float) -> float | None:
+        if not error.transient or isinstance(error, NOT_WORTH_REPEATING):
+            return None
+        if attempts.in_doubt and not call.may_be_done_twice:
+            return None
+        return self._retry.pause_s(
+            failures=attempts.count,
+            jitter=self._jitter(),
+            left_s=left_s,
+            retry_after_s=error.retry_after_s if isinstance(error, RateLimited) else None,
+        )
+
+    async def _once(self, call: Call, parse: Callable[[bytes], T]) -> T:
+        url = self._url(self._urls.api, call.resource, call.query)
+        headers = {"Accept": "application/json"}  # [doc]
+        body = None
+        if call.form is not None:
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
+            body = urlencode(call.form).encode()
+        async with self._metadata.exchange(call.method, url, headers=headers, body=body) as incoming:
+            return await _parsed(incoming, parse)
+
+    @asynccontextmanager
+    async def download(
+        self, resource: str, *, query: Mapping[str, str], headers: Mapping[str, str]
+    ) -> AsyncIterator[Incoming]:
+        """One attempt at content from the data host; its status is 200 or 206, anything else is raised."""
+        url = self._url(self._urls.data, resource, query)
+        headers = {"Accept-Encoding": "identity", **headers}
+        async with self._download.exchange("GET", url, headers=headers) as incoming:
+            if incoming.status not in {200, 206}:
+                raise failure_of(incoming.status, incoming.headers, await incoming.whole(ERROR_BYTES_MAX))
+            if incoming.headers.get("content-encoding", "identity").lower() != "identity":
+                raise BadReply("the content came in a coding that was not asked for")
+            yield incoming
+
+    async def upload(
+        self, resource: str, body: AsyncIterator[bytes], *, length: int, content_type: str, parse: Callable[[bytes], T]
+    ) -> T:
+        """One attempt at sending `body` of `length` bytes to the data host, and the parsed answer."""
+        url = self._url(self._urls.data, resource, {})
+        headers = {"Accept": "application/json", "Content-Type": content_type, "Content-Length": str(length)}
+        async with self._upload.exchange("POST", url, headers=headers, body=body) as incoming:
+            return await _parsed(incoming, parse)
+
+    def _url(self, host: str, resource: str, query: Mapping[str, str]) -> str:
+        """The whole URL. It holds the token: it goes to httpx and nowhere else."""
+        credentials = {ACCESS_TOKEN: self._tokens()}
+        if self._client_id is not None:
+            credentials[CLIENT_ID] = self._client_id
+        return f"{host}/{API_VERSION}/{resource}?{urlencode({**query, **credentials})}"
+
+    def statistics(self) -> SessionStatistics:
+        """A snapshot."""
+        return SessionStatistics(
+            metadata=self._metadata.statistics(),
+            download=self._download.statistics(),
+            upload=self._upload.statistics(),
+            retries=self._retries,
+        )
+
+    async def aclose(self) -> None:
+        """Closes every connection."""
+        with trio.move_on_after(CLOSE_S, shield=True):
+            for lane in (self._metadata, self._download, self._upload):
+                await lane.aclose()
+
+
+async def _parsed(incoming: Incoming, parse: Callable[[bytes], T]) -> T:
+    if incoming.status != 200:
+        raise failure_of(incoming.status, incoming.headers, await incoming.whole(JSON_BYTES_MAX))
+    return parse(await incoming.whole(JSON_BYTES_MAX))
+
+
+@asynccontextmanager
+async def open_session(
+    urls: ServiceUrls,
+    tokens: TokenSource,
+    *,
+    client_id: str | None = None,
+    ca_file: Path | None = None,
+    limits: SessionLimits | None = None,
+    retry: RetryPolicy | None = None,
+    user_agent: str = "cxfs",
+    transport: httpx.AsyncBaseTransport | None = None,
+    jitter: Callable[[], float] = random.random,
+) -> AsyncIterator[Session]:
+    """A session for the length of the block; nothing is sent before the first call.
+
+    `ca_file` adds authorities to the machine's own; certificates are always verified. `transport` replaces the network.
+    Raises BadCertificateFile.
+    """
+    silence_http_libraries()
+    limits = limits or SessionLimits()
+    context = None if transport is not None else trust(ca_file)
+
+    def make_client(requests_max: int) -> httpx.AsyncClient:
+        return httpx.AsyncClient(
+            verify=True if context is None else context,
+            trust_env=not urls.on_this_machine,  # a proxy cannot reach our loopback
+            headers={"User-Agent": user_agent},
+            follow_redirects=False,
+            limits=httpx.Limits(
+                max_connections=requests_max, max_keepalive_connections=requests_max, keepalive_expiry=KEEP_ALIVE_S
+            ),
+            timeout=httpx.Timeout(limits.no_progress_s, connect=limits.connect_s, pool=limits.connect_s),
+            transport=transport,
+        )
+
+    session = Session(
+        urls,
+        tokens,
+        client_id=client_id,
+        limits=limits,
+        retry=retry or RetryPolicy(),
+        jitter=jitter,
+        make_client=make_client,
+    )
+    try:
+        yield session
+    finally:
+        await session.aclose()

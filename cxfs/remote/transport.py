@@ -1,0 +1,172 @@
+"""The Transport API [doc]: content out of and into CX. One attempt each; resuming and repeating are the caller's.
+
+Bytes are delivered only when the answer proves that they are those asked for: the range, the size, and the version as
+far as the server names it.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from cxfs.core.entries import TreePath
+from cxfs.core.errors import BadReply, NotFound, Stale, Unreachable, VersionConflict
+from cxfs.core.ranges import ByteRange
+from cxfs.remote import endpoints, replies
+from cxfs.remote.endpoints import at
+from cxfs.remote.multipart import Content, UploadBody, content_type_of
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from cxfs.core.entries import Entry, EntryName, Path, UuidPath
+    from cxfs.remote.lanes import Incoming
+    from cxfs.remote.session import Session
+
+__all__ = ["Content", "Download", "Transport", "content_type_of"]
+
+_CONTENT_RANGE: Final = re.compile(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19}|\*)", re.ASCII)
+_NUMERIC_ETAG: Final = re.compile(r'"(\d{1,19})"', re.ASCII)
+
+
+class Download:
+    """Bytes on their way. `range` is what the body covers: the range asked for, or all from 0."""
+
+    def __init__(self, incoming: Incoming, covers: ByteRange) -> None:
+        self.range = covers
+        self.etag: str | None = incoming.headers.get("etag")
+        self._incoming = incoming
+        self._left = covers.length
+
+    def pieces(self) -> AsyncIterator[bytes]:
+        """The bytes of `range` in order, once; ends only after the last. Unreachable when the body breaks off."""
+        return self
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        piece = await self._incoming.piece(raw=True)
+        self._left -= len(piece)
+        if self._left < 0:
+            raise BadReply(f"the content of {self.range.length} bytes did not end there")
+        if piece:
+            return piece
+        if self._left:
+            raise Unreachable(f"the content broke off {self._left} bytes before its end")
+        raise StopAsyncIteration
+
+
+class Transport:
+    """The Transport API over a session."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    @asynccontextmanager
+    async def download(
+        self,
+        path: UuidPath,
+        wanted: ByteRange,
+        *,
+        version: int,
+        size: int,
+        pin_version: bool,
+        etag: str | None = None,
+    ) -> AsyncIterator[Download]:
+        """The bytes `wanted`, at least one, of the given version, which has `size` bytes.
+
+        `pin_version` asks for the version by number (capability `versions`); `etag` is that of an earlier part, and no
+        other is accepted. Raises Stale when the server holds another version by now.
+        """
+        if not 0 <= wanted.start < wanted.stop <= size:
+            raise ValueError(f"{wanted} of {size} bytes is no range to ask for")
+        query = {endpoints.VERSION: str(version)} if pin_version else {}
+        headers = {"Range": wanted.in_header}
+        if etag is not None and not etag.startswith("W/"):  # a weak one never matches (RFC 9110, 13.1.1)
+            headers["If-Match"] = etag
+        async with AsyncExitStack() as stack:
+            try:
+                incoming = await stack.enter_async_context(
+                    self._session.download(at(endpoints.DATA, path), query=query, headers=headers)
+                )
+            except VersionConflict:
+                raise Stale("the file has changed on the server") from None
+            except NotFound:
+                if not pin_version:
+                    raise
+                raise Stale("this version of the file is gone from the server") from None
+            _check_version(incoming.headers.get("etag"), version=version, pinned=etag)
+            yield Download(incoming, _covered(incoming, wanted, size))
+
+    async def upload(
+        self,
+        path: Path,
+        content: Content,
+        *,
+        modified_ms: int,
+        if_version: int | None,
+        name: EntryName | None = None,
+        on_sealed: Callable[[bytes], Awaitable[None]] | None = None,
+    ) -> Entry:
+        """Sends the content as the next version of `path`, and returns it as the server has it.
+
+        `if_version` makes the server refuse (VersionConflict) any other current version, 0 any at all; capability
+        `conditional-upload`. `on_sealed` gets the raw SHA-1 once every byte of content was handed over, before the
+        request ends. `name` is for the type and file name where the path is a UUID. An answer that does not confirm
+        size and checksum is a BadReply, never a success. Content of another length than it told is Invalid.
+        """
+        file_name = name or (path.names[-1] if isinstance(path, TreePath) and path.names else "file")
+        file_type = content_type_of(file_name)
+        fields = {endpoints.MODIFIED: replies.in_wire(modified_ms)}
+        if if_version is not None:
+            fields[endpoints.IF_VERSION] = str(if_version)
+        fields[endpoints.CONTENT_TYPE] = file_type
+        body = UploadBody(content, fields=fields, file_name=file_name, file_type=file_type, on_sealed=on_sealed)
+        async with aclosing(body.parts()) as parts:
+            entry = await self._session.upload(
+                at(endpoints.DATA, path),
+                parts,
+                length=body.length,
+                content_type=body.content_type,
+                parse=partial(replies.entry, owner=path.owner),
+            )
+        _check_receipt(entry, body, content.size)
+        return entry
+
+
+def _check_version(etag: str | None, *, version: int, pinned: str | None) -> None:
+    """An ETag is the quoted version [ours]; one of another form says nothing but whether it changed."""
+    if etag is None:
+        return
+    numeric = _NUMERIC_ETAG.fullmatch(etag)
+    if (pinned is not None and etag != pinned) or (numeric is not None and int(numeric[1]) != version):
+        raise Stale("the server holds another version of the file")
+
+
+def _covered(incoming: Incoming, wanted: ByteRange, size: int) -> ByteRange:
+    """What the body covers, by its status and headers."""
+    if incoming.status == 200:
+        covers, total = ByteRange(0, size), incoming.headers.get("content-length", str(size))
+    else:
+        parsed = _CONTENT_RANGE.fullmatch(incoming.headers.get("content-range", "").strip())
+        if parsed is None:
+            raise BadReply("the server sent a part of the file without saying which")
+        covers, total = ByteRange.from_inclusive(int(parsed[1]), int(parsed[2])), parsed[3]
+    if total not in {"*", str(size)}:
+        raise Stale(f"the file has {total[:20]} bytes on the server, not {size}")
+    if incoming.status == 206 and covers != wanted:
+        raise BadReply("the server sent another part of the file than was asked for")
+    return covers
+
+
+def _check_receipt(entry: Entry, body: UploadBody, size: int) -> None:
+    if not body.is_sealed:
+        raise BadReply("the server confirmed an upload before it had all of it")
+    if entry.is_folder or entry.size != size:
+        raise BadReply(f"of {size} bytes the server confirmed {entry.size}")
+    given, sent = (entry.sha1, body.sha1) if entry.sha1 is not None else (entry.md5, body.md5)
+    if given is not None and given != sent:
+        raise BadReply("the checksum of the upload is not that of what was sent")
