@@ -97,15 +97,20 @@ def _read_private(path: Path) -> str:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
         raise CredentialsError(f"{path}: the token file cannot be read: {error.strerror}") from error
-    with open(descriptor, "rb") as opened:  # noqa: PTH123  # opened by os.open, for its flags
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise CredentialsError(f"{path}: the token file is no regular file")
-        if status.st_uid not in {os.geteuid(), 0}:
-            raise CredentialsError(f"{path}: the token file belongs to another user: copy it and chmod 600 the copy")
-        if status.st_mode & 0o077:
-            raise CredentialsError(f"{path}: others can read the token file: chmod 600 {shlex.quote(str(path))}")
-        return opened.read(OUTPUT_BYTES_MAX).decode("ascii", errors="replace")
+    try:
+        _check_private(os.fstat(descriptor), path)
+        return os.read(descriptor, OUTPUT_BYTES_MAX).decode("ascii", errors="replace")
+    finally:
+        os.close(descriptor)
+
+
+def _check_private(status: os.stat_result, path: Path) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise CredentialsError(f"{path}: the token file is no regular file")
+    if status.st_uid not in {os.geteuid(), 0}:
+        raise CredentialsError(f"{path}: the token file belongs to another user: copy it and chmod 600 the copy")
+    if status.st_mode & 0o077:
+        raise CredentialsError(f"{path}: others can read the token file: chmod 600 {shlex.quote(str(path))}")
 
 
 def _first_line_of(command: str, deadline_s: float) -> str:
