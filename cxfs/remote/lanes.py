@@ -7,8 +7,7 @@ slots for ever when a request is cancelled while it waits for one (encode/httpco
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -81,11 +80,11 @@ class Lane:
 
     @asynccontextmanager
     async def exchange(
-        self, method: str, url: str, *, headers: Mapping[str, str], body: bytes | AsyncIterator[bytes] | None = None
+        self, method: str, url: str, *, headers: Mapping[str, str], body: AsyncIterator[bytes] | None = None
     ) -> AsyncIterator[Incoming]:
         """Sends the request; the answer's body is still to be read, within the block. Any status is an answer.
 
-        A streamed body needs its Content-Length among the headers. Raises Unreachable or TimedOut. Cancelled anywhere,
+        A body needs its Content-Length among the headers. Raises Unreachable or TimedOut. Cancelled anywhere,
         it gives its place in the lane back.
         """
         place = object()  # a borrower of its own, since one task may hold two places
@@ -105,15 +104,13 @@ class Lane:
             self._limiter.release_on_behalf_of(place)
 
     async def _answer_to(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes | AsyncIterator[bytes] | None
+        self, method: str, url: str, headers: Mapping[str, str], body: AsyncIterator[bytes] | None
     ) -> httpx.Response:
         """The answer's head. Ends with TimedOut when nothing moves for too long, in whichever direction."""
         with in_our_words(), trio.CancelScope() as watch:
             watch.deadline = trio.current_time() + self._no_progress_s
-            whole = body if isinstance(body, bytes) else None
-            request = self._client.build_request(method, url, headers=dict(headers), content=whole)
-            self._bytes_out += len(whole or b"")
-            if body is not None and not isinstance(body, bytes):
+            request = self._client.build_request(method, url, headers=dict(headers))
+            if body is not None:
                 stream = _Outgoing(body, on_piece=partial(self._on_piece, watch))
                 request = httpx.Request(
                     method, request.url, headers=request.headers, stream=stream, extensions=request.extensions
@@ -198,13 +195,24 @@ class Incoming:
     async def aclose(self) -> None:
         """Gives the connection back to the pool, or closes it if the body was not read to its end."""
         with trio.move_on_after(CLOSE_S, shield=True):
-            if isinstance(self._pieces, AsyncGenerator):
-                await self._pieces.aclose()
             await self._response.aclose()
+            if self._pieces is not None:
+                await _unwind(self._pieces)
+
+
+async def _unwind(pieces: AsyncIterator[bytes]) -> None:
+    """Ends the generators of a body that was not read to its end.
+
+    httpx and httpcore nest five of them and close only the connection. Resumed after that, the innermost fails and so
+    ends them all; left alone, each would be collected later, with a warning from trio and a task of its own.
+    """
+    with suppress(httpx.HTTPError, httpx.StreamError):
+        while await anext(pieces, b""):
+            pass
 
 
 class _Outgoing(httpx.AsyncByteStream):
-    """A streamed request body, reported piece by piece as it goes out."""
+    """A request body, reported piece by piece as it goes out. No generator: those outlive a cancelled request."""
 
     def __init__(self, pieces: AsyncIterator[bytes], *, on_piece: Callable[[int], None]) -> None:
         self._pieces = pieces
@@ -217,3 +225,18 @@ class _Outgoing(httpx.AsyncByteStream):
         piece = await anext(self._pieces)
         self._on_piece(len(piece))
         return piece
+
+
+class OnePiece:
+    """A body that is there already."""
+
+    def __init__(self, piece: bytes) -> None:
+        self._left = [piece]
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if not self._left:
+            raise StopAsyncIteration
+        return self._left.pop()

@@ -21,7 +21,7 @@ from cxfs.core.errors import BadReply, CxfsError, RateLimited, TimedOut
 from cxfs.core.retry import RetryPolicy
 from cxfs.remote.endpoints import ACCESS_TOKEN, API_VERSION, CLIENT_ID
 from cxfs.remote.failures import CERTAINLY_NOT_DONE, NOT_WORTH_REPEATING, failure_of
-from cxfs.remote.lanes import CLOSE_S, Incoming, Lane, LaneStatistics, trust
+from cxfs.remote.lanes import CLOSE_S, Incoming, Lane, LaneStatistics, OnePiece, trust
 from cxfs.remote.redaction import silence_http_libraries
 
 if TYPE_CHECKING:
@@ -171,7 +171,9 @@ class Session:
         body = None
         if call.form is not None:
             headers["Content-Type"] = "application/x-www-form-urlencoded"
-            body = urlencode(call.form).encode()
+            form = urlencode(call.form).encode()
+            headers["Content-Length"] = str(len(form))
+            body = OnePiece(form)
         async with self._metadata.exchange(call.method, url, headers=headers, body=body) as incoming:
             return await _parsed(incoming, parse)
 
