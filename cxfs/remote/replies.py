@@ -7,7 +7,6 @@ a listing with a hole would look like a deletion.
 
 from __future__ import annotations
 
-import base64
 import binascii
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -26,7 +25,6 @@ _SHA1_BYTES: Final = 20
 _MD5_BYTES: Final = 16
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
-_TO_STANDARD: Final = str.maketrans("-_", "+/")
 
 
 class _File(msgspec.Struct, gc=False):
@@ -139,7 +137,7 @@ def _entry(file: _File, owner: Owner, parent: Uuid | None) -> Entry:
         modified_ms=milliseconds(file.modified),
         sha1=digest(sha1, _SHA1_BYTES),
         md5=digest(file.md5, _MD5_BYTES),
-        parent=_uuid_or_none(file.parent) or parent,
+        parent=parent if file.parent == parent else _uuid_or_none(file.parent) or parent,
     )
 
 
@@ -193,9 +191,10 @@ def digest(text: Any, length: int) -> bytes | None:
     """Raw bytes from unpadded base64 in either alphabet; None for what is not a digest of that length."""
     if not isinstance(text, str):
         return None
-    unpadded = text.rstrip("=").translate(_TO_STANDARD)
-    try:
-        raw = base64.b64decode(unpadded + "=" * (-len(unpadded) % 4), validate=True)
-    except (binascii.Error, ValueError):
+    unpadded = text.rstrip("=").replace("-", "+").replace("_", "/")
+    if len(unpadded) != -(-length * 4 // 3):
         return None
-    return raw if len(raw) == length else None
+    try:
+        return binascii.a2b_base64(unpadded + "=" * (-len(unpadded) % 4), strict_mode=True)
+    except ValueError:
+        return None
