@@ -1,0 +1,176 @@
+"""The calls about users and files, one method each: take parameters, ask or change the tree, answer. No rule lives here."""
+
+from __future__ import annotations
+
+from typing import Any, Final, TypeVar
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from cxfs.server import changes
+from cxfs.server.accounts import Account, Membership, account_of, memberships
+from cxfs.server.calls import Call, Offload, answer
+from cxfs.server.errors import InvalidRequest
+from cxfs.server.limits import DESCRIPTION_CHARACTERS_MAX, PAGE_ENTRIES_MAX
+from cxfs.server.store import Store
+from cxfs.server.trees import SORT_KEYS, Node, find, page_of, versions_of
+from cxfs.server.wire import parse_time
+
+CAPABILITIES: Final = ("attributes", "versions", "conditional-upload", "groups")
+_ORDERS: Final = frozenset({"asc", "desc"})
+
+T = TypeVar("T")
+
+
+class Api:
+    """The api host. Questions are answered on the event loop (microseconds of SQLite); changes go to a thread."""
+
+    def __init__(self, store: Store, offload: Offload) -> None:
+        self._store = store
+        self._offload = offload
+
+    async def capabilities(self, request: Request) -> Response:
+        """What this server can beyond the core; for anyone who asks."""
+        return answer({"capabilities": CAPABILITIES})
+
+    async def profile(self, call: Call) -> Response:
+        """Who the token stands for, and how full the account is."""
+        with self._store.snapshot() as connection:
+            account = account_of(connection, call.caller)
+            groups = memberships(connection, call.caller.number)
+        return answer({"profile": _profile(account, groups)})
+
+    async def groups(self, call: Call) -> Response:
+        """The groups whose trees the caller may see."""
+        found = memberships(self._store.reader, call.caller.number)
+        return answer({"groups": [{"id": group.id, "name": group.name, "role": group.role} for group in found]})
+
+    async def list(self, call: Call) -> Response:
+        """One page of a folder."""
+        asked = await call.parameters()
+        offset, limit = asked.number("offset", 0), asked.number("limit", PAGE_ENTRIES_MAX)
+        assert offset is not None
+        assert limit is not None
+        if limit == 0:
+            raise InvalidRequest("'limit' is 1 or more")
+        sort_by = asked.choice("sortby", SORT_KEYS, "name")
+        descending = asked.choice("sortOrder", _ORDERS, "asc") == "desc"
+        with self._store.snapshot() as connection:
+            folder = find(connection, call.caller, call.path)
+            page = page_of(
+                connection,
+                folder,
+                offset=offset,
+                limit=min(limit, PAGE_ENTRIES_MAX),
+                sort_by=sort_by,
+                descending=descending,
+            )
+        return answer(
+            {
+                "directory": page.folder.file,
+                "entries": [node.file for node in page.entries],
+                "offset": offset,
+                "total": page.total,
+            }
+        )
+
+    async def about(self, call: Call) -> Response:
+        """One object (the call `info`)."""
+        return answer(find(self._store.reader, call.caller, call.path).file)
+
+    async def versions(self, call: Call) -> Response:
+        """A file's history."""
+        with self._store.snapshot() as connection:
+            found = versions_of(connection, find(connection, call.caller, call.path))
+        return answer({"versions": [node.file for node in found]})
+
+    async def mkdir(self, call: Call) -> Response:
+        """A new folder."""
+        path = call.path
+        await call.parameters()
+
+        def change() -> Node:
+            with self._store.transaction() as connection:
+                return changes.make_folder(connection, call.caller, path, now=self._store.clock())
+
+        return answer((await self._offload.change(change)).file)
+
+    async def delete(self, call: Call) -> Response:
+        """An object and all it holds."""
+        path = call.path
+        recursive = (await call.parameters()).flag("recursive", default=True)
+
+        def change() -> None:
+            with self._store.transaction() as connection:
+                changes.remove(connection, call.caller, path, recursive=recursive, now=self._store.clock())
+            self._store.sweep_if_due()
+
+        await self._offload.change(change)
+        return answer({"status": "ok"})
+
+    async def move(self, call: Call) -> Response:
+        """Another place for an object."""
+        path, asked = call.path, await call.parameters()
+        to, overwrite = asked.path("to"), asked.flag("overwrite", default=False)
+
+        def change() -> Node:
+            with self._store.transaction() as connection:
+                return changes.move(connection, call.caller, path, to, overwrite=overwrite, now=self._store.clock())
+
+        return answer((await self._offload.change(change)).file)
+
+    async def copy(self, call: Call) -> Response:
+        """An object once more."""
+        path, asked = call.path, await call.parameters()
+        to, overwrite = asked.path("to"), asked.flag("overwrite", default=False)
+
+        def change() -> Node:
+            with self._store.transaction() as connection:
+                return changes.copy(connection, call.caller, path, to, overwrite=overwrite, now=self._store.clock())
+
+        return answer((await self._offload.change(change)).file)
+
+    async def update(self, call: Call) -> Response:
+        """An object's attributes."""
+        path, asked = call.path, await call.parameters()
+        modified, description = asked.text("modified"), asked.text("description")
+        if description is not None and len(description) > DESCRIPTION_CHARACTERS_MAX:
+            raise InvalidRequest(f"a description has at most {DESCRIPTION_CHARACTERS_MAX} characters")
+        modified_ms = None if modified is None else parse_time(modified)
+
+        def change() -> Node:
+            with self._store.transaction() as connection:
+                return changes.update(connection, call.caller, path, modified_ms=modified_ms, description=description)
+
+        return answer((await self._offload.change(change)).file)
+
+
+def _profile(account: Account, groups: list[Membership]) -> dict[str, Any]:
+    return {
+        "id": account.id,
+        "username": account.name,
+        "avatar": "",
+        "contact": {"email": account.email},
+        "quota": {
+            "totalCapacity": account.capacity,
+            "totalConsumed": account.consumed,
+            "totalConsumedWithVersions": account.consumed + account.consumed_before,
+            "consumedByUserFiles": account.consumed,
+            "consumedByUserFilesWithVersions": account.consumed + account.consumed_before,
+            "consumedByGroupFiles": {
+                group.id: {
+                    "groupId": group.id,
+                    "name": group.name,
+                    "capacity": group.capacity,
+                    "consumed": group.consumed,
+                    "consumedWithVersions": group.consumed + group.consumed_before,
+                }
+                for group in groups
+            },
+        },
+        "account": {
+            "active": not account.suspended,
+            "plan": {"id": "self-hosted", "name": "Self-hosted", "oneOff": False, "quota": account.capacity},
+            "graceLength": 0,
+        },
+    }

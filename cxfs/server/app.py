@@ -1,0 +1,129 @@
+"""The application: which address is which call, and what becomes of an error. Knows no host, port or certificate."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Match
+from starlette.types import Receive, Scope, Send
+
+from cxfs.server.api import Api
+from cxfs.server.calls import Endpoint, InThreads, Offload, answer, refusal, understand
+from cxfs.server.errors import MethodNotAllowed, NotFound, Refusal
+from cxfs.server.oauth import OAuth
+from cxfs.server.store import Store
+from cxfs.server.transport import Transport
+
+log = logging.getLogger(__name__)
+
+Handler = Callable[[Request, bytes], Awaitable[Response]]
+
+
+class CallRoute(BaseRoute):
+    """An address by the bytes of the request line. Starlette's own routes see it decoded: `%2F` as `/`, and no newline."""
+
+    def __init__(self, address: str, handlers: Mapping[str, Handler]) -> None:
+        self._address = address.encode("ascii")
+        self._takes_path = address.endswith("/")
+        self._handlers = handlers
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """By prefix where a path follows, else exactly."""
+        raw: bytes = scope.get("raw_path", b"")
+        found = raw.startswith(self._address) if self._takes_path else raw == self._address
+        return (Match.FULL if found and scope["type"] == "http" else Match.NONE), {}
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers, or raises a Refusal for the application to show."""
+        request = Request(scope, receive)
+        handler = self._handlers.get(request.method)
+        if handler is None:
+            raise MethodNotAllowed(
+                f"this call takes {' or '.join(self._handlers)}", headers={"Allow": ", ".join(self._handlers)}
+            )
+        response = await handler(request, scope["raw_path"][len(self._address) :])
+        await response(scope, receive, send)
+
+
+def make_app(store: Store, *, offload: Offload | None = None) -> Starlette:
+    """The whole server over an open store, for any event loop that anyio knows. The store stays the caller's to close."""
+    offload = offload or InThreads()
+    app = Starlette(
+        routes=_routes(store, offload),
+        exception_handlers={
+            Refusal: _on_refusal,
+            HTTPException: _on_http_error,
+            ClientDisconnect: _on_disconnect,
+            Exception: _on_bug,
+        },
+    )
+    app.router.redirect_slashes = False  # a redirect would repeat the address, and the token with it
+    return app
+
+
+def _routes(store: Store, offload: Offload) -> list[BaseRoute]:
+    """In the order of how often they are asked."""
+    api, transport, oauth = Api(store, offload), Transport(store, offload), OAuth(store, offload)
+
+    def signed_in(endpoint: Endpoint) -> Handler:
+        async def handler(request: Request, rest: bytes) -> Response:
+            return await endpoint(understand(store, request, rest))
+
+        return handler
+
+    def anyone(endpoint: Callable[[Request], Awaitable[Response]]) -> Handler:
+        async def handler(request: Request, rest: bytes) -> Response:
+            return await endpoint(request)
+
+        return handler
+
+    def asked(address: str, endpoint: Endpoint) -> CallRoute:
+        return CallRoute(address, {"GET": signed_in(endpoint), "HEAD": signed_in(endpoint)})
+
+    def told(address: str, endpoint: Endpoint) -> CallRoute:
+        return CallRoute(address, {"POST": signed_in(endpoint)})
+
+    download = signed_in(transport.download)
+    return [
+        CallRoute("/1/data/", {"GET": download, "HEAD": download, "POST": signed_in(transport.upload)}),
+        asked("/1/files/list/", api.list),
+        asked("/1/files/info/", api.about),
+        told("/1/files/mkdir/", api.mkdir),
+        told("/1/files/delete/", api.delete),
+        told("/1/files/move/", api.move),
+        told("/1/files/copy/", api.copy),
+        told("/1/files/update/", api.update),
+        asked("/1/files/versions/", api.versions),
+        asked("/1/users/self", api.profile),
+        asked("/1/users/self/groups", api.groups),
+        CallRoute("/1/oauth/token", {"POST": anyone(oauth.token)}),
+        CallRoute("/1/capabilities", {"GET": anyone(api.capabilities)}),
+    ]
+
+
+async def _on_refusal(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Refusal)
+    return refusal(error)
+
+
+async def _on_http_error(request: Request, error: Exception) -> Response:
+    """The one that the router itself raises: no such address."""
+    return refusal(NotFound("there is no such call"))
+
+
+async def _on_disconnect(request: Request, error: Exception) -> Response:
+    """Nobody is there to read it."""
+    return Response(status_code=400)
+
+
+async def _on_bug(request: Request, error: Exception) -> Response:
+    """The traceback names code, not values, and the address stays out of it: it holds the token."""
+    log.error("a bug behind %s", request.method, exc_info=error)
+    failed: dict[str, Any] = {"errorType": "Internal", "message": "the server failed; the fault is on its side"}
+    return answer(failed, 500)

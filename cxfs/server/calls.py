@@ -1,0 +1,172 @@
+"""A request understood and an answer written: who calls, about which path, with which parameters. Decides nothing about files."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ParamSpec, Protocol, TypeVar
+
+import msgspec
+from anyio import CapacityLimiter, to_thread
+from starlette.requests import Request
+from starlette.responses import Response
+
+from cxfs.server.accounts import Caller, caller_with_token
+from cxfs.server.errors import HeadersTooLarge, InvalidRequest, Refusal, RequestTooLarge
+from cxfs.server.forms import fields_of, url_encoded
+from cxfs.server.limits import BODY_BYTES_MAX, HEAD_BYTES_MAX, NUMBER_MAX, THREADS_FOR_CHANGES, THREADS_FOR_CONTENT
+from cxfs.server.store import Store
+from cxfs.server.wire import TreePath, UuidPath, parse_path, parse_path_in_url
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_FLAGS = {"true": True, "1": True, "false": False, "0": False}
+_encode = msgspec.json.Encoder().encode
+
+
+class Offload(Protocol):
+    """How blocking work leaves the event loop."""
+
+    async def content(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Writes or reads bytes of content."""
+        ...
+
+    async def change(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Makes one change, durably; waits for its turn."""
+        ...
+
+
+class InThreads:
+    """The server's way. Two limits, so that changes waiting for their turn do not keep bytes from arriving."""
+
+    def __init__(self) -> None:
+        self._content = CapacityLimiter(THREADS_FOR_CONTENT)
+        self._change = CapacityLimiter(THREADS_FOR_CHANGES)
+
+    async def content(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """In a thread; a cancelled caller waits for it, because the piece belongs to a file that is then removed."""
+        return await to_thread.run_sync(lambda: function(*args, **kwargs), limiter=self._content)
+
+    async def change(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """In a thread; a cancelled caller waits for it, because half a change does not exist."""
+        return await to_thread.run_sync(lambda: function(*args, **kwargs), limiter=self._change)
+
+
+class InPlace:
+    """On the event loop itself: for tests under a fake clock, which would run away while a thread works."""
+
+    async def content(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Now."""
+        return function(*args, **kwargs)
+
+    async def change(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Now."""
+        return function(*args, **kwargs)
+
+
+class Parameters:
+    """What a call was told, in its query or its body (the body wins). Names that nobody asks for are ignored."""
+
+    def __init__(self, values: Mapping[str, str]) -> None:
+        self._values = values
+
+    def text(self, name: str) -> str | None:
+        """As it came."""
+        return self._values.get(name)
+
+    def required(self, name: str) -> str:
+        """Raises InvalidRequest when it is missing."""
+        value = self._values.get(name)
+        if value is None:
+            raise InvalidRequest(f"the parameter {name!r} is missing")
+        return value
+
+    def number(self, name: str, default: int | None = None) -> int | None:
+        """A whole number, 0 or more."""
+        value = self._values.get(name)
+        if value is None:
+            return default
+        if not (
+            value.isascii() and value.isdigit() and len(value) <= len(str(NUMBER_MAX)) and int(value) <= NUMBER_MAX
+        ):
+            raise InvalidRequest(f"{name!r} is a whole number, 0 or more")
+        return int(value)
+
+    def flag(self, name: str, *, default: bool) -> bool:
+        """`true` or `false`."""
+        value = self._values.get(name)
+        if value is None:
+            return default
+        if value.lower() not in _FLAGS:
+            raise InvalidRequest(f"{name!r} is true or false")
+        return _FLAGS[value.lower()]
+
+    def choice(self, name: str, allowed: frozenset[str], default: str) -> str:
+        """One of some words."""
+        value = self._values.get(name, default)
+        if value not in allowed:
+            raise InvalidRequest(f"{name!r} is one of {', '.join(sorted(allowed))}")
+        return value
+
+    def path(self, name: str) -> TreePath | UuidPath:
+        """A path, decoded by the form already."""
+        return parse_path(self.required(name))
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """An authenticated request. `rest` is what follows the call's name in the address, still percent-encoded."""
+
+    request: Request
+    caller: Caller
+    query: dict[str, str]
+    rest: bytes
+
+    @property
+    def path(self) -> TreePath | UuidPath:
+        """The path in the address."""
+        return parse_path_in_url(self.rest)
+
+    async def parameters(self) -> Parameters:
+        """Of query and body together. Reads the body, so once a call."""
+        return Parameters(self.query | await short_form(self.request))
+
+
+Endpoint = Callable[[Call], Awaitable[Response]]
+
+
+def understand(store: Store, request: Request, rest: bytes) -> Call:
+    """Who calls. Raises HeadersTooLarge, BadAuthToken, SuspendedAccount. The token goes no further than this."""
+    check_head(request)
+    query = url_encoded(request.scope["query_string"])
+    caller = caller_with_token(store.reader, query.pop("access_token", ""))
+    return Call(request, caller, query, rest)
+
+
+def check_head(request: Request) -> None:
+    """Raises HeadersTooLarge."""
+    scope = request.scope
+    size = len(scope["raw_path"]) + len(scope["query_string"])
+    if size + sum(len(name) + len(value) for name, value in scope["headers"]) > HEAD_BYTES_MAX:
+        raise HeadersTooLarge(f"request line and headers are over {HEAD_BYTES_MAX} bytes")
+
+
+async def short_form(request: Request) -> dict[str, str]:
+    """The fields of a body of at most BODY_BYTES_MAX; raises RequestTooLarge, InvalidRequest."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > BODY_BYTES_MAX:
+            raise RequestTooLarge(f"the body is over {BODY_BYTES_MAX} bytes")
+    return fields_of(request.headers.get("content-type", ""), bytes(body))
+
+
+def answer(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """A JSON object."""
+    return Response(_encode(value), status, headers, "application/json")
+
+
+def refusal(refused: Refusal) -> Response:
+    """A JSON error object."""
+    return answer({"errorType": refused.error_type, "message": str(refused)}, refused.status, refused.headers)

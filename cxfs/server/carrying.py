@@ -1,0 +1,293 @@
+"""Whole trees in and out without the network, for moving house. Speaks of folders on this machine; keeps all rules of `changes`.
+
+Import takes many files a transaction and syncs once for all of them, so that 10,000 small files take seconds. What it
+has committed stays if it is broken off; running it again makes new versions of the files that it brought already.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Final
+
+from cxfs.server import changes
+from cxfs.server.accounts import Caller, account_named
+from cxfs.server.changes import Upload
+from cxfs.server.contents import Arrival
+from cxfs.server.errors import NotFound, Refusal, ServerError
+from cxfs.server.limits import PIECE_BYTES
+from cxfs.server.store import Store
+from cxfs.server.trees import Node, Place, by_number, child, children, find, root_of
+from cxfs.server.wire import TreePath, check_name
+
+BATCH_FILES: Final = 1_000
+BATCH_BYTES: Final = 256 << 20
+LINUX_NAME_BYTES_MAX: Final = 255
+
+Progress = Callable[[int, int], None]
+"""Told after each file: how many so far, and their bytes."""
+
+
+@dataclass(slots=True)
+class Carried:
+    """What came over, and what did not with the reason, one line each."""
+
+    files: int = 0
+    folders: int = 0
+    bytes: int = 0
+    skipped: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True, eq=False)
+class _Folder:
+    """A folder of the import. `node` is None until the batch that makes it is committed."""
+
+    above: _Folder | None
+    name: str
+    modified_ms: int
+    node: Node | None = None
+
+
+@dataclass(slots=True)
+class _File:
+    folder: _Folder
+    name: str
+    modified_ms: int
+    arrival: Arrival
+
+
+class Import:
+    """One run of an import into the folder `top`."""
+
+    def __init__(self, store: Store, top: Node, progress: Progress) -> None:
+        self.carried = Carried()
+        self._store = store
+        self._top = _Folder(None, top.name, top.modified_ms, top)
+        self._progress = progress
+        self._waiting: list[_Folder | _File] = []
+        self._waiting_bytes = 0
+        self._made: list[_Folder] = []
+
+    def run(self, folder: Path) -> Carried:
+        """Everything below the folder. Raises ServerError when the quota is full; what was committed before stays."""
+        with ExitStack() as arrivals:
+            self._enter(folder, self._top, arrivals)
+            self._commit()
+        with self._store.transaction() as connection:  # last, because each entry that came touched its folder
+            connection.executemany(
+                "UPDATE nodes SET modified_ms = ? WHERE number = ?",
+                [(made.modified_ms, made.node.number) for made in self._made if made.node],
+            )
+        return self.carried
+
+    def _enter(self, folder: Path, into: _Folder, arrivals: ExitStack) -> None:
+        """Depth first, without recursion; a folder is queued before what it holds."""
+        pending = [(folder, into)]
+        while pending:
+            path, into = pending.pop()
+            for entry in self._entries(path):
+                try:
+                    name = _cx_name(entry.name)
+                    found = entry.stat(follow_symlinks=False)
+                    if stat.S_ISDIR(found.st_mode):
+                        below = _Folder(into, name, found.st_mtime_ns // 1_000_000)
+                        self._waiting.append(below)
+                        pending.append((Path(entry.path), below))
+                    elif stat.S_ISREG(found.st_mode):
+                        self._take(entry.path, into, name, arrivals)
+                    else:
+                        self._skip(entry.path, "neither a file nor a folder")
+                except (OSError, Refusal) as error:
+                    self._skip(entry.path, str(error))
+
+    def _entries(self, path: Path) -> list[os.DirEntry[str]]:
+        try:
+            with os.scandir(path) as entries:
+                return sorted(entries, key=lambda entry: entry.name)
+        except OSError as error:
+            self._skip(str(path), str(error))
+            return []
+
+    def _take(self, path: str, into: _Folder, name: str, arrivals: ExitStack) -> None:
+        """Reads the file into `incoming`; commits when that is enough for one batch."""
+        with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb") as source:
+            modified_ms = os.fstat(source.fileno()).st_mtime_ns // 1_000_000
+            arrival = arrivals.enter_context(self._store.contents.arrival())
+            while piece := source.read(PIECE_BYTES):
+                arrival.write(piece)
+        arrival.close()
+        self._waiting.append(_File(into, name, modified_ms, arrival))
+        self._waiting_bytes += arrival.size
+        if len(self._waiting) >= BATCH_FILES or self._waiting_bytes >= BATCH_BYTES:
+            self._commit()
+            arrivals.close()
+
+    def _commit(self) -> None:
+        """Bytes durable, rows, names durable, commit: the order of a single upload, once for the batch."""
+        os.sync()
+        try:
+            with self._store.transaction() as connection:
+                placed = [
+                    each.arrival
+                    for each in self._waiting
+                    if (self._make(connection, each) if isinstance(each, _Folder) else self._put(connection, each))
+                    and isinstance(each, _File)
+                ]
+                self._store.contents.keep_many(placed)
+        except Refusal as error:
+            raise ServerError(f"stopped after {self.carried.files} files: {error}") from error
+        for arrival in placed:
+            self.carried.files += 1
+            self.carried.bytes += arrival.size
+            self._progress(self.carried.files, self.carried.bytes)
+        self._waiting, self._waiting_bytes = [], 0
+
+    def _make(self, connection: sqlite3.Connection, folder: _Folder) -> bool:
+        """Whether there is now such a folder."""
+        above = folder.above.node if folder.above else None
+        found = child(connection, above.number, folder.name) if above else None
+        if above is None or (found is not None and not found.is_folder):
+            return self._skip(folder.name, "a file of this name, or of a folder above it, is there already")
+        if found is None:
+            found = by_number(connection, changes.insert(connection, above, folder.name, now=self._store.clock()))
+            self.carried.folders += 1
+            self._made.append(folder)
+        folder.node = found
+        return True
+
+    def _put(self, connection: sqlite3.Connection, file: _File) -> bool:
+        """Whether the file is in."""
+        folder = file.folder.node
+        found = child(connection, folder.number, file.name) if folder else None
+        if folder is None or (found is not None and found.is_folder):
+            return self._skip(file.name, "a folder of this name, or a file in place of one above it, is there already")
+        changes.put_at(
+            connection,
+            Place(folder, file.name, found),
+            file.arrival.content,
+            Upload("", file.modified_ms),
+            now=self._store.clock(),
+        )
+        return True
+
+    def _skip(self, path: str, reason: str) -> bool:
+        shown = path.encode("utf-8", "backslashreplace").decode("utf-8")
+        self.carried.skipped.append(f"{shown}: {reason}")
+        return False
+
+
+def _cx_name(name: str) -> str:
+    """Raises Refusal for a name that is not UTF-8: CX's names are text."""
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise Refusal("the name is not UTF-8") from error
+    return check_name(name)
+
+
+def target_folder(store: Store, caller: Caller, to: str) -> Node:
+    """The folder at that path below the user's root, made with those above it where it is missing. Raises ServerError."""
+    try:
+        names = [check_name(name) for name in to.strip("/").split("/")] if to.strip("/") else []
+        with store.transaction() as connection:
+            folder = root_of(connection, caller.number)
+            for depth, name in enumerate(names, start=1):
+                found = child(connection, folder.number, name)
+                path = TreePath("self", tuple(names[:depth]))
+                folder = found or changes.make_folder(connection, caller, path, now=store.clock())
+                if not folder.is_folder:
+                    raise ServerError(f"{to!r}: {name!r} is a file")
+    except Refusal as error:
+        raise ServerError(f"{to!r}: {error}") from error
+    return folder
+
+
+def export_tree(store: Store, top: Node, folder: Path, progress: Progress) -> Carried:
+    """The file, or everything in the folder, into `folder`, which is made. Raises ServerError when that holds anything."""
+    carried = Carried()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if any(folder.iterdir()):
+            raise ServerError(f"{folder} is not empty")
+        for node, path in _walk(store, top, folder):
+            if node.is_folder:
+                carried.folders += 1
+            elif _write(store, node, path, carried):
+                carried.files += 1
+                carried.bytes += node.size
+                progress(carried.files, carried.bytes)
+    except OSError as error:
+        raise ServerError(f"stopped after {carried.files} files: {error}") from error
+    return carried
+
+
+def _walk(store: Store, top: Node, folder: Path) -> Iterator[tuple[Node, Path]]:
+    """Each object with its path here. Folders are made before they are yielded and get their times after all they hold."""
+    if not top.is_folder:
+        yield top, folder / _linux_name(top)
+        return
+    made: list[tuple[Node, Path]] = []
+    pending = [(top, folder)]
+    while pending:
+        above, path = pending.pop()
+        for node in children(store.reader, above.number):
+            here = path / _linux_name(node)
+            if node.is_folder:
+                here.mkdir()
+                made.append((node, here))
+                pending.append((node, here))
+            yield node, here
+    for node, path in reversed(made):
+        _set_time(path, node)
+
+
+def _write(store: Store, node: Node, path: Path, carried: Carried) -> bool:
+    """Whether the content was there to be written."""
+    try:
+        source = open(store.contents.open(node.sha256), "rb")  # noqa: SIM115 - closed by the block below
+    except FileNotFoundError:
+        carried.skipped.append(f"{path}: deleted meanwhile")
+        return False
+    with source, path.open("xb") as target:
+        _copy(source, target)
+    _set_time(path, node)
+    return True
+
+
+def _copy(source: IO[bytes], target: IO[bytes]) -> None:
+    while piece := source.read(PIECE_BYTES):
+        target.write(piece)
+
+
+def _set_time(path: Path, node: Node) -> None:
+    modified_ns = node.modified_ms * 1_000_000
+    os.utime(path, ns=(modified_ns, modified_ns))
+
+
+def _linux_name(node: Node) -> str:
+    """The name, or for one over 255 bytes as much of it as fits and the object's UUID, which keeps it unique."""
+    encoded = node.name.encode("utf-8")
+    if len(encoded) <= LINUX_NAME_BYTES_MAX:
+        return node.name
+    tail = f"~{node.id}"
+    return encoded[: LINUX_NAME_BYTES_MAX - len(tail)].decode("utf-8", "ignore") + tail
+
+
+def found_at(store: Store, caller: Caller, path: str) -> Node:
+    """The object at a path below the user's root; raises ServerError."""
+    try:
+        names = tuple(check_name(name) for name in path.strip("/").split("/")) if path.strip("/") else ()
+        return find(store.reader, caller, TreePath("self", names))
+    except (NotFound, Refusal) as error:
+        raise ServerError(f"{path!r}: {error}") from error
+
+
+def caller_named(store: Store, user: str) -> Caller:
+    """The user, as if signed in; raises ServerError."""
+    account = account_named(store.reader, user)
+    return Caller(account.number, account.id)

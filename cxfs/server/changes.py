@@ -1,0 +1,373 @@
+"""What becomes of a tree: every change, each one step inside the caller's transaction. Sends and receives no bytes.
+
+A file's `version` counts its contents. A folder's counts the changes of its listing: an entry added, removed, renamed,
+or with new content or attributes (not what happens deeper); its `modified` moves only when the set of names does.
+Quota counts current and former contents; former ones give way, oldest first, before anything is refused.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+from typing import Final
+
+from cxfs.server.accounts import Caller
+from cxfs.server.contents import Content
+from cxfs.server.errors import (
+    AlreadyExists,
+    InvalidPath,
+    InvalidRequest,
+    IsADirectory,
+    NotADirectory,
+    NotEmpty,
+    QuotaExceeded,
+    VersionConflict,
+)
+from cxfs.server.limits import PATH_NAMES_MAX, SUBTREE_OBJECTS_MAX, VERSIONS_KEPT
+from cxfs.server.store import note_unused
+from cxfs.server.trees import Node, Place, by_number, children, find, find_place
+from cxfs.server.wire import TreePath, UuidPath, new_uuid
+
+Path = TreePath | UuidPath
+
+_BELOW: Final = """
+WITH RECURSIVE below (number, depth) AS (
+    VALUES (?, 0) UNION ALL SELECT n.number, depth + 1 FROM nodes n JOIN below ON n.parent = below.number
+)
+"""
+_ROOM_STEP: Final = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """What an upload asks for beside its bytes. `modified_ms` None: now. `if_version` 0: must not exist; None: whatever is."""
+
+    content_type: str
+    modified_ms: int | None = None
+    if_version: int | None = None
+
+
+def make_folder(connection: sqlite3.Connection, caller: Caller, path: Path, *, now: int) -> Node:
+    """A new, empty folder. Raises AlreadyExists, also for the root."""
+    if isinstance(path, TreePath) and not path.names:
+        find(connection, caller, path, write=True)
+        raise AlreadyExists("the root of a tree is always there")
+    place = find_place(connection, caller, path)
+    if place.node is not None:
+        raise AlreadyExists(f"there is already {place.name!r}")
+    number = insert(connection, place.folder, place.name, now=now)
+    _touch(connection, place.folder.number, now=now)
+    return by_number(connection, number)
+
+
+def remove(connection: sqlite3.Connection, caller: Caller, path: Path, *, recursive: bool, now: int) -> None:
+    """The object and all below it. Raises NotEmpty for a folder that is not, unless `recursive`."""
+    node = find(connection, caller, path, write=True)
+    if node.parent is None:
+        raise InvalidPath("the root of a tree cannot be deleted")
+    if not recursive and _has_children(connection, node):
+        raise NotEmpty(f"{node.name!r} still holds something")
+    _erase(connection, node)
+    _touch(connection, node.parent, now=now)
+
+
+def move(connection: sqlite3.Connection, caller: Caller, path: Path, to: Path, *, overwrite: bool, now: int) -> Node:
+    """Another name, folder or owner for the same object; history and UUID stay with it."""
+    node = find(connection, caller, path, write=True)
+    if node.parent is None:
+        raise InvalidPath("the root of a tree cannot be moved")
+    place = find_place(connection, caller, to)
+    if place.node is not None and place.node.number == node.number:
+        return node
+    _clear_place(connection, node, place, overwrite=overwrite)
+    connection.execute(
+        "UPDATE nodes SET parent = ?, name = ? WHERE number = ?", (place.folder.number, place.name, node.number)
+    )
+    if place.folder.owner != node.owner:
+        _change_owner(connection, node, place.folder.owner)
+    for folder in {node.parent, place.folder.number}:
+        _touch(connection, folder, now=now)
+    return by_number(connection, node.number)
+
+
+def copy(connection: sqlite3.Connection, caller: Caller, path: Path, to: Path, *, overwrite: bool, now: int) -> Node:
+    """The object and all below it once more, with new UUIDs and no history; modification times are kept."""
+    node = find(connection, caller, path)
+    place = find_place(connection, caller, to)
+    if place.node is not None and place.node.number == node.number:
+        raise AlreadyExists("a copy cannot take the place of its original")
+    _clear_place(connection, node, place, overwrite=overwrite)
+    number = _copy_tree(connection, node, place, now=now)
+    _touch(connection, place.folder.number, now=now)
+    return by_number(connection, number)
+
+
+def update(
+    connection: sqlite3.Connection, caller: Caller, path: Path, *, modified_ms: int | None, description: str | None
+) -> Node:
+    """New attributes; None leaves one as it is. The object's own version stays: its content is the same."""
+    node = find(connection, caller, path, write=True)
+    connection.execute(
+        "UPDATE nodes SET modified_ms = coalesce(?, modified_ms), description = coalesce(?, description)"
+        " WHERE number = ?",
+        (modified_ms, description, node.number),
+    )
+    if node.parent is not None:
+        _touch(connection, node.parent, now=None)
+    return by_number(connection, node.number)
+
+
+def upload_place(connection: sqlite3.Connection, caller: Caller, path: Path) -> Place:
+    """Where an upload would go; raises what the upload would raise before it has a byte."""
+    if isinstance(path, TreePath) and not path.names:
+        find(connection, caller, path, write=True)
+        raise IsADirectory("the root of a tree is a folder")
+    place = find_place(connection, caller, path)
+    if place.node is not None and place.node.is_folder:
+        raise IsADirectory(f"{place.name!r} is a folder")
+    return place
+
+
+def room_at(connection: sqlite3.Connection, place: Place) -> int:
+    """The largest file that fits there. What it replaces would become a former version, and those give way."""
+    capacity, consumed = connection.execute(
+        "SELECT capacity, consumed FROM owners WHERE number = ?", (place.folder.owner,)
+    ).fetchone()
+    replaced = 0 if place.node is None else place.node.size
+    return max(replaced, int(capacity) - int(consumed) + replaced)
+
+
+def check_version(place: Place, if_version: int | None) -> None:
+    """Raises VersionConflict when something else is there than the uploader saw."""
+    found = 0 if place.node is None else place.node.version
+    if if_version is not None and if_version != found:
+        raise VersionConflict(
+            f"{place.name!r} is at version {found}, not {if_version}" if found else "it does not exist"
+        )
+
+
+def put(
+    connection: sqlite3.Connection, caller: Caller, path: Path, content: Content, upload: Upload, *, now: int
+) -> Node:
+    """The content becomes the file's next version, or a new file. The caller places the bytes before it commits."""
+    place = upload_place(connection, caller, path)
+    check_version(place, upload.if_version)
+    return put_at(connection, place, content, upload, now=now)
+
+
+def put_at(connection: sqlite3.Connection, place: Place, content: Content, upload: Upload, *, now: int) -> Node:
+    """The same where the place is known to hold no folder."""
+    number = know_content(connection, content)
+    modified = now if upload.modified_ms is None else upload.modified_ms
+    if place.node is None:
+        node = insert(
+            connection,
+            place.folder,
+            place.name,
+            now=now,
+            modified_ms=modified,
+            content=number,
+            content_type=upload.content_type,
+        )
+    else:
+        node = place.node.number
+        _keep_version(connection, place.node, now=now)
+        connection.execute(
+            "UPDATE nodes SET version = version + 1, content = ?, content_type = ?, modified_ms = ? WHERE number = ?",
+            (number, upload.content_type, modified, node),
+        )
+    replaced = 0 if place.node is None else place.node.size
+    charge(connection, place.folder.owner, content.size - replaced, 0)
+    _touch(connection, place.folder.number, now=now if place.node is None else None)
+    return by_number(connection, node)
+
+
+def insert(
+    connection: sqlite3.Connection,
+    folder: Node,
+    name: str,
+    *,
+    now: int,
+    modified_ms: int | None = None,
+    content: int | None = None,
+    content_type: str = "",
+    description: str = "",
+) -> int:
+    """A new node's number: a folder, or with `content` a file. Touches nothing else; `put` and `make_folder` do."""
+    cursor = connection.execute(
+        "INSERT INTO nodes (id, owner, parent, name, is_folder, version, created_ms, modified_ms, content, content_type,"
+        " description) VALUES (?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?)",
+        (
+            new_uuid(),
+            folder.owner,
+            folder.number,
+            name,
+            content is None,
+            now,
+            now if modified_ms is None else modified_ms,
+            content,
+            content_type,
+            description,
+        ),
+    )
+    assert cursor.lastrowid is not None
+    return cursor.lastrowid
+
+
+def know_content(connection: sqlite3.Connection, content: Content) -> int:
+    """The number of this content, which is the same for equal bytes whoever brings them."""
+    connection.execute(
+        "INSERT INTO contents (sha256, size, sha1, md5) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", content
+    )
+    (number,) = connection.execute("SELECT number FROM contents WHERE sha256 = ?", (content.sha256,)).fetchone()
+    return int(number)
+
+
+def charge(connection: sqlite3.Connection, owner: int, current: int, before: int) -> None:
+    """Adds to (or takes from) what the owner consumes. Drops the oldest former versions, else raises QuotaExceeded."""
+    capacity, consumed, consumed_before = connection.execute(
+        "UPDATE owners SET consumed = consumed + ?, consumed_before = consumed_before + ? WHERE number = ?"
+        " RETURNING capacity, consumed, consumed_before",
+        (current, before, owner),
+    ).fetchone()
+    if current > 0 and consumed > capacity:
+        raise QuotaExceeded(f"{consumed - capacity} bytes more than the {capacity} that this account may keep")
+    while consumed_before > 0 and consumed + consumed_before > capacity:
+        oldest = connection.execute(
+            "SELECT v.node, v.version, v.content, c.size FROM versions v JOIN nodes n ON n.number = v.node"
+            " JOIN contents c ON c.number = v.content WHERE n.owner = ? AND c.size > 0 ORDER BY v.replaced_ms LIMIT ?",
+            (owner, _ROOM_STEP),
+        ).fetchall()
+        for node, version, content, size in oldest:
+            if consumed + consumed_before > capacity:
+                connection.execute("DELETE FROM versions WHERE node = ? AND version = ?", (node, version))
+                note_unused(connection, [content])
+                consumed_before -= size
+        connection.execute("UPDATE owners SET consumed_before = ? WHERE number = ?", (consumed_before, owner))
+
+
+def _keep_version(connection: sqlite3.Connection, node: Node, *, now: int) -> None:
+    """The node's content becomes a former version; the one that is too many goes."""
+    connection.execute(
+        "INSERT INTO versions (node, version, content, content_type, modified_ms, replaced_ms)"
+        " VALUES (?, ?, ?, ?, ?, ?)",
+        (node.number, node.version, node.content, node.content_type, node.modified_ms, now),
+    )
+    dropped = connection.execute(
+        "DELETE FROM versions WHERE node = ? AND version <= ?"
+        " RETURNING content, (SELECT size FROM contents WHERE number = content)",
+        (node.number, node.version - VERSIONS_KEPT),
+    ).fetchall()
+    note_unused(connection, [content for content, _ in dropped])
+    charge(connection, node.owner, 0, node.size - sum(size for _, size in dropped))
+
+
+def _clear_place(connection: sqlite3.Connection, node: Node, place: Place, *, overwrite: bool) -> None:
+    """Makes sure that `node` can stand there, removing what stands there now if it may be."""
+    if node.is_folder:
+        depth = _depth_outside(connection, place.folder, node)
+        if depth + 1 + _height(connection, node) > PATH_NAMES_MAX:
+            raise InvalidPath(f"a path has at most {PATH_NAMES_MAX} names")
+    if place.node is None:
+        return
+    if not overwrite:
+        raise AlreadyExists(f"there is already {place.name!r}")
+    if place.node.is_folder and not node.is_folder:
+        raise IsADirectory(f"{place.name!r} is a folder")
+    if node.is_folder and not place.node.is_folder:
+        raise NotADirectory(f"{place.name!r} is a file")
+    if _has_children(connection, place.node):
+        raise NotEmpty(f"{place.name!r} still holds something")
+    _erase(connection, place.node)
+
+
+def _depth_outside(connection: sqlite3.Connection, folder: Node, node: Node) -> int:
+    """How deep the folder lies; raises InvalidPath when that is in or below the node."""
+    depth, above = 0, folder.number
+    while above is not None:
+        if above == node.number:
+            raise InvalidPath("a folder cannot be put below itself")
+        (above,) = connection.execute("SELECT parent FROM nodes WHERE number = ?", (above,)).fetchone()
+        depth += 1
+    return depth - 1
+
+
+def _height(connection: sqlite3.Connection, node: Node) -> int:
+    return int(connection.execute(f"{_BELOW} SELECT max(depth) FROM below", (node.number,)).fetchone()[0])
+
+
+def _has_children(connection: sqlite3.Connection, node: Node) -> bool:
+    return connection.execute("SELECT 1 FROM nodes WHERE parent = ? LIMIT 1", (node.number,)).fetchone() is not None
+
+
+def _sizes(connection: sqlite3.Connection, node: Node) -> tuple[int, int]:
+    """What the node and all below it consume: now, and in former versions."""
+    (current,) = connection.execute(
+        f"{_BELOW} SELECT coalesce(sum(size), 0) FROM below JOIN nodes n ON n.number = below.number"
+        " JOIN contents c ON c.number = n.content",
+        (node.number,),
+    ).fetchone()
+    (before,) = connection.execute(
+        f"{_BELOW} SELECT coalesce(sum(size), 0) FROM below JOIN versions v ON v.node = below.number"
+        " JOIN contents c ON c.number = v.content",
+        (node.number,),
+    ).fetchone()
+    return int(current), int(before)
+
+
+def _erase(connection: sqlite3.Connection, node: Node) -> None:
+    """Node, subtree and history; deepest first, because each refers to the one above."""
+    current, before = _sizes(connection, node)
+    numbers = connection.execute(f"{_BELOW} SELECT number FROM below ORDER BY depth DESC", (node.number,)).fetchall()
+    for table, key in (("versions", "node"), ("nodes", "number")):
+        for row in numbers:
+            gone = connection.execute(f"DELETE FROM {table} WHERE {key} = ? RETURNING content", row).fetchall()
+            note_unused(connection, [content for (content,) in gone if content is not None])
+    charge(connection, node.owner, -current, -before)
+
+
+def _change_owner(connection: sqlite3.Connection, node: Node, owner: int) -> None:
+    current, before = _sizes(connection, node)
+    numbers = connection.execute(f"{_BELOW} SELECT number FROM below", (node.number,)).fetchall()
+    connection.executemany("UPDATE nodes SET owner = ? WHERE number = ?", [(owner, number) for (number,) in numbers])
+    charge(connection, node.owner, -current, -before)
+    charge(connection, owner, current, before)
+
+
+def _copy_tree(connection: sqlite3.Connection, node: Node, place: Place, *, now: int) -> int:
+    """Breadth first. The copy's number."""
+    top: int | None = None
+    made, size = 0, 0
+    waiting = [(node, place.folder, place.name)]
+    while waiting:
+        source, folder, name = waiting.pop()
+        made += 1
+        if made > SUBTREE_OBJECTS_MAX:
+            raise InvalidRequest(
+                f"one copy makes at most {SUBTREE_OBJECTS_MAX} objects; copy the folders in it one by one"
+            )
+        number = insert(
+            connection,
+            folder,
+            name,
+            now=now,
+            modified_ms=source.modified_ms,
+            content=source.content,
+            content_type=source.content_type,
+            description=source.description,
+        )
+        top = number if top is None else top
+        size += source.size
+        if source.is_folder:
+            into = by_number(connection, number)
+            waiting.extend((child, into, child.name) for child in children(connection, source.number))
+    charge(connection, place.folder.owner, size, 0)
+    assert top is not None
+    return top
+
+
+def _touch(connection: sqlite3.Connection, folder: int, *, now: int | None) -> None:
+    """The folder's listing changed; with `now`, its set of names did."""
+    connection.execute(
+        "UPDATE nodes SET version = version + 1, modified_ms = coalesce(?, modified_ms) WHERE number = ?", (now, folder)
+    )

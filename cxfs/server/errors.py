@@ -1,0 +1,134 @@
+"""What goes wrong, for whom: `Refusal` answers a request, `ServerError` a person who hosts. Says nothing of how either is shown.
+
+The name of a refusal's class is the `errorType` on the wire (docs/protocol.md, "Errors").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+
+class ServerError(Exception):
+    """What the person who hosts asked for cannot be done; the message is one line that says why."""
+
+
+class Refusal(Exception):
+    """A request that gets an error for its answer. The message is for a person and holds no secret."""
+
+    status: ClassVar[int] = 400
+
+    def __init__(self, message: str, *, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.headers = headers
+
+    @property
+    def error_type(self) -> str:
+        """The word for programs."""
+        return type(self).__name__
+
+
+class InvalidRequest(Refusal):
+    """A parameter, header or body that cannot be understood."""
+
+
+class InvalidPath(Refusal):
+    """A path or name that CX cannot hold, or a target that makes no sense (a folder below itself)."""
+
+
+class NameTooLong(Refusal):
+    """A name over 255 characters."""
+
+
+class BadAuthToken(Refusal):
+    """No access token, or one that is not known (any more)."""
+
+    status = 401
+
+
+class InvalidClient(Refusal):
+    """The token endpoint does not know this application, or not with this secret."""
+
+    status = 401
+
+
+class InvalidGrant(Refusal):
+    """The code is unknown, used, expired, or was made for another application or redirect URI."""
+
+
+class AccessDenied(Refusal):
+    """The account may look but not do this."""
+
+    status = 403
+
+
+class SuspendedAccount(Refusal):
+    """The account is suspended."""
+
+    status = 403
+
+
+class NotFound(Refusal):
+    """No such object, or none that this account may know of."""
+
+    status = 404
+
+
+class MethodNotAllowed(Refusal):
+    """The address exists, but not for this HTTP method."""
+
+    status = 405
+
+
+class AlreadyExists(Refusal):
+    """The name is taken."""
+
+    status = 409
+
+
+class NotEmpty(Refusal):
+    """The folder still holds something."""
+
+    status = 409
+
+
+class NotADirectory(Refusal):
+    """A file stands where a folder is needed."""
+
+    status = 409
+
+
+class IsADirectory(Refusal):
+    """A folder stands where a file is needed."""
+
+    status = 409
+
+
+class VersionConflict(Refusal):
+    """The object is not at the version that the request was made for."""
+
+    status = 412
+
+
+class RequestTooLarge(Refusal):
+    """The body, or a field of it, is over its limit."""
+
+    status = 413
+
+
+class HeadersTooLarge(Refusal):
+    """The request line and headers together are over their limit."""
+
+    status = 431
+
+
+class RangeNotSatisfiable(Refusal):
+    """The range begins behind the end of the file."""
+
+    status = 416
+
+
+class QuotaExceeded(Refusal):
+    """The account's (or group's) storage is used up."""
+
+    status = 507

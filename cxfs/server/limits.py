@@ -1,0 +1,60 @@
+"""Every bound of the server with its reason. Enforced elsewhere; stated to the world in docs/protocol.md, "Limits"."""
+
+from __future__ import annotations
+
+from typing import Final
+
+NAME_CHARACTERS_MAX: Final = 255
+"""In one name; up to 1,020 bytes of UTF-8. Over it: NameTooLong."""
+
+PATH_NAMES_MAX: Final = 500
+"""Folders above one another. Half of what SQLite's recursion and people's patience hold. Over it: InvalidPath."""
+
+HEAD_BYTES_MAX: Final = 64 << 10
+"""Request line and headers. A percent-encoded path of ten 255-character names is 30 KiB. Over it: HeadersTooLarge."""
+
+BODY_BYTES_MAX: Final = 64 << 10
+"""A body that is no upload: a few short fields. Over it: RequestTooLarge."""
+
+FIELD_BYTES_MAX: Final = 32 << 10
+"""One field beside the file of an upload. Over it: RequestTooLarge."""
+
+FIELDS_MAX: Final = 32
+"""Fields in one form; the contract knows five. Over it: RequestTooLarge."""
+
+DESCRIPTION_CHARACTERS_MAX: Final = 4_096
+"""An object's description. Over it: InvalidRequest."""
+
+CONTENT_TYPE_CHARACTERS_MAX: Final = 127
+"""A longer or unprintable content type is stored as application/octet-stream."""
+
+PAGE_ENTRIES_MAX: Final = 1_000
+"""Entries in one page of a listing, and the default. A larger `limit` is answered with this many."""
+
+NUMBER_MAX: Final = (1 << 63) - 1
+"""Largest whole number that a parameter may hold: SQLite's. Over it: InvalidRequest."""
+
+VERSIONS_KEPT: Final = 64
+"""Former versions of one file. The oldest goes when the next comes."""
+
+SUBTREE_OBJECTS_MAX: Final = 100_000
+"""Objects that one `copy` makes: it is one transaction, and other writers wait for it. Over it: InvalidRequest."""
+
+PIECE_BYTES: Final = 1 << 20
+"""Content travels in pieces of this size, both ways: large enough that the work per piece vanishes beside the bytes,
+small enough that a hundred transfers fit into memory."""
+
+FORM_ENVELOPE_BYTES: Final = 128 << 10
+"""What an upload's body may be larger than its file: boundaries and the other fields. Only for the early look at quota."""
+
+CODE_LIFE_S: Final = 600
+"""How long an authorization code may be exchanged (RFC 6749, 4.1.2 recommends ten minutes at most)."""
+
+THREADS_FOR_CONTENT: Final = 8
+"""Pieces being hashed and written at once; more only wait for the same cores and disk."""
+
+THREADS_FOR_CHANGES: Final = 16
+"""Changes waiting for their turn at the one SQLite writer, uploads being synced among them."""
+
+QUOTA_BYTES_DEFAULT: Final = 10 << 30
+"""An account's storage unless its maker says otherwise: what CX gave for nothing."""

@@ -1,0 +1,61 @@
+"""The token endpoint: an authorization code against an access token. The page on which people give codes is not here."""
+
+from __future__ import annotations
+
+import binascii
+from base64 import b64decode
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from cxfs.server.accounts import add_token, app_with_secret, use_code
+from cxfs.server.calls import Offload, Parameters, answer, check_head, short_form
+from cxfs.server.errors import InvalidClient, InvalidGrant, InvalidRequest
+from cxfs.server.store import Store
+
+
+class OAuth:
+    """The call `POST /1/oauth/token`."""
+
+    def __init__(self, store: Store, offload: Offload) -> None:
+        self._store = store
+        self._offload = offload
+
+    async def token(self, request: Request) -> Response:
+        """Spends the code and answers with a new token, which this server cannot show again."""
+        check_head(request)
+        client_id, secret = _basic(request.headers.get("authorization", ""))
+        asked = Parameters(await short_form(request))
+        app = app_with_secret(self._store.reader, client_id, secret)
+        if asked.required("grant_type") != "authorization_code":
+            raise InvalidRequest("the only 'grant_type' is authorization_code")
+        token = await self._offload.change(self._exchange, app, asked.required("code"), asked.required("redirect_uri"))
+        return answer(
+            {"return_type": "json", "access_token": token, "token_type": "bearer", "mapi": client_id},
+            headers={"Cache-Control": "no-store"},
+        )
+
+    def _exchange(self, app: int, code: str, redirect_uri: str) -> str:
+        now = self._store.clock()
+        with self._store.transaction() as connection:
+            user = use_code(connection, code, app=app, redirect_uri=redirect_uri, now=now)
+            token = None if user is None else add_token(connection, user=user, app=app, now=now)
+        if token is None:
+            raise InvalidGrant(
+                "the code is unknown, used or expired, or was made for another application or redirect URI"
+            )
+        return token
+
+
+def _basic(header: str) -> tuple[str, str]:
+    """Client id and secret (RFC 7617); raises InvalidClient."""
+    scheme, _, encoded = header.partition(" ")
+    try:
+        client_id, colon, secret = b64decode(encoded.strip(), validate=True).decode("utf-8").partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        colon = client_id = secret = ""
+    if scheme.lower() != "basic" or not colon:
+        raise InvalidClient(
+            "the application names itself by Authorization: Basic", headers={"WWW-Authenticate": 'Basic realm="CX"'}
+        )
+    return client_id, secret

@@ -1,0 +1,125 @@
+"""The tables and how a connection to them is opened. Knows SQLite's settings; knows no question that is asked of it.
+
+Current content hangs on `nodes`, former versions on `versions`: no byte is counted twice. `owners.consumed` and
+`consumed_before` are those two sums, kept in the same transaction as what they count.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import Final
+
+from cxfs.server.errors import ServerError
+
+FORMAT: Final = 1
+"""Stands in `PRAGMA user_version`; a directory with a larger one was made by a newer server."""
+
+BUSY_TIMEOUT_S: Final = 30
+"""How long one writer waits for another process (an import beside a running server) before giving up."""
+
+TABLES: Final = """
+CREATE TABLE owners (
+    number INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    kind TEXT NOT NULL CHECK (kind IN ('user', 'group')),
+    name TEXT NOT NULL,
+    capacity INTEGER NOT NULL CHECK (capacity >= 0),
+    consumed INTEGER NOT NULL DEFAULT 0 CHECK (consumed >= 0),
+    consumed_before INTEGER NOT NULL DEFAULT 0 CHECK (consumed_before >= 0),
+    UNIQUE (kind, name)
+) STRICT;
+CREATE TABLE users (
+    owner INTEGER PRIMARY KEY REFERENCES owners,
+    email TEXT NOT NULL,
+    password TEXT,
+    suspended INTEGER NOT NULL DEFAULT 0 CHECK (suspended IN (0, 1))
+) STRICT;
+CREATE TABLE members (
+    user INTEGER NOT NULL REFERENCES users,
+    team INTEGER NOT NULL REFERENCES owners,
+    role TEXT NOT NULL CHECK (role IN ('owner', 'writer', 'reader')),
+    PRIMARY KEY (user, team)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE apps (
+    number INTEGER PRIMARY KEY,
+    client_id TEXT NOT NULL UNIQUE,
+    secret_hash BLOB NOT NULL,
+    name TEXT NOT NULL,
+    redirect_uris TEXT NOT NULL
+) STRICT;
+CREATE TABLE codes (
+    hash BLOB PRIMARY KEY,
+    app INTEGER NOT NULL REFERENCES apps,
+    user INTEGER NOT NULL REFERENCES users,
+    redirect_uri TEXT NOT NULL,
+    expires_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE tokens (
+    hash BLOB PRIMARY KEY,
+    user INTEGER NOT NULL REFERENCES users,
+    app INTEGER REFERENCES apps,
+    created_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE contents (
+    number INTEGER PRIMARY KEY,
+    sha256 BLOB NOT NULL UNIQUE,
+    size INTEGER NOT NULL,
+    sha1 TEXT NOT NULL,
+    md5 TEXT NOT NULL
+) STRICT;
+CREATE TABLE unused (content INTEGER PRIMARY KEY) STRICT;
+CREATE TABLE nodes (
+    number INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    owner INTEGER NOT NULL REFERENCES owners,
+    parent INTEGER REFERENCES nodes,
+    name TEXT NOT NULL,
+    is_folder INTEGER NOT NULL CHECK (is_folder = (content IS NULL)),
+    version INTEGER NOT NULL,
+    created_ms INTEGER NOT NULL,
+    modified_ms INTEGER NOT NULL,
+    description TEXT NOT NULL DEFAULT '',
+    content_type TEXT NOT NULL DEFAULT '',
+    content INTEGER REFERENCES contents,
+    UNIQUE (parent, name)
+) STRICT;
+CREATE UNIQUE INDEX roots ON nodes (owner) WHERE parent IS NULL;
+CREATE INDEX nodes_by_content ON nodes (content) WHERE content IS NOT NULL;
+CREATE TABLE versions (
+    node INTEGER NOT NULL REFERENCES nodes,
+    version INTEGER NOT NULL,
+    content INTEGER NOT NULL REFERENCES contents,
+    content_type TEXT NOT NULL,
+    modified_ms INTEGER NOT NULL,
+    replaced_ms INTEGER NOT NULL,
+    PRIMARY KEY (node, version)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX versions_by_content ON versions (content);
+"""
+
+
+def connect(database: Path) -> sqlite3.Connection:
+    """A connection without transactions of its own making. An acknowledged commit survives a power cut (FULL in WAL)."""
+    connection = sqlite3.connect(
+        database, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False, cached_statements=256
+    )
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA temp_store = MEMORY")
+    connection.execute("PRAGMA cache_size = -16384")  # KiB
+    return connection
+
+
+def prepare(connection: sqlite3.Connection, database: Path) -> None:
+    """Makes the tables where there are none; raises ServerError for a directory of a newer server."""
+    connection.execute("BEGIN IMMEDIATE")  # two processes may open a new directory at once
+    (found,) = connection.execute("PRAGMA user_version").fetchone()
+    if found == 0:
+        for statement in TABLES.split(";\n"):
+            connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {FORMAT}")
+    connection.execute("COMMIT")
+    if found > FORMAT:
+        raise ServerError(f"{database} was made by a newer cxfs (format {found}, this one knows {FORMAT})")

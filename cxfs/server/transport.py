@@ -1,0 +1,185 @@
+"""The data host: bytes out and bytes in, in pieces, however large the file. What a path or a version means is said elsewhere.
+
+Memory for a transfer is a piece or two, whoever is slow: the next piece is read when the last one has been taken.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import Final
+
+from starlette.responses import Response, StreamingResponse
+
+from cxfs.server import changes
+from cxfs.server.calls import Call, Offload, Parameters, answer
+from cxfs.server.changes import Upload
+from cxfs.server.contents import Arrival
+from cxfs.server.errors import InvalidRequest, IsADirectory, NotFound, QuotaExceeded
+from cxfs.server.forms import FormReader, boundary_of
+from cxfs.server.limits import CONTENT_TYPE_CHARACTERS_MAX, FORM_ENVELOPE_BYTES, PIECE_BYTES
+from cxfs.server.ranges import Span, check_if_match, etag_of, if_range_holds, last_modified, requested_span
+from cxfs.server.store import Store
+from cxfs.server.trees import Node, at_version, find
+from cxfs.server.wire import TreePath, UuidPath, parse_time
+
+_ANY_TYPE: Final = "application/octet-stream"
+_HARMLESS: Final = {
+    # Content is whatever a user uploaded: a browser that is shown it must not run it as this host.
+    "Content-Security-Policy": "sandbox; default-src 'none'",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+class Transport:
+    """The calls `GET` and `POST /1/data/PATH`."""
+
+    def __init__(self, store: Store, offload: Offload) -> None:
+        self._store = store
+        self._offload = offload
+
+    async def download(self, call: Call) -> Response:
+        """The bytes of one version, or a range of them."""
+        node, descriptor = self._open(call)
+        try:
+            response = self._respond(call, node, descriptor)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return response
+
+    def _open(self, call: Call) -> tuple[Node, int]:
+        """What to send: from here on neither a delete nor a new version changes it."""
+        version = Parameters(call.query).number("version")
+        with self._store.snapshot() as connection:
+            node = find(connection, call.caller, call.path)
+            if node.is_folder:
+                raise IsADirectory(f"{node.name!r} is a folder")
+            if version is not None:
+                node = at_version(connection, node, version)
+        try:
+            return node, self._store.contents.open(node.sha256)
+        except FileNotFoundError as error:  # deleted and swept since the snapshot
+            raise NotFound(f"{node.name!r} has just been deleted") from error
+
+    def _respond(self, call: Call, node: Node, descriptor: int) -> Response:
+        asked, etag, modified = call.request.headers, etag_of(node.version), last_modified(node.modified_ms)
+        check_if_match(asked.get("if-match"), etag)
+        span = (
+            requested_span(asked.get("range"), node.size)
+            if if_range_holds(asked.get("if-range"), etag, modified)
+            else None
+        )
+        sent = span or Span(0, node.size)
+        headers = {
+            "Accept-Ranges": "bytes",
+            "Content-Length": str(sent.stop - sent.start),
+            "ETag": etag,
+            "Last-Modified": modified,
+            **_HARMLESS,
+        }
+        if span is not None:
+            headers["Content-Range"] = span.content_range(node.size)
+        return StreamingResponse(
+            self._pieces(descriptor, Span(0, 0) if call.request.method == "HEAD" else sent),
+            206 if span is not None else 200,
+            headers,
+            node.content_type or _ANY_TYPE,
+        )
+
+    async def _pieces(self, descriptor: int, span: Span) -> AsyncIterator[bytes]:
+        """Owns the descriptor. What the page cache has is copied at once; only the disk is waited for in a thread."""
+        try:
+            offset = span.start
+            while offset < span.stop:
+                length = min(PIECE_BYTES, span.stop - offset)
+                piece = _cached(descriptor, length, offset)
+                if piece is None:
+                    piece = await self._offload.content(os.pread, descriptor, length, offset)
+                if not piece:
+                    raise EOFError("a content file is shorter than its record")
+                offset += len(piece)
+                yield piece
+        finally:
+            os.close(descriptor)
+
+    async def upload(self, call: Call) -> Response:
+        """A new file, or the next version of one: nothing of it before all of it, and then for good."""
+        path = call.path
+        room = self._check(call, path, None)
+        declared = call.request.headers.get("content-length", "")
+        if declared.isdecimal() and int(declared) > room + FORM_ENVELOPE_BYTES:
+            raise QuotaExceeded(f"only {room} bytes more fit")
+        reader = FormReader(boundary_of(call.request.headers.get("content-type", "")), with_file=True)
+        with self._store.contents.arrival() as arrival:
+            rest = await self._receive(call, path, reader, arrival)
+            reader.finish()
+            if not reader.file_seen:
+                raise InvalidRequest("the field 'file' is missing")
+            upload = _asked(reader)
+            node = await self._offload.change(self._commit, call, path, arrival, rest, upload)
+        return answer(node.file)
+
+    def _check(self, call: Call, path: TreePath | UuidPath, if_version: int | None) -> int:
+        """Refuses early what would be refused in the end. The largest size that fits."""
+        with self._store.snapshot() as connection:
+            place = changes.upload_place(connection, call.caller, path)
+            changes.check_version(place, if_version)
+            return changes.room_at(connection, place)
+
+    async def _receive(
+        self, call: Call, path: TreePath | UuidPath, reader: FormReader, arrival: Arrival
+    ) -> list[bytes]:
+        """Writes whole pieces as they fill up. The rest, less than a piece, is returned: a small file needs one thread only."""
+        waiting: list[bytes] = []
+        size, room = 0, -1
+        async for chunk in call.request.stream():
+            for piece in reader.feed(chunk):
+                if room < 0:
+                    room = self._check(call, path, _if_version(reader))
+                waiting.append(piece)
+                size += len(piece)
+            if size > room >= 0:
+                raise QuotaExceeded(f"only {room} bytes more fit")
+            if sum(map(len, waiting)) >= PIECE_BYTES:
+                await self._offload.content(_write, arrival, waiting)
+                waiting = []
+        return waiting
+
+    def _commit(
+        self, call: Call, path: TreePath | UuidPath, arrival: Arrival, rest: list[bytes], upload: Upload
+    ) -> Node:
+        """In this order: bytes durable, rows, name durable, commit. A crash in between leaves the old version."""
+        _write(arrival, rest)
+        arrival.sync()
+        arrival.close()
+        with self._store.transaction() as connection:
+            node = changes.put(connection, call.caller, path, arrival.content, upload, now=self._store.clock())
+            self._store.contents.keep(arrival)
+        return node
+
+
+def _write(arrival: Arrival, pieces: list[bytes]) -> None:
+    for piece in pieces:
+        arrival.write(piece)
+
+
+def _cached(descriptor: int, length: int, offset: int) -> bytes | None:
+    """What can be read without waiting for the disk, if anything."""
+    buffer = bytearray(length)
+    with suppress(BlockingIOError):
+        return bytes(memoryview(buffer)[: os.preadv(descriptor, [buffer], offset, os.RWF_NOWAIT)])
+    return None
+
+
+def _if_version(reader: FormReader) -> int | None:
+    return Parameters(reader.fields).number("ifVersion")
+
+
+def _asked(reader: FormReader) -> Upload:
+    kind = reader.fields.get("file_content_type") or reader.file_type
+    if not (kind.isascii() and kind.isprintable() and len(kind) <= CONTENT_TYPE_CHARACTERS_MAX):
+        kind = ""
+    modified = reader.fields.get("modified")
+    return Upload(kind, None if modified is None else parse_time(modified), _if_version(reader))

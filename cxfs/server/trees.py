@@ -1,0 +1,236 @@
+"""What there is: finding and listing nodes, and who may. Changes nothing.
+
+Existence is private: whoever has no role in a tree gets NotFound for all of it, its root included.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Final, NamedTuple
+
+import msgspec
+
+from cxfs.server.accounts import Caller, Role, role_in
+from cxfs.server.errors import AccessDenied, InvalidPath, IsADirectory, NotADirectory, NotFound
+from cxfs.server.wire import File, TreePath, UuidPath, show_time
+
+
+class Node(NamedTuple):
+    """A file or folder. `content` and what follows it belong to files; `parent` is None for a root."""
+
+    number: int
+    id: str
+    owner: int
+    parent: int | None
+    parent_id: str | None
+    name: str
+    is_folder: bool
+    version: int
+    created_ms: int
+    modified_ms: int
+    description: str
+    content_type: str
+    content: int | None
+    size: int
+    sha1: str
+    md5: str
+    sha256: bytes
+
+    @property
+    def file(self) -> File:
+        """As the contract shows it."""
+        return File(
+            id=self.id,
+            version=self.version,
+            name=self.name,
+            description=self.description,
+            size=self.size,
+            created=show_time(self.created_ms),
+            modified=show_time(self.modified_ms),
+            is_dir=bool(self.is_folder),
+            checksum=self.sha1,
+            md5checksum=self.md5,
+            parent=self.parent_id or msgspec.UNSET,
+        )
+
+
+class Place(NamedTuple):
+    """Where something is or could be: a name in a folder, and what has that name now."""
+
+    folder: Node
+    name: str
+    node: Node | None
+
+
+class Page(NamedTuple):
+    """Some entries of a folder, and how many it has."""
+
+    folder: Node
+    entries: list[Node]
+    total: int
+
+
+_COLUMNS: Final = (
+    "n.number, n.id, n.owner, n.parent, above.id, n.name, n.is_folder, n.version, n.created_ms, n.modified_ms,"
+    " n.description, n.content_type, n.content,"
+    " coalesce(c.size, 0), coalesce(c.sha1, ''), coalesce(c.md5, ''), coalesce(c.sha256, x'')"
+)
+_NODES: Final = (
+    f"SELECT {_COLUMNS} FROM nodes n"
+    " LEFT JOIN nodes above ON above.number = n.parent LEFT JOIN contents c ON c.number = n.content"
+)
+_ORDER: Final = {
+    "name": "n.name",
+    "size": "coalesce(c.size, 0)",
+    "created": "n.created_ms",
+    "modified": "n.modified_ms",
+}
+SORT_KEYS: Final = frozenset(_ORDER)
+
+
+def owner_number(connection: sqlite3.Connection, caller: Caller, owner: str) -> tuple[int, Role]:
+    """The owner that a path names, and the caller's role there; NotFound for a stranger as for no such owner."""
+    if owner in {"self", caller.id}:
+        return caller.number, "owner"
+    row = connection.execute("SELECT number FROM owners WHERE id = ?", (owner,)).fetchone()
+    role = None if row is None else role_in(connection, caller, row[0])
+    if role is None:
+        raise NotFound("Group or Share not found")
+    return int(row[0]), role
+
+
+def find(connection: sqlite3.Connection, caller: Caller, path: TreePath | UuidPath, *, write: bool = False) -> Node:
+    """The node at the path. Raises NotFound, NotADirectory on the way down, AccessDenied for a reader who means to write."""
+    owner, role = owner_number(connection, caller, path.owner)
+    node = (
+        _by_uuid(connection, owner, path.object) if isinstance(path, UuidPath) else _walk(connection, owner, path.names)
+    )
+    if write:
+        _may_write(role)
+    return node
+
+
+def find_place(connection: sqlite3.Connection, caller: Caller, path: TreePath | UuidPath) -> Place:
+    """Where a change would put something. A UUID path is the place of the object that has it. Raises as `find` does."""
+    owner, role = owner_number(connection, caller, path.owner)
+    if isinstance(path, UuidPath):
+        node = _by_uuid(connection, owner, path.object)
+        _may_write(role)
+        if node.parent is None:
+            raise InvalidPath("the root of a tree cannot be replaced")
+        return Place(by_number(connection, node.parent), node.name, node)
+    if not path.names:
+        raise InvalidPath("the root of a tree cannot be replaced")
+    folder = _walk(connection, owner, path.names[:-1])
+    _may_write(role)
+    if not folder.is_folder:
+        raise NotADirectory(f"{folder.name!r} is a file")
+    return Place(folder, path.names[-1], child(connection, folder.number, path.names[-1]))
+
+
+def by_number(connection: sqlite3.Connection, number: int) -> Node:
+    """A node that is known to exist."""
+    return Node(*connection.execute(f"{_NODES} WHERE n.number = ?", (number,)).fetchone())
+
+
+def root_of(connection: sqlite3.Connection, owner: int) -> Node:
+    """The folder that every owner has."""
+    return Node(*connection.execute(f"{_NODES} WHERE n.owner = ? AND n.parent IS NULL", (owner,)).fetchone())
+
+
+def child(connection: sqlite3.Connection, folder: int, name: str) -> Node | None:
+    """What has that name in the folder, byte for byte."""
+    row = connection.execute(f"{_NODES} WHERE n.parent = ? AND n.name = ?", (folder, name)).fetchone()
+    return None if row is None else Node(*row)
+
+
+def children(connection: sqlite3.Connection, folder: int) -> list[Node]:
+    """Everything in the folder, by name."""
+    return [Node(*row) for row in connection.execute(f"{_NODES} WHERE n.parent = ? ORDER BY n.name", (folder,))]
+
+
+def page_of(
+    connection: sqlite3.Connection, folder: Node, *, offset: int, limit: int, sort_by: str, descending: bool
+) -> Page:
+    """Entries in the order of the key, equal ones by name; names compare by their UTF-8 bytes. Raises NotADirectory."""
+    if not folder.is_folder:
+        raise NotADirectory(f"{folder.name!r} is a file")
+    direction = "DESC" if descending else "ASC"
+    order = f"{_ORDER[sort_by]} {direction}" + ("" if sort_by == "name" else ", n.name")
+    rows = connection.execute(
+        f"{_NODES} WHERE n.parent = ? ORDER BY {order} LIMIT ? OFFSET ?", (folder.number, limit, offset)
+    ).fetchall()
+    (total,) = connection.execute("SELECT count(*) FROM nodes WHERE parent = ?", (folder.number,)).fetchone()
+    return Page(folder, [Node(*row) for row in rows], total)
+
+
+def versions_of(connection: sqlite3.Connection, node: Node) -> list[Node]:
+    """The file as it is and as it was, newest first. Raises IsADirectory."""
+    if node.is_folder:
+        raise IsADirectory(f"{node.name!r} is a folder and has no versions")
+    rows = connection.execute(
+        "SELECT v.version, v.modified_ms, v.content_type, v.content, c.size, c.sha1, c.md5, c.sha256"
+        " FROM versions v JOIN contents c ON c.number = v.content WHERE v.node = ? ORDER BY v.version DESC",
+        (node.number,),
+    )
+    return [node, *(_as_it_was(node, *row) for row in rows)]
+
+
+def at_version(connection: sqlite3.Connection, node: Node, version: int) -> Node:
+    """The file at one version; raises NotFound when that is gone or never was."""
+    for candidate in versions_of(connection, node):
+        if candidate.version == version:
+            return candidate
+    raise NotFound(f"{node.name!r} has no version {version} (any more)")
+
+
+def _as_it_was(
+    node: Node,
+    version: int,
+    modified_ms: int,
+    content_type: str,
+    content: int,
+    size: int,
+    sha1: str,
+    md5: str,
+    sha256: bytes,
+) -> Node:
+    return node._replace(
+        version=version,
+        modified_ms=modified_ms,
+        content_type=content_type,
+        content=content,
+        size=size,
+        sha1=sha1,
+        md5=md5,
+        sha256=sha256,
+    )
+
+
+def _by_uuid(connection: sqlite3.Connection, owner: int, uuid: str) -> Node:
+    row = connection.execute(f"{_NODES} WHERE n.id = ? AND n.owner = ?", (uuid, owner)).fetchone()
+    if row is None:
+        raise NotFound("no object with that UUID in this tree")
+    return Node(*row)
+
+
+def _walk(connection: sqlite3.Connection, owner: int, names: tuple[str, ...]) -> Node:
+    """One look-up a name; only the last one fetches all that is known."""
+    number, is_folder = connection.execute(
+        "SELECT number, 1 FROM nodes WHERE owner = ? AND parent IS NULL", (owner,)
+    ).fetchone()
+    for name in names:
+        if not is_folder:
+            raise NotADirectory(f"a file stands above {name!r}")
+        row = connection.execute(
+            "SELECT number, is_folder FROM nodes WHERE parent = ? AND name = ?", (number, name)
+        ).fetchone()
+        if row is None:
+            raise NotFound(f"there is no {name!r}")
+        number, is_folder = row
+    return by_number(connection, number)
+
+
+def _may_write(role: Role) -> None:
+    if role == "reader":
+        raise AccessDenied("this account may read here but not write")
