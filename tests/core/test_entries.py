@@ -1,0 +1,128 @@
+"""What a thing in CX may be called, and how its path travels."""
+
+from __future__ import annotations
+
+from urllib.parse import unquote
+
+import pytest
+from hypothesis import given, strategies as st
+
+from cxfs.core.entries import NAME_CHARACTERS_MAX, SELF, Entry, EntryName, Owner, TreePath, Uuid, UuidPath
+from cxfs.core.errors import BadName, BadReply, NameTooLong
+
+UUID = "SNU2d6zrEeGnthICOA-R7w"
+
+names = st.text(
+    st.characters(exclude_categories=["Cs"], exclude_characters="/\0"), min_size=1, max_size=NAME_CHARACTERS_MAX
+).filter(lambda text: text not in {".", ".."})
+owners = st.sampled_from(["self", UUID])
+tree_paths = st.builds(
+    lambda owner, parts: TreePath(Owner(owner), tuple(map(EntryName, parts))), owners, st.lists(names, max_size=4)
+)
+
+
+@given(tree_paths)
+def test_a_tree_path_comes_back_from_its_text(path: TreePath) -> None:
+    """Paths are shown to people and taken from them."""
+    assert TreePath.parse(str(path)) == path
+
+
+@given(tree_paths)
+def test_a_tree_path_is_one_segment_of_a_url(path: TreePath) -> None:
+    """The documentation encodes it in full, slashes included."""
+    assert path.in_url.isascii()
+    assert not set(path.in_url) & set('/?# \\"<>')
+    assert unquote(path.in_url) == str(path)
+
+
+@given(tree_paths, names)
+def test_a_child_is_one_name_further_down(path: TreePath, name: str) -> None:
+    """And stays with its owner."""
+    child = path.child(EntryName(name))
+
+    assert (child.owner, child.names[:-1], child.names[-1]) == (path.owner, path.names, name)
+
+
+def test_the_documented_example_is_encoded_as_documented() -> None:
+    """`self:%2Fphotos%2F2353.jpg` stands in the CX documentation."""
+    assert TreePath.parse("self:/photos/2353.jpg").in_url == "self:%2Fphotos%2F2353.jpg"
+
+
+def test_the_root_is_a_path_of_no_names() -> None:
+    """Its text ends in the slash that others begin with."""
+    assert TreePath.parse("self:/") == TreePath(SELF, ())
+    assert str(TreePath(SELF, ())) == "self:/"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "self", "self:", "/a", "self:a", "self:/a/", "self://a", "self:/a//b", "self:/.", "self:/a/../b", "self:/a\0"],
+)
+def test_what_is_no_path_is_refused(text: str) -> None:
+    """No server could tell what is meant."""
+    with pytest.raises(BadName):
+        TreePath.parse(text)
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "a\0b", "/", "é/", "\udc80"])
+def test_a_name_that_no_path_can_hold_has_no_child_path(name: str) -> None:
+    """The object is there and is reached by its UUID."""
+    assert not EntryName.parse(name).fits_in_a_path
+    with pytest.raises(BadName):
+        TreePath(SELF, ()).child(EntryName(name))
+
+
+@pytest.mark.parametrize("name", ["a", "...", " ", "-rf", "a:b", "%2F", "\n", "😀", "é", "a" * 255, "😀" * 255])
+def test_any_other_name_has_one(name: str) -> None:
+    """Linux shells find some of these odd; CX does not."""
+    assert EntryName.parse(name).fits_in_a_path
+
+
+def test_a_name_is_measured_in_characters() -> None:
+    """255 emoji are 1,020 bytes and a name; 256 letters are none."""
+    assert len(EntryName.parse("😀" * 255).encode()) == 1_020
+    with pytest.raises(NameTooLong, match="this one has 256"):
+        EntryName.parse("a" * 256)
+
+
+def test_a_path_with_a_name_too_long_is_refused_as_too_long() -> None:
+    """ENAMETOOLONG without a question to the server."""
+    with pytest.raises(NameTooLong):
+        TreePath.parse("self:/" + "a" * 256)
+
+
+@pytest.mark.parametrize("text", ["", "SNU2d6zrEeGnthICOA-R7", UUID + "w", "SNU2d6zrEeGnthICOA+R7w", UUID[:-1] + "\n"])
+def test_what_is_no_uuid_is_a_bad_reply(text: str) -> None:
+    """UUIDs come from a server only, and end up in URLs."""
+    with pytest.raises(BadReply):
+        Uuid.parse(text)
+
+
+def test_a_uuid_path_is_written_as_it_is() -> None:
+    """It has nothing to encode."""
+    path = UuidPath(SELF, Uuid.parse(UUID))
+
+    assert str(path) == path.in_url == f"self:{UUID}"
+
+
+def test_the_two_kinds_of_path_are_never_equal() -> None:
+    """One breaks by a rename, the other does not: a cache keyed by either must not mix them."""
+    by_name, by_uuid = TreePath(SELF, (EntryName(UUID),)), UuidPath(SELF, Uuid(UUID))
+
+    assert len({by_name, by_uuid}) == 2
+
+
+def test_requests_about_an_entry_go_to_its_uuid() -> None:
+    """Its name may be another by now."""
+    entry = Entry(
+        owner=SELF,
+        id=Uuid(UUID),
+        name=EntryName("a"),
+        is_folder=False,
+        size=0,
+        version=1,
+        created_ms=0,
+        modified_ms=0,
+    )
+
+    assert entry.path == UuidPath(SELF, Uuid(UUID))
