@@ -18,16 +18,17 @@ HIDDEN: Final = "***"
 
 _NAMED: Final = re.compile(
     # access_token=…, "client_secret": "…", ('auth_code', b'…'): in a URL, a form, JSON or a Python repr
-    r"""(\b(?:access_token|refresh_token|client_secret|auth_code|password)\\?["']?\s*[=:,]\s*b?\\?["']?)"""
+    r"""(\b(?:access_token|refresh_token|client_secret|auth_code|password)\\?["']?\s*[=:,]\s*(?:b(?=["']))?\\?["']?)"""
     r"""[^\s"'&<>\\)}\]]+""",
     re.IGNORECASE,
 )
 _CODE: Final = re.compile(
     # The bare word is too common to hide after every "code:", so only as a parameter or a quoted key.
-    r"""((?:[?&]code=|\bcode\\?["']\s*[:,]\s*b?\\?["']|^code=))[^\s"'&<>\\)}\]]+"""
+    r"""((?:[?&]code=|^code=|\bcode\\?["']\s*[:,]\s*b?\\?["']))[^\s"'&<>\\)}\]]+"""
 )
 _AUTHORIZATION: Final = re.compile(
-    r"""(\bauthorization\\?["']?\s*[=:,]\s*b?\\?["']?\s*(?:(?:basic|bearer)\s+)?)[^\s"'&<>\\)}\],]+""", re.IGNORECASE
+    r"""(\bauthorization\\?["']?\s*[=:,]\s*(?:b(?=["']))?\\?["']?\s*(?:(?:basic|bearer)\s+)?)[^\s"'&<>\\)}\],]+""",
+    re.IGNORECASE,
 )
 _SCHEME: Final = re.compile(r"\b(basic|bearer)(\s+)[A-Za-z0-9+/_.~-]{12,}=*", re.IGNORECASE)
 

@@ -17,6 +17,7 @@ import msgspec
 from cxfs.core.entries import Entry, EntryName, Owner, Uuid
 from cxfs.core.errors import BadReply
 from cxfs.remote.failures import Misshapen
+from cxfs.remote.redaction import redact
 
 INTEGER_MAX: Final = (1 << 63) - 1
 """Of a size or version: what a kernel's file offset can hold."""
@@ -156,7 +157,7 @@ def uuid(text: str) -> Uuid:
     try:
         return Uuid.parse(text)
     except BadReply as error:
-        raise Misshapen(str(error)) from None
+        raise Misshapen(redact(str(error))) from None
 
 
 def _uuid_or_none(value: Any) -> Uuid | None:
