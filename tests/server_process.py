@@ -22,7 +22,8 @@ from pathlib import Path
 from cxfs.server.serving import serve
 
 directory, host, port, insecure = sys.argv[1:]
-serve(Path(directory), host=host, port=int(port), insecure=insecure == "True", on_ready=lambda url: print(url, flush=True))
+say = lambda url: print(url, flush=True)
+serve(Path(directory), host=host, port=int(port), insecure=insecure == "True", on_ready=say)
 """
 
 
@@ -43,7 +44,9 @@ class ServerProcess:
         self.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.stop()
 
     @property
@@ -122,7 +125,7 @@ class ServerProcess:
 
 
 def free_port() -> int:
-    """A loopback port that nothing listens at. Another process may take it before it is used, which has not been seen."""
+    """A loopback port that nothing listens at; another process could take it before it is used."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

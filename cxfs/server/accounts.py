@@ -58,12 +58,6 @@ class Membership(NamedTuple):
     consumed_before: int
 
 
-_ACCOUNT: Final = (
-    "SELECT number, id, name, email, suspended, capacity, consumed, consumed_before"
-    " FROM users JOIN owners ON number = owner"
-)
-
-
 def add_owner(
     connection: sqlite3.Connection, kind: Literal["user", "group"], name: str, *, capacity: int, now: int
 ) -> int:
@@ -109,12 +103,12 @@ def password_is(connection: sqlite3.Connection, name: str, password: str) -> boo
 
 def accounts(connection: sqlite3.Connection) -> list[Account]:
     """Every user, by name."""
-    return [Account(*row) for row in connection.execute(f"{_ACCOUNT} ORDER BY name")]
+    return [Account(*row) for row in connection.execute("SELECT * FROM accounts ORDER BY name")]
 
 
 def account_named(connection: sqlite3.Connection, name: str) -> Account:
     """The user of that name; raises ServerError."""
-    row = connection.execute(f"{_ACCOUNT} WHERE kind = 'user' AND name = ?", (name,)).fetchone()
+    row = connection.execute("SELECT * FROM accounts WHERE name = ?", (name,)).fetchone()
     if row is None:
         raise ServerError(f"there is no user {name!r}")
     return Account(*row)
@@ -122,7 +116,7 @@ def account_named(connection: sqlite3.Connection, name: str) -> Account:
 
 def account_of(connection: sqlite3.Connection, caller: Caller) -> Account:
     """The caller's own."""
-    return Account(*connection.execute(f"{_ACCOUNT} WHERE number = ?", (caller.number,)).fetchone())
+    return Account(*connection.execute("SELECT * FROM accounts WHERE number = ?", (caller.number,)).fetchone())
 
 
 def group_named(connection: sqlite3.Connection, name: str) -> int:
@@ -188,7 +182,7 @@ def add_code(connection: sqlite3.Connection, *, app: int, user: int, redirect_ur
 
 
 def use_code(connection: sqlite3.Connection, code: str, *, app: int, redirect_uri: str, now: int) -> int | None:
-    """The user who gave it, or None for a code that is not good. A wrong try uses it up too: the caller commits either way."""
+    """The user who gave it, or None for a code that is not good. A wrong try uses it up too: commit either way."""
     row = connection.execute(
         "DELETE FROM codes WHERE hash = ? RETURNING app, user, redirect_uri, expires_ms", (_hash(code),)
     ).fetchone()

@@ -13,8 +13,15 @@ from urllib.parse import urlsplit
 
 from cxfs.server import accounts
 from cxfs.server.accounts import Account, Role
-from cxfs.server.carrying import Carried, Import, Progress, caller_named, found_at, target_folder
-from cxfs.server.carrying import export_tree as _export_tree
+from cxfs.server.carrying import (
+    Carried,
+    Import,
+    Progress,
+    caller_named,
+    export_tree as _export_tree,
+    found_at,
+    target_folder,
+)
 from cxfs.server.errors import ServerError
 from cxfs.server.limits import QUOTA_BYTES_DEFAULT
 from cxfs.server.store import Store, open_store

@@ -1,4 +1,4 @@
-"""The calls about users and files, one method each: take parameters, ask or change the tree, answer. No rule lives here."""
+"""The calls about users and files, one method each: take parameters, ask or change, answer. No rule lives here."""
 
 from __future__ import annotations
 

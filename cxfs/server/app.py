@@ -26,7 +26,7 @@ Handler = Callable[[Request, bytes], Awaitable[Response]]
 
 
 class CallRoute(BaseRoute):
-    """An address by the bytes of the request line. Starlette's own routes see it decoded: `%2F` as `/`, and no newline."""
+    """An address by the bytes of the request line. Starlette's own routes see `%2F` as `/`, and no newline."""
 
     def __init__(self, address: str, handlers: Mapping[str, Handler]) -> None:
         self._address = address.encode("ascii")
@@ -52,7 +52,7 @@ class CallRoute(BaseRoute):
 
 
 def make_app(store: Store, *, offload: Offload | None = None) -> Starlette:
-    """The whole server over an open store, for any event loop that anyio knows. The store stays the caller's to close."""
+    """The whole server, for any event loop that anyio knows. The open store stays the caller's to close."""
     offload = offload or InThreads()
     app = Starlette(
         routes=_routes(store, offload),
@@ -78,7 +78,7 @@ def _routes(store: Store, offload: Offload) -> list[BaseRoute]:
         return handler
 
     def anyone(endpoint: Callable[[Request], Awaitable[Response]]) -> Handler:
-        async def handler(request: Request, rest: bytes) -> Response:
+        async def handler(request: Request, _rest: bytes) -> Response:
             return await endpoint(request)
 
         return handler
@@ -107,17 +107,17 @@ def _routes(store: Store, offload: Offload) -> list[BaseRoute]:
     ]
 
 
-async def _on_refusal(request: Request, error: Exception) -> Response:
+async def _on_refusal(_request: Request, error: Exception) -> Response:
     assert isinstance(error, Refusal)
     return refusal(error)
 
 
-async def _on_http_error(request: Request, error: Exception) -> Response:
+async def _on_http_error(_request: Request, _error: Exception) -> Response:
     """The one that the router itself raises: no such address."""
     return refusal(NotFound("there is no such call"))
 
 
-async def _on_disconnect(request: Request, error: Exception) -> Response:
+async def _on_disconnect(_request: Request, _error: Exception) -> Response:
     """Nobody is there to read it."""
     return Response(status_code=400)
 

@@ -1,4 +1,4 @@
-"""A request understood and an answer written: who calls, about which path, with which parameters. Decides nothing about files."""
+"""A request understood and an answer written: who calls, which path, which parameters. Knows nothing of files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whole trees in and out without the network, for moving house. Speaks of folders on this machine; keeps all rules of `changes`.
+"""Whole trees in and out without the network, for moving house. Keeps the rules of `changes`; asks nobody's leave.
 
 Import takes many files a transaction and syncs once for all of them, so that 10,000 small files take seconds. What it
 has committed stays if it is broken off; running it again makes new versions of the files that it brought already.
@@ -115,7 +115,7 @@ class Import:
 
     def _take(self, path: str, into: _Folder, name: str, arrivals: ExitStack) -> None:
         """Reads the file into `incoming`; commits when that is enough for one batch."""
-        with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb") as source:
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb") as source:
             modified_ms = os.fstat(source.fileno()).st_mtime_ns // 1_000_000
             arrival = arrivals.enter_context(self._store.contents.arrival())
             while piece := source.read(PIECE_BYTES):
@@ -191,7 +191,7 @@ def _cx_name(name: str) -> str:
 
 
 def target_folder(store: Store, caller: Caller, to: str) -> Node:
-    """The folder at that path below the user's root, made with those above it where it is missing. Raises ServerError."""
+    """The folder at that path below the user's root, made where it is missing. Raises ServerError."""
     try:
         names = [check_name(name) for name in to.strip("/").split("/")] if to.strip("/") else []
         with store.transaction() as connection:
@@ -208,7 +208,7 @@ def target_folder(store: Store, caller: Caller, to: str) -> Node:
 
 
 def export_tree(store: Store, top: Node, folder: Path, progress: Progress) -> Carried:
-    """The file, or everything in the folder, into `folder`, which is made. Raises ServerError when that holds anything."""
+    """The file, or all that is in the folder, into `folder`, which is made or empty. Raises ServerError."""
     carried = Carried()
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -227,7 +227,7 @@ def export_tree(store: Store, top: Node, folder: Path, progress: Progress) -> Ca
 
 
 def _walk(store: Store, top: Node, folder: Path) -> Iterator[tuple[Node, Path]]:
-    """Each object with its path here. Folders are made before they are yielded and get their times after all they hold."""
+    """Each object with its path here. Folders are made first and get their times after all they hold."""
     if not top.is_folder:
         yield top, folder / _linux_name(top)
         return
@@ -249,7 +249,7 @@ def _walk(store: Store, top: Node, folder: Path) -> Iterator[tuple[Node, Path]]:
 def _write(store: Store, node: Node, path: Path, carried: Carried) -> bool:
     """Whether the content was there to be written."""
     try:
-        source = open(store.contents.open(node.sha256), "rb")  # noqa: SIM115 - closed by the block below
+        source = os.fdopen(store.contents.open(node.sha256), "rb")
     except FileNotFoundError:
         carried.skipped.append(f"{path}: deleted meanwhile")
         return False

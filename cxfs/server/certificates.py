@@ -153,7 +153,7 @@ def _save(certificate: Path, key: Path, signed: _Signed) -> None:
     for path, mode, text in ((key, 0o600, secret), (certificate, 0o644, signed.certificate.public_bytes(Encoding.PEM))):
         draft = path.with_name(path.name + ".new")
         draft.unlink(missing_ok=True)
-        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())

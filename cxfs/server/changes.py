@@ -2,14 +2,12 @@
 
 A file's `version` counts its contents. A folder's counts the changes of its listing: an entry added, removed, renamed,
 or with new content or attributes (not what happens deeper); its `modified` moves only when the set of names does.
-Quota counts current and former contents; former ones give way, oldest first, before anything is refused.
 """
 
 from __future__ import annotations
 
 import sqlite3
 from dataclasses import dataclass
-from typing import Final
 
 from cxfs.server.accounts import Caller
 from cxfs.server.contents import Content
@@ -20,27 +18,21 @@ from cxfs.server.errors import (
     IsADirectory,
     NotADirectory,
     NotEmpty,
-    QuotaExceeded,
     VersionConflict,
 )
 from cxfs.server.limits import PATH_NAMES_MAX, SUBTREE_OBJECTS_MAX, VERSIONS_KEPT
+from cxfs.server.quota import charge, room
 from cxfs.server.store import note_unused
+from cxfs.server.subtrees import below, change_owner, depth_of, erase
 from cxfs.server.trees import Node, Place, by_number, children, find, find_place
 from cxfs.server.wire import TreePath, UuidPath, new_uuid
 
 Path = TreePath | UuidPath
 
-_BELOW: Final = """
-WITH RECURSIVE below (number, depth) AS (
-    VALUES (?, 0) UNION ALL SELECT n.number, depth + 1 FROM nodes n JOIN below ON n.parent = below.number
-)
-"""
-_ROOM_STEP: Final = 256
-
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """What an upload asks for beside its bytes. `modified_ms` None: now. `if_version` 0: must not exist; None: whatever is."""
+    """What an upload asks for beside its bytes. `modified_ms` None: now. `if_version` 0: a new file only."""
 
     content_type: str
     modified_ms: int | None = None
@@ -67,7 +59,7 @@ def remove(connection: sqlite3.Connection, caller: Caller, path: Path, *, recurs
         raise InvalidPath("the root of a tree cannot be deleted")
     if not recursive and _has_children(connection, node):
         raise NotEmpty(f"{node.name!r} still holds something")
-    _erase(connection, node)
+    erase(connection, node.owner, node.number)
     _touch(connection, node.parent, now=now)
 
 
@@ -84,7 +76,7 @@ def move(connection: sqlite3.Connection, caller: Caller, path: Path, to: Path, *
         "UPDATE nodes SET parent = ?, name = ? WHERE number = ?", (place.folder.number, place.name, node.number)
     )
     if place.folder.owner != node.owner:
-        _change_owner(connection, node, place.folder.owner)
+        change_owner(connection, node.owner, node.number, place.folder.owner)
     for folder in {node.parent, place.folder.number}:
         _touch(connection, folder, now=now)
     return by_number(connection, node.number)
@@ -129,12 +121,8 @@ def upload_place(connection: sqlite3.Connection, caller: Caller, path: Path) -> 
 
 
 def room_at(connection: sqlite3.Connection, place: Place) -> int:
-    """The largest file that fits there. What it replaces would become a former version, and those give way."""
-    capacity, consumed = connection.execute(
-        "SELECT capacity, consumed FROM owners WHERE number = ?", (place.folder.owner,)
-    ).fetchone()
-    replaced = 0 if place.node is None else place.node.size
-    return max(replaced, int(capacity) - int(consumed) + replaced)
+    """The largest file that fits there."""
+    return room(connection, place.folder.owner, 0 if place.node is None else place.node.size)
 
 
 def check_version(place: Place, if_version: int | None) -> None:
@@ -158,26 +146,16 @@ def put(
 def put_at(connection: sqlite3.Connection, place: Place, content: Content, upload: Upload, *, now: int) -> Node:
     """The same where the place is known to hold no folder."""
     number = know_content(connection, content)
-    modified = now if upload.modified_ms is None else upload.modified_ms
     if place.node is None:
-        node = insert(
-            connection,
-            place.folder,
-            place.name,
-            now=now,
-            modified_ms=modified,
-            content=number,
-            content_type=upload.content_type,
-        )
+        node, replaced, kept = _new_file(connection, place, number, upload, now=now), 0, 0
     else:
-        node = place.node.number
-        _keep_version(connection, place.node, now=now)
+        node, replaced = place.node.number, place.node.size
+        kept = _keep_version(connection, place.node, now=now)
         connection.execute(
             "UPDATE nodes SET version = version + 1, content = ?, content_type = ?, modified_ms = ? WHERE number = ?",
-            (number, upload.content_type, modified, node),
+            (number, upload.content_type, _modified(upload, now), node),
         )
-    replaced = 0 if place.node is None else place.node.size
-    charge(connection, place.folder.owner, content.size - replaced, 0)
+    charge(connection, place.folder.owner, current=content.size - replaced, before=kept)
     _touch(connection, place.folder.number, now=now if place.node is None else None)
     return by_number(connection, node)
 
@@ -195,8 +173,8 @@ def insert(
 ) -> int:
     """A new node's number: a folder, or with `content` a file. Touches nothing else; `put` and `make_folder` do."""
     cursor = connection.execute(
-        "INSERT INTO nodes (id, owner, parent, name, is_folder, version, created_ms, modified_ms, content, content_type,"
-        " description) VALUES (?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?)",
+        "INSERT INTO nodes (id, owner, parent, name, is_folder, version, created_ms, modified_ms, content,"
+        " content_type, description) VALUES (?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?)",
         (
             new_uuid(),
             folder.owner,
@@ -223,31 +201,24 @@ def know_content(connection: sqlite3.Connection, content: Content) -> int:
     return int(number)
 
 
-def charge(connection: sqlite3.Connection, owner: int, current: int, before: int) -> None:
-    """Adds to (or takes from) what the owner consumes. Drops the oldest former versions, else raises QuotaExceeded."""
-    capacity, consumed, consumed_before = connection.execute(
-        "UPDATE owners SET consumed = consumed + ?, consumed_before = consumed_before + ? WHERE number = ?"
-        " RETURNING capacity, consumed, consumed_before",
-        (current, before, owner),
-    ).fetchone()
-    if current > 0 and consumed > capacity:
-        raise QuotaExceeded(f"{consumed - capacity} bytes more than the {capacity} that this account may keep")
-    while consumed_before > 0 and consumed + consumed_before > capacity:
-        oldest = connection.execute(
-            "SELECT v.node, v.version, v.content, c.size FROM versions v JOIN nodes n ON n.number = v.node"
-            " JOIN contents c ON c.number = v.content WHERE n.owner = ? AND c.size > 0 ORDER BY v.replaced_ms LIMIT ?",
-            (owner, _ROOM_STEP),
-        ).fetchall()
-        for node, version, content, size in oldest:
-            if consumed + consumed_before > capacity:
-                connection.execute("DELETE FROM versions WHERE node = ? AND version = ?", (node, version))
-                note_unused(connection, [content])
-                consumed_before -= size
-        connection.execute("UPDATE owners SET consumed_before = ? WHERE number = ?", (consumed_before, owner))
+def _new_file(connection: sqlite3.Connection, place: Place, content: int, upload: Upload, *, now: int) -> int:
+    return insert(
+        connection,
+        place.folder,
+        place.name,
+        now=now,
+        modified_ms=_modified(upload, now),
+        content=content,
+        content_type=upload.content_type,
+    )
 
 
-def _keep_version(connection: sqlite3.Connection, node: Node, *, now: int) -> None:
-    """The node's content becomes a former version; the one that is too many goes."""
+def _modified(upload: Upload, now: int) -> int:
+    return now if upload.modified_ms is None else upload.modified_ms
+
+
+def _keep_version(connection: sqlite3.Connection, node: Node, *, now: int) -> int:
+    """The content becomes a former version; the one that is too many goes. How many more bytes history holds then."""
     connection.execute(
         "INSERT INTO versions (node, version, content, content_type, modified_ms, replaced_ms)"
         " VALUES (?, ?, ?, ?, ?, ?)",
@@ -259,15 +230,13 @@ def _keep_version(connection: sqlite3.Connection, node: Node, *, now: int) -> No
         (node.number, node.version - VERSIONS_KEPT),
     ).fetchall()
     note_unused(connection, [content for content, _ in dropped])
-    charge(connection, node.owner, 0, node.size - sum(size for _, size in dropped))
+    return node.size - sum(int(size) for _, size in dropped)
 
 
 def _clear_place(connection: sqlite3.Connection, node: Node, place: Place, *, overwrite: bool) -> None:
     """Makes sure that `node` can stand there, removing what stands there now if it may be."""
     if node.is_folder:
-        depth = _depth_outside(connection, place.folder, node)
-        if depth + 1 + _height(connection, node) > PATH_NAMES_MAX:
-            raise InvalidPath(f"a path has at most {PATH_NAMES_MAX} names")
+        _check_depth(connection, node, place)
     if place.node is None:
         return
     if not overwrite:
@@ -278,60 +247,20 @@ def _clear_place(connection: sqlite3.Connection, node: Node, place: Place, *, ov
         raise NotADirectory(f"{place.name!r} is a file")
     if _has_children(connection, place.node):
         raise NotEmpty(f"{place.name!r} still holds something")
-    _erase(connection, place.node)
+    erase(connection, place.node.owner, place.node.number)
 
 
-def _depth_outside(connection: sqlite3.Connection, folder: Node, node: Node) -> int:
-    """How deep the folder lies; raises InvalidPath when that is in or below the node."""
-    depth, above = 0, folder.number
-    while above is not None:
-        if above == node.number:
-            raise InvalidPath("a folder cannot be put below itself")
-        (above,) = connection.execute("SELECT parent FROM nodes WHERE number = ?", (above,)).fetchone()
-        depth += 1
-    return depth - 1
-
-
-def _height(connection: sqlite3.Connection, node: Node) -> int:
-    return int(connection.execute(f"{_BELOW} SELECT max(depth) FROM below", (node.number,)).fetchone()[0])
+def _check_depth(connection: sqlite3.Connection, node: Node, place: Place) -> None:
+    """Raises InvalidPath for a folder below itself, or too deep. Looks below it only where it would lie deeper."""
+    depth = depth_of(connection, place.folder.number, outside=node.number)
+    if node.parent is not None and depth <= depth_of(connection, node.parent, outside=node.number):
+        return
+    if depth + 1 + max(each.depth for each in below(connection, node.number)) > PATH_NAMES_MAX:
+        raise InvalidPath(f"a path has at most {PATH_NAMES_MAX} names")
 
 
 def _has_children(connection: sqlite3.Connection, node: Node) -> bool:
     return connection.execute("SELECT 1 FROM nodes WHERE parent = ? LIMIT 1", (node.number,)).fetchone() is not None
-
-
-def _sizes(connection: sqlite3.Connection, node: Node) -> tuple[int, int]:
-    """What the node and all below it consume: now, and in former versions."""
-    (current,) = connection.execute(
-        f"{_BELOW} SELECT coalesce(sum(size), 0) FROM below JOIN nodes n ON n.number = below.number"
-        " JOIN contents c ON c.number = n.content",
-        (node.number,),
-    ).fetchone()
-    (before,) = connection.execute(
-        f"{_BELOW} SELECT coalesce(sum(size), 0) FROM below JOIN versions v ON v.node = below.number"
-        " JOIN contents c ON c.number = v.content",
-        (node.number,),
-    ).fetchone()
-    return int(current), int(before)
-
-
-def _erase(connection: sqlite3.Connection, node: Node) -> None:
-    """Node, subtree and history; deepest first, because each refers to the one above."""
-    current, before = _sizes(connection, node)
-    numbers = connection.execute(f"{_BELOW} SELECT number FROM below ORDER BY depth DESC", (node.number,)).fetchall()
-    for table, key in (("versions", "node"), ("nodes", "number")):
-        for row in numbers:
-            gone = connection.execute(f"DELETE FROM {table} WHERE {key} = ? RETURNING content", row).fetchall()
-            note_unused(connection, [content for (content,) in gone if content is not None])
-    charge(connection, node.owner, -current, -before)
-
-
-def _change_owner(connection: sqlite3.Connection, node: Node, owner: int) -> None:
-    current, before = _sizes(connection, node)
-    numbers = connection.execute(f"{_BELOW} SELECT number FROM below", (node.number,)).fetchall()
-    connection.executemany("UPDATE nodes SET owner = ? WHERE number = ?", [(owner, number) for (number,) in numbers])
-    charge(connection, node.owner, -current, -before)
-    charge(connection, owner, current, before)
 
 
 def _copy_tree(connection: sqlite3.Connection, node: Node, place: Place, *, now: int) -> int:
@@ -361,7 +290,7 @@ def _copy_tree(connection: sqlite3.Connection, node: Node, place: Place, *, now:
         if source.is_folder:
             into = by_number(connection, number)
             waiting.extend((child, into, child.name) for child in children(connection, source.number))
-    charge(connection, place.folder.owner, size, 0)
+    charge(connection, place.folder.owner, current=size)
     assert top is not None
     return top
 

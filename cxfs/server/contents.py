@@ -1,7 +1,7 @@
-"""Files' bytes, one file a content, named by SHA-256. Durable before anything refers to it; knows no user, path or version.
+"""Files' bytes, one file a content, durable before anything refers to it. Knows no user, path or version.
 
     content/ab/cdef…     whole and synced; the name is the hash, never anything that a request said
-    incoming/SESSION/N   arriving; one folder a process, locked while that process lives
+    incoming/SESSION/…  arriving; one folder a process, locked while that process lives
 
 A crash leaves at most files that nothing refers to. A session folder whose lock nobody holds is the mark of one; the
 next server start removes it (`clear_abandoned`).
@@ -57,7 +57,7 @@ class Arrival:
 
     def write(self, piece: bytes | memoryview) -> None:
         """Appends. Blocks on the disk and on three hashes (2.6 ms a MiB): for a thread, not for an event loop."""
-        for digest in (self._sha256, self._sha1, self._md5):
+        for digest in (self._sha256, self._sha1, self._md5):  # one after the other: side by side gained nothing
             digest.update(piece)
         rest = memoryview(piece)
         while rest:
@@ -95,7 +95,6 @@ class Contents:
         self._session = self._incoming / new_uuid()
         self._session.mkdir(0o700)
         self._lock = _locked(self._session)
-        self._arrivals = 0
 
     def _prepare(self) -> None:
         """All 256 folders at once, so that no upload has to sync their parent."""
@@ -116,9 +115,8 @@ class Contents:
             self._lock = -1
 
     def arrival(self) -> Arrival:
-        """Room for new bytes. Numbers are drawn without a lock: the one addition is atomic under the interpreter's."""
-        self._arrivals += 1
-        return Arrival(self._session / f"{self._arrivals}-{new_uuid()}")
+        """Room for new bytes."""
+        return Arrival(self._session / new_uuid())
 
     def keep(self, arrival: Arrival) -> None:
         """Places a synced arrival, durably. The caller is in a transaction, so that `remove` cannot come in between."""
@@ -145,9 +143,9 @@ class Contents:
     def hashes(self, first_byte: int) -> Iterator[bytes]:
         """Every content whose hash begins with that byte."""
         folder = self._content / f"{first_byte:02x}"
-        for name in os.listdir(folder):
+        for path in folder.iterdir():
             with suppress(ValueError):
-                yield bytes.fromhex(folder.name + name)
+                yield bytes.fromhex(folder.name + path.name)
 
     def clear_abandoned(self) -> int:
         """Removes sessions whose process is dead; how many there were. Not 0: something may have ended half-way."""

@@ -1,4 +1,4 @@
-"""What goes wrong, for whom: `Refusal` answers a request, `ServerError` a person who hosts. Says nothing of how either is shown.
+"""What goes wrong, and for whom: `Refusal` for a request, `ServerError` for a person who hosts. Shows neither.
 
 The name of a refusal's class is the `errorType` on the wire (docs/protocol.md, "Errors").
 """

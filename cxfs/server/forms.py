@@ -1,4 +1,4 @@
-"""Request bodies: url-encoded and multipart forms. Pushes pieces in, gets fields and the file's bytes out; no I/O of its own."""
+"""Request bodies, url-encoded and multipart: pieces go in, fields and the file's bytes come out. No I/O of its own."""
 
 from __future__ import annotations
 

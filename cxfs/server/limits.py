@@ -45,7 +45,7 @@ PIECE_BYTES: Final = 1 << 20
 small enough that a hundred transfers fit into memory."""
 
 FORM_ENVELOPE_BYTES: Final = 128 << 10
-"""What an upload's body may be larger than its file: boundaries and the other fields. Only for the early look at quota."""
+"""How much larger than its file an upload's body may be: boundaries, fields. For the early look at quota only."""
 
 CODE_LIFE_S: Final = 600
 """How long an authorization code may be exchanged (RFC 6749, 4.1.2 recommends ten minutes at most)."""

@@ -1,4 +1,4 @@
-"""The token endpoint: an authorization code against an access token. The page on which people give codes is not here."""
+"""The token endpoint: an access token for an authorization code. How people come to give a code is not its matter."""
 
 from __future__ import annotations
 

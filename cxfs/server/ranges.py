@@ -1,4 +1,4 @@
-"""Which bytes a download asks for and whether its conditions hold (RFC 9110, 13 and 14). Pure: headers in, offsets out."""
+"""Which bytes a download asks for, and whether its conditions hold (RFC 9110, 13 and 14). Pure; reads nothing."""
 
 from __future__ import annotations
 

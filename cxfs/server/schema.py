@@ -96,11 +96,19 @@ CREATE TABLE versions (
     PRIMARY KEY (node, version)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX versions_by_content ON versions (content);
+CREATE VIEW accounts AS
+SELECT number, id, name, email, suspended, capacity, consumed, consumed_before FROM users JOIN owners ON number = owner;
+CREATE VIEW objects AS
+SELECT
+    n.number, n.id, n.owner, n.parent, above.id AS parent_id, n.name, n.is_folder, n.version, n.created_ms,
+    n.modified_ms, n.description, n.content_type, n.content, coalesce(c.size, 0) AS size, coalesce(c.sha1, '') AS sha1,
+    coalesce(c.md5, '') AS md5, coalesce(c.sha256, x'') AS sha256
+FROM nodes n LEFT JOIN nodes above ON above.number = n.parent LEFT JOIN contents c ON c.number = n.content;
 """
 
 
 def connect(database: Path) -> sqlite3.Connection:
-    """A connection without transactions of its own making. An acknowledged commit survives a power cut (FULL in WAL)."""
+    """A connection that begins no transaction by itself. A commit survives a power cut (FULL in WAL)."""
     connection = sqlite3.connect(
         database, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False, cached_statements=256
     )

@@ -1,4 +1,4 @@
-"""A running server: from a directory to an address that answers, until a signal ends it. What it answers is `app`'s matter.
+"""A running server: from a directory to an address that answers, until a signal. What it answers is `app`'s matter.
 
 granian does HTTP and TLS in one worker process or several; this process only watches over them.
 """
@@ -51,7 +51,7 @@ def serve(
     workers: int = 1,
     on_ready: Callable[[str], None] | None = None,
 ) -> None:
-    """Serves until SIGTERM or SIGINT; call it from the main thread. `on_ready` gets the URL once connections are accepted.
+    """Serves until SIGTERM or SIGINT, from the main thread. `on_ready` gets the URL once connections are accepted.
 
     `names` are further host names or addresses for the certificate; `insecure` is plain HTTP, on loopback only. Raises
     ServerError for what the person who starts it has to change, and when a worker ends by itself.
@@ -132,7 +132,7 @@ def _certificates(directory: Path, names: Sequence[str]) -> Certificates:
 
 
 def _check_free(address: str, port: int) -> None:
-    """granian shares its port among workers (SO_REUSEPORT), so without this two servers would silently share it too."""
+    """Granian shares its port among workers (SO_REUSEPORT), so without this two servers would silently share it too."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -1,4 +1,4 @@
-"""One server directory, opened: its tables, its contents, and the one way to change them. Knows no rule of the contract.
+"""One server directory, opened: tables, contents, and the one way to change them. Knows no rule of the contract.
 
 Any number of processes may have a directory open; SQLite lets one write at a time. Reading never waits for writing.
 """
@@ -95,7 +95,7 @@ class Store:
         return len(rows) == SWEEP_CONTENTS
 
     def recover(self) -> None:
-        """After a crash: removes half arrived files, and contents that were placed but never referred to. For server start."""
+        """After a crash: removes what had half arrived, and contents placed but never referred to. For server start."""
         if not self.contents.clear_abandoned():
             return
         for first_byte in range(256):

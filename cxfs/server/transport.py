@@ -1,4 +1,4 @@
-"""The data host: bytes out and bytes in, in pieces, however large the file. What a path or a version means is said elsewhere.
+"""The data host: bytes out and in, in pieces, however large the file. What a path or version means is said elsewhere.
 
 Memory for a transfer is a piece or two, whoever is slow: the next piece is read when the last one has been taken.
 """
@@ -6,11 +6,11 @@ Memory for a transfer is a piece or two, whoever is slow: the next piece is read
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
 from contextlib import suppress
-from typing import Final
+from typing import Final, Self
 
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from cxfs.server import changes
 from cxfs.server.calls import Call, Offload, Parameters, answer
@@ -30,6 +30,44 @@ _HARMLESS: Final = {
     "Content-Security-Policy": "sandbox; default-src 'none'",
     "X-Content-Type-Options": "nosniff",
 }
+
+
+class _Pieces:
+    """The bytes of a span, piece by piece. What the page cache has is copied at once; only a disk gets a thread."""
+
+    def __init__(self, descriptor: int, span: Span, offload: Offload) -> None:
+        self._descriptor = descriptor
+        self._offset, self._stop = span
+        self._offload = offload
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        length = min(PIECE_BYTES, self._stop - self._offset)
+        if not length:
+            raise StopAsyncIteration
+        piece = _cached(self._descriptor, length, self._offset)
+        if piece is None:
+            piece = await self._offload.content(os.pread, self._descriptor, length, self._offset)
+        if not piece:
+            raise EOFError("a content file is shorter than its record")
+        self._offset += len(piece)
+        return piece
+
+
+class _Download(StreamingResponse):
+    """Ends when the client goes away, and closes the file however it ends."""
+
+    def __init__(self, descriptor: int, pieces: _Pieces, status: int, headers: dict[str, str], kind: str) -> None:
+        super().__init__(pieces, status, headers, kind)
+        self._descriptor = descriptor
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            os.close(self._descriptor)
 
 
 class Transport:
@@ -81,28 +119,11 @@ class Transport:
         }
         if span is not None:
             headers["Content-Range"] = span.content_range(node.size)
-        return StreamingResponse(
-            self._pieces(descriptor, Span(0, 0) if call.request.method == "HEAD" else sent),
-            206 if span is not None else 200,
-            headers,
-            node.content_type or _ANY_TYPE,
+        status = 206 if span is not None else 200
+        wanted = Span(0, 0) if call.request.method == "HEAD" else sent
+        return _Download(
+            descriptor, _Pieces(descriptor, wanted, self._offload), status, headers, node.content_type or _ANY_TYPE
         )
-
-    async def _pieces(self, descriptor: int, span: Span) -> AsyncIterator[bytes]:
-        """Owns the descriptor. What the page cache has is copied at once; only the disk is waited for in a thread."""
-        try:
-            offset = span.start
-            while offset < span.stop:
-                length = min(PIECE_BYTES, span.stop - offset)
-                piece = _cached(descriptor, length, offset)
-                if piece is None:
-                    piece = await self._offload.content(os.pread, descriptor, length, offset)
-                if not piece:
-                    raise EOFError("a content file is shorter than its record")
-                offset += len(piece)
-                yield piece
-        finally:
-            os.close(descriptor)
 
     async def upload(self, call: Call) -> Response:
         """A new file, or the next version of one: nothing of it before all of it, and then for good."""
@@ -131,7 +152,7 @@ class Transport:
     async def _receive(
         self, call: Call, path: TreePath | UuidPath, reader: FormReader, arrival: Arrival
     ) -> list[bytes]:
-        """Writes whole pieces as they fill up. The rest, less than a piece, is returned: a small file needs one thread only."""
+        """Writes pieces as they fill up and returns the rest, less than a piece: a small file needs one thread only."""
         waiting: list[bytes] = []
         size, room = 0, -1
         async for chunk in call.request.stream():

@@ -70,22 +70,9 @@ class Page(NamedTuple):
     total: int
 
 
-_COLUMNS: Final = (
-    "n.number, n.id, n.owner, n.parent, above.id, n.name, n.is_folder, n.version, n.created_ms, n.modified_ms,"
-    " n.description, n.content_type, n.content,"
-    " coalesce(c.size, 0), coalesce(c.sha1, ''), coalesce(c.md5, ''), coalesce(c.sha256, x'')"
-)
-_NODES: Final = (
-    f"SELECT {_COLUMNS} FROM nodes n"
-    " LEFT JOIN nodes above ON above.number = n.parent LEFT JOIN contents c ON c.number = n.content"
-)
-_ORDER: Final = {
-    "name": "n.name",
-    "size": "coalesce(c.size, 0)",
-    "created": "n.created_ms",
-    "modified": "n.modified_ms",
-}
-SORT_KEYS: Final = frozenset(_ORDER)
+SORT_KEYS: Final = frozenset({"name", "size", "created", "modified"})
+_OF_VERSION: Final = ("version", "modified_ms", "content_type", "content", "size", "sha1", "md5", "sha256")
+_COLUMN: Final = {"name": "name", "size": "size", "created": "created_ms", "modified": "modified_ms"}
 
 
 def owner_number(connection: sqlite3.Connection, caller: Caller, owner: str) -> tuple[int, Role]:
@@ -100,7 +87,7 @@ def owner_number(connection: sqlite3.Connection, caller: Caller, owner: str) -> 
 
 
 def find(connection: sqlite3.Connection, caller: Caller, path: TreePath | UuidPath, *, write: bool = False) -> Node:
-    """The node at the path. Raises NotFound, NotADirectory on the way down, AccessDenied for a reader who means to write."""
+    """The node at the path. Raises NotFound, NotADirectory, and AccessDenied for a reader who means to write."""
     owner, role = owner_number(connection, caller, path.owner)
     node = (
         _by_uuid(connection, owner, path.object) if isinstance(path, UuidPath) else _walk(connection, owner, path.names)
@@ -130,23 +117,23 @@ def find_place(connection: sqlite3.Connection, caller: Caller, path: TreePath | 
 
 def by_number(connection: sqlite3.Connection, number: int) -> Node:
     """A node that is known to exist."""
-    return Node(*connection.execute(f"{_NODES} WHERE n.number = ?", (number,)).fetchone())
+    return Node(*connection.execute("SELECT * FROM objects WHERE number = ?", (number,)).fetchone())
 
 
 def root_of(connection: sqlite3.Connection, owner: int) -> Node:
     """The folder that every owner has."""
-    return Node(*connection.execute(f"{_NODES} WHERE n.owner = ? AND n.parent IS NULL", (owner,)).fetchone())
+    return Node(*connection.execute("SELECT * FROM objects WHERE owner = ? AND parent IS NULL", (owner,)).fetchone())
 
 
 def child(connection: sqlite3.Connection, folder: int, name: str) -> Node | None:
     """What has that name in the folder, byte for byte."""
-    row = connection.execute(f"{_NODES} WHERE n.parent = ? AND n.name = ?", (folder, name)).fetchone()
+    row = connection.execute("SELECT * FROM objects WHERE parent = ? AND name = ?", (folder, name)).fetchone()
     return None if row is None else Node(*row)
 
 
 def children(connection: sqlite3.Connection, folder: int) -> list[Node]:
     """Everything in the folder, by name."""
-    return [Node(*row) for row in connection.execute(f"{_NODES} WHERE n.parent = ? ORDER BY n.name", (folder,))]
+    return [Node(*row) for row in connection.execute("SELECT * FROM objects WHERE parent = ? ORDER BY name", (folder,))]
 
 
 def page_of(
@@ -156,9 +143,10 @@ def page_of(
     if not folder.is_folder:
         raise NotADirectory(f"{folder.name!r} is a file")
     direction = "DESC" if descending else "ASC"
-    order = f"{_ORDER[sort_by]} {direction}" + ("" if sort_by == "name" else ", n.name")
+    order = f"{_COLUMN[sort_by]} {direction}" + ("" if sort_by == "name" else ", name")
     rows = connection.execute(
-        f"{_NODES} WHERE n.parent = ? ORDER BY {order} LIMIT ? OFFSET ?", (folder.number, limit, offset)
+        f"SELECT * FROM objects WHERE parent = ? ORDER BY {order} LIMIT ? OFFSET ?",  # noqa: S608 - from our own words
+        (folder.number, limit, offset),
     ).fetchall()
     (total,) = connection.execute("SELECT count(*) FROM nodes WHERE parent = ?", (folder.number,)).fetchone()
     return Page(folder, [Node(*row) for row in rows], total)
@@ -173,7 +161,7 @@ def versions_of(connection: sqlite3.Connection, node: Node) -> list[Node]:
         " FROM versions v JOIN contents c ON c.number = v.content WHERE v.node = ? ORDER BY v.version DESC",
         (node.number,),
     )
-    return [node, *(_as_it_was(node, *row) for row in rows)]
+    return [node, *(node._replace(**dict(zip(_OF_VERSION, row, strict=True))) for row in rows)]
 
 
 def at_version(connection: sqlite3.Connection, node: Node, version: int) -> Node:
@@ -184,31 +172,8 @@ def at_version(connection: sqlite3.Connection, node: Node, version: int) -> Node
     raise NotFound(f"{node.name!r} has no version {version} (any more)")
 
 
-def _as_it_was(
-    node: Node,
-    version: int,
-    modified_ms: int,
-    content_type: str,
-    content: int,
-    size: int,
-    sha1: str,
-    md5: str,
-    sha256: bytes,
-) -> Node:
-    return node._replace(
-        version=version,
-        modified_ms=modified_ms,
-        content_type=content_type,
-        content=content,
-        size=size,
-        sha1=sha1,
-        md5=md5,
-        sha256=sha256,
-    )
-
-
 def _by_uuid(connection: sqlite3.Connection, owner: int, uuid: str) -> Node:
-    row = connection.execute(f"{_NODES} WHERE n.id = ? AND n.owner = ?", (uuid, owner)).fetchone()
+    row = connection.execute("SELECT * FROM objects WHERE id = ? AND owner = ?", (uuid, owner)).fetchone()
     if row is None:
         raise NotFound("no object with that UUID in this tree")
     return Node(*row)

@@ -80,7 +80,7 @@ def check_name(name: str) -> str:
 
 
 def parse_path(text: str) -> TreePath | UuidPath:
-    """From text in which nothing is percent-encoded any more. No path means the same twice: no trailing slash, no `//`."""
+    """From text in which nothing is percent-encoded any more. Neither a trailing slash nor `//` is a path."""
     owner, colon, rest = text.partition(":")
     if not colon or (owner != "self" and _UUID.fullmatch(owner) is None):
         raise InvalidPath("a path is OWNER:/path/to/file or OWNER:OBJECT, OWNER being a UUID or self")
@@ -97,7 +97,7 @@ def parse_path(text: str) -> TreePath | UuidPath:
 
 
 def parse_path_in_url(raw: bytes) -> TreePath | UuidPath:
-    """From the bytes of a request line. Decoded exactly once and then split, so that `%252F` stays three characters of a name."""
+    """From the bytes of a request line. Decoded once, then split: `%252F` is `%2F`, three characters of a name."""
     try:
         return parse_path(unquote_to_bytes(raw).decode("utf-8"))
     except UnicodeDecodeError as error:
