@@ -180,7 +180,9 @@ def _unreachable(error: httpx.TransportError) -> Unreachable:
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ssl.SSLCertVerificationError):
-            return CertificateRefused(f"the server's certificate is not trusted: {cause.verify_message}")
+            return CertificateRefused(
+                f"the server's certificate is not trusted: {getattr(cause, 'verify_message', cause)}"
+            )
         cause = cause.__cause__ or cause.__context__
     kind = NeverSent if isinstance(error, httpx.ConnectError) else Unreachable
     return kind(f"cannot reach the server: {text}")

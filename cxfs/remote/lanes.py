@@ -55,8 +55,8 @@ def trust(ca_file: Path | None) -> ssl.SSLContext:
     if ca_file is not None:
         try:
             context.load_verify_locations(cafile=ca_file)
-        except (OSError, ssl.SSLError) as error:  # an SSLError is an OSError; both are named for the reader
-            reason = error.strerror or "no certificate in it"
+        except OSError as error:  # an SSLError is one, in words of OpenSSL's
+            reason = "no PEM certificate in it" if isinstance(error, ssl.SSLError) else error.strerror
             raise BadCertificateFile(f"cannot use the CA file {ca_file}: {reason}") from None
     return context
 

@@ -57,6 +57,7 @@ class SessionLimits:
     connect_s: float = 5.0
     metadata_deadline_s: float = 10.0
     no_progress_s: float = 60.0
+    json_bytes_max: int = JSON_BYTES_MAX
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +118,7 @@ class Session:
         self._tokens = tokens
         self._client_id = client_id
         self._deadline_s = limits.metadata_deadline_s
+        self._json_bytes_max = limits.json_bytes_max
         self._retry = retry
         self._jitter = jitter
         self._retries = 0
@@ -175,7 +177,7 @@ class Session:
             headers["Content-Length"] = str(len(form))
             body = OnePiece(form)
         async with self._metadata.exchange(call.method, url, headers=headers, body=body) as incoming:
-            return await _parsed(incoming, parse)
+            return await self._parsed(incoming, parse)
 
     @asynccontextmanager
     async def download(
@@ -198,7 +200,14 @@ class Session:
         url = self._url(self._urls.data, resource, {})
         headers = {"Accept": "application/json", "Content-Type": content_type, "Content-Length": str(length)}
         async with self._upload.exchange("POST", url, headers=headers, body=body) as incoming:
-            return await _parsed(incoming, parse)
+            return await self._parsed(incoming, parse)
+
+    async def _parsed(self, incoming: Incoming, parse: Callable[[bytes], T]) -> T:
+        """An error is a status other than 200, any other [doc]."""
+        body = await incoming.whole(self._json_bytes_max)
+        if incoming.status != 200:
+            raise failure_of(incoming.status, incoming.headers, body)
+        return parse(body)
 
     def _url(self, host: str, resource: str, query: Mapping[str, str]) -> str:
         """The whole URL. It holds the token: it goes to httpx and nowhere else."""
@@ -221,12 +230,6 @@ class Session:
         with trio.move_on_after(CLOSE_S, shield=True):
             for lane in (self._metadata, self._download, self._upload):
                 await lane.aclose()
-
-
-async def _parsed(incoming: Incoming, parse: Callable[[bytes], T]) -> T:
-    if incoming.status != 200:
-        raise failure_of(incoming.status, incoming.headers, await incoming.whole(JSON_BYTES_MAX))
-    return parse(await incoming.whole(JSON_BYTES_MAX))
 
 
 @asynccontextmanager
