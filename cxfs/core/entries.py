@@ -7,6 +7,7 @@ renamed; a `UuidPath` names the object wherever it moves. Sources of the facts: 
 from __future__ import annotations
 
 import re
+from base64 import urlsafe_b64decode
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 from urllib.parse import quote
@@ -17,6 +18,7 @@ NAME_CHARACTERS_MAX: Final = 255
 """Characters, not bytes, in one name [doc]."""
 
 _UUID: Final = re.compile(r"[A-Za-z0-9_-]{22}")
+_NOT_UTF8: Final = re.compile("[\ud800-\udfff]")
 
 
 class Uuid(str):
@@ -30,6 +32,17 @@ class Uuid(str):
         if _UUID.fullmatch(text) is None:
             raise BadReply(f"not a CX UUID: {text[:40]!r}")
         return cls(text)
+
+    @property
+    def number(self) -> int:
+        """A 63-bit number from its 16 bytes, the same on every machine: the object's inode number.
+
+        Both halves are mixed, since the first half of a time-based UUID and the second of its neighbours repeat. Below
+        2 are reserved (the root is 1); two objects that collide are told apart by whoever hands the numbers out.
+        """
+        raw = urlsafe_b64decode(self + "==")
+        mixed = int.from_bytes(raw[:8]) ^ int.from_bytes(raw[8:])
+        return max(2, mixed & 0x7FFF_FFFF_FFFF_FFFF)
 
 
 class Owner(str):
@@ -56,7 +69,9 @@ class EntryName(str):
     @property
     def fits_in_a_path(self) -> bool:
         """Whether a TreePath can name it; an object with another name is reached by its UUID alone."""
-        return self not in {"", ".", ".."} and "/" not in self and "\0" not in self
+        if self.isascii():
+            return self not in {"", ".", ".."} and "/" not in self and "\0" not in self
+        return "/" not in self and "\0" not in self and _NOT_UTF8.search(self) is None
 
 
 class TreePath(NamedTuple):

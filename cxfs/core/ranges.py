@@ -96,7 +96,11 @@ class RangeSet:
         low = bisect_right(self._stops, removed.start)
         high = bisect_left(self._starts, removed.stop)
         left = [ByteRange(self._starts[low], removed.start)] if low < high and self._starts[low] < removed.start else []
-        right = [ByteRange(removed.stop, self._stops[high - 1])] if low < high and removed.stop < self._stops[high - 1] else []
+        right = (
+            [ByteRange(removed.stop, self._stops[high - 1])]
+            if low < high and removed.stop < self._stops[high - 1]
+            else []
+        )
         self._starts[low:high] = [kept.start for kept in left + right]
         self._stops[low:high] = [kept.stop for kept in left + right]
 

@@ -1,12 +1,12 @@
 """The life of a change on its way to CX, as a table. Sends nothing and writes nothing down.
 
-    WRITING    a program has it open for writing
-    WAITING    closed and journalled: to be sent
-    SENDING    its bytes are going out; a write now abandons the attempt, so that no mixture is sent
-    SEALED     every byte was handed over; the answer will come, whatever happens here
-    OVERTAKEN  written again while SEALED: the answer gives the new base, then there is more to send
-    PARKED     refused for a reason that does not go away by itself; kept, shown, retried only when asked or rewritten
-    DONE       the server has it, and said so with the right size and checksum
+WRITING    a program has it open for writing
+WAITING    closed and journalled: to be sent
+SENDING    its bytes are going out; a write now abandons the attempt, so that no mixture is sent
+SEALED     every byte was handed over; the answer will come, whatever happens here
+OVERTAKEN  written again while SEALED: the answer gives the new base, then there is more to send
+PARKED     refused for a reason that does not go away by itself; kept, shown, retried only when asked or rewritten
+DONE       the server has it, and said so with the right size and checksum
 """
 
 from __future__ import annotations
@@ -56,6 +56,7 @@ NEXT: Final = {
     (State.SENDING, Event.WRITTEN): State.WRITING,
     (State.SENDING, Event.CLOSED): State.SENDING,
     (State.SENDING, Event.HANDED_OVER): State.SEALED,
+    (State.SENDING, Event.ACCEPTED): State.DONE,  # the server turned out to hold this very content already
     (State.SENDING, Event.FAILED): State.WAITING,
     (State.SENDING, Event.REFUSED): State.PARKED,
     (State.SEALED, Event.WRITTEN): State.OVERTAKEN,

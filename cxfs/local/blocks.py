@@ -59,7 +59,14 @@ class BlockFile:
     def enter(self) -> None:
         """One user more. Only a file in use has a descriptor: thousands of small ones may be kept."""
         if self.users == 0:
-            self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            except OSError as error:
+                raise DiskFull(f"the cache folder cannot be used: {error.strerror}") from error
+            if os.fstat(self._descriptor).st_size != self.size:  # new, or somebody emptied the cache folder
+                self._store.grew(-self.held.length)
+                self.held = RangeSet()
+                os.ftruncate(self._descriptor, self.size)
         self.users += 1
 
     def read(self, wanted: ByteRange) -> bytes:

@@ -11,6 +11,7 @@ import os
 from pathlib import Path
 from typing import Final
 
+from cxfs.core.errors import DiskFull, TooLarge
 from cxfs.core.ranges import ByteRange, RangeSet
 
 PIECE_BYTES: Final = 1 << 20
@@ -35,17 +36,23 @@ class Draft:
         return os.pread(self._descriptor, wanted.length, wanted.start)
 
     def write(self, offset: int, content: bytes | memoryview) -> None:
-        """All of `content` at `offset`; the file grows as needed. Raises OSError when the disk is full."""
+        """All of `content` at `offset`; the file grows as needed. Raises DiskFull when this machine takes no more."""
         written = 0
         while written < len(content):
-            written += os.pwrite(self._descriptor, memoryview(content)[written:], offset + written)
+            try:
+                written += os.pwrite(self._descriptor, memoryview(content)[written:], offset + written)
+            except OSError as error:
+                raise DiskFull(f"the draft cannot grow: {error.strerror}") from error
         stop = offset + len(content)
         self.held.add(ByteRange(offset, stop))
         self.size = max(self.size, stop)
 
     def truncate(self, size: int) -> None:
         """Cuts or extends with zeros; what was cut off does not come back."""
-        os.ftruncate(self._descriptor, size)
+        try:
+            os.ftruncate(self._descriptor, size)
+        except OSError as error:
+            raise TooLarge(f"the draft cannot have {size} bytes: {error.strerror}") from error
         if size < self.size:
             self.held.remove(ByteRange(size, self.size))
         self.base_bytes = min(self.base_bytes, size)

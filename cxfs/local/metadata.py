@@ -80,10 +80,8 @@ class MetadataStatistics:
 class MetadataCache:
     """The cache of one mount. `timer` gives seconds that never run backwards; `entries_max` counts listed entries."""
 
-    def __init__(
-        self, *, entries_max: int, ttl_s: float, negative_ttl_s: float, timer: Callable[[], float]
-    ) -> None:
-        self._ttl_s = ttl_s
+    def __init__(self, *, entries_max: int, ttl_s: float, negative_ttl_s: float, timer: Callable[[], float]) -> None:
+        self.ttl_s = ttl_s
         self._negative_ttl_s = negative_ttl_s
         self._timer = timer
         # Sizes are those at insertion; `put_listing` and `_amended` insert again, so that the bound stays true.
@@ -147,13 +145,13 @@ class MetadataCache:
     def put_listing(self, folder: Uuid, entries: Iterable[Entry]) -> Listing:
         """The server has just listed the folder. A listing over the bound is returned and not kept."""
         now = self._timer()
-        listing = Listing(entries, taken=now, expires=now + self._ttl_s)
+        listing = Listing(entries, taken=now, expires=now + self.ttl_s)
         self._keep(folder, listing)
         return listing
 
     def put(self, entry: Entry, folder: Uuid | None) -> None:
         """The server has just described this object, which stands in `folder`, or this mount has just changed it."""
-        self._singles[entry.id] = (entry, self._timer() + self._ttl_s)
+        self._singles[entry.id] = (entry, self._timer() + self.ttl_s)
         listing = self._listings.get(folder) if folder is not None else None
         if folder is not None and listing is not None:
             self._absent.pop((folder, escape(entry.name)), None)
@@ -204,5 +202,3 @@ class MetadataCache:
     def _count(self, *, hit: bool) -> None:
         self._hits += hit
         self._misses += not hit
-
-

@@ -1,0 +1,321 @@
+"""The daemon of one mount: builds every part and hands each what it needs. Read downward it is the start, upward the stop.
+
+Nothing is decided here. What waits is resumed before the mount answers, and drained after it is gone.
+"""
+
+from __future__ import annotations
+
+import datetime
+import functools
+import logging
+import os
+import random
+import signal
+import socket
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import trio
+
+from cxfs import __version__
+from cxfs.config import Profile
+from cxfs.core.entries import SELF, TreePath
+from cxfs.core.errors import NotADirectory
+from cxfs.credentials import AccessToken
+from cxfs.fs.attributes import AttributeRules
+from cxfs.fs.changes import Change, Changes
+from cxfs.fs.filesystem import FileSystem
+from cxfs.fs.handles import Contents
+from cxfs.fs.namespace import Namespace
+from cxfs.fs.offload import to_threads
+from cxfs.fs.outcomes import Outcomes
+from cxfs.fs.reader import Reader
+from cxfs.fs.sending import Sending
+from cxfs.fs.space import SpaceWatch
+from cxfs.fs.tree import Tree
+from cxfs.fs.uploader import Uploader
+from cxfs.fuse.operations import Operations
+from cxfs.fuse.session import Kernel, mounted
+from cxfs.local.blocks import BlockStore
+from cxfs.local.metadata import MetadataCache
+from cxfs.local.outbox import Outbox
+from cxfs.mounts import hold_lock
+from cxfs.remote.files import Files
+from cxfs.remote.session import Session, open_session
+from cxfs.remote.transport import Transport
+from cxfs.remote.urls import ServiceUrls
+from cxfs.remote.user import Group, Profile as Account, User
+
+log = logging.getLogger(__name__)
+
+ENTRIES_MAX: Final = 200_000
+"""Listed entries kept in memory: about 100 MB at the most, and four times the largest folders people browse."""
+
+DISK_THREADS_MAX: Final = 8
+"""Drafts being written or read at a time: more only queue in the kernel."""
+
+
+@dataclass(frozen=True, slots=True)
+class MountOptions:
+    """How an account is mounted. Times in seconds, sizes in bytes; `root` is the folder of the account to mount."""
+
+    allow_other: bool = False
+    read_only: bool = False
+    uid: int | None = None
+    gid: int | None = None
+    umask: int = 0o022
+    metadata_ttl_s: float = 30.0
+    negative_ttl_s: float = 5.0
+    metadata_deadline_s: float = 10.0
+    data_deadline_s: float = 60.0
+    cache_bytes_max: int = 10 << 30
+    draft_bytes_max: int = 100 << 30
+    uploads_max: int = 8
+    drain_timeout_s: float = 60.0
+    root: str = "/"
+
+
+@dataclass(frozen=True, slots=True)
+class MountSettings:
+    """One mount: whose account, where, and which folders of this machine are its own."""
+
+    profile: Profile
+    token: AccessToken
+    mountpoint: Path
+    cache_folder: Path
+    state_folder: Path
+    options: MountOptions
+
+
+@dataclass(frozen=True, slots=True)
+class WhoAmI:
+    """An account and its groups."""
+
+    account: Account
+    groups: tuple[Group, ...]
+
+
+def whoami(profile: Profile, token: AccessToken) -> WhoAmI:
+    """Asks the server who the token belongs to. Raises CxfsError."""
+
+    async def ask() -> WhoAmI:
+        async with _session(profile, token) as session:
+            user = User(session)
+            return WhoAmI(await user.profile(), await user.groups())
+
+    return trio.run(ask)
+
+
+def run(settings: MountSettings, *, on_ready: Callable[[], None]) -> int:
+    """Mounts, calls `on_ready` when the mount answers, and returns when it is unmounted and drained.
+
+    Returns the number of changes that are left for the next mount. SIGINT and SIGTERM unmount; a second one leaves
+    without waiting for uploads. Raises CxfsError for a start that is refused.
+    """
+    with hold_lock(settings.state_folder, settings.mountpoint) as lock:
+        left = trio.run(_run, settings, on_ready)
+        lock.note_uploads_left(left)
+        return left
+
+
+async def _run(settings: MountSettings, on_ready: Callable[[], None]) -> int:
+    outbox = Outbox(settings.state_folder)
+    blocks = BlockStore(settings.cache_folder / "blocks", bytes_max=settings.options.cache_bytes_max)
+    try:
+        async with _session(settings.profile, settings.token) as session, trio.open_nursery() as nursery:
+            parts = await _build(settings, session, outbox, blocks, nursery)
+            await _serve(settings, parts, nursery, on_ready)
+            nursery.cancel_scope.cancel()
+    finally:
+        blocks.close()
+        outbox.close()
+    return len(parts.changes)
+
+
+@asynccontextmanager
+async def _session(profile: Profile, token: AccessToken) -> AsyncIterator[Session]:
+    urls = ServiceUrls.parse(
+        api_url=profile.api_url, data_url=profile.data_url, auth_url=profile.auth_url, allow_http=profile.allow_http
+    )
+    async with open_session(
+        urls, token.reveal, client_id=profile.client_id, ca_file=profile.ca_file, user_agent=f"cxfs/{__version__}"
+    ) as session:
+        yield session
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    operations: Operations
+    uploader: Uploader
+    changes: Changes
+    space: SpaceWatch
+
+
+async def _build(
+    settings: MountSettings, session: Session, outbox: Outbox, blocks: BlockStore, nursery: trio.Nursery
+) -> _Parts:
+    """Every part of the file system, from what asks the server up to what answers the kernel."""
+    options = settings.options
+    files, transport, user = Files(session), Transport(session), User(session)
+    capabilities = await user.capabilities()
+    root_path = TreePath.parse(f"{SELF}:{options.root}")
+    root = await files.entry(root_path)
+    if not root.is_folder:
+        raise NotADirectory(f"{options.root} is a file of the account; root= takes a folder")
+    journal, disk = to_threads(1), to_threads(DISK_THREADS_MAX)
+    changes = _recovered(outbox)
+    kernel = Kernel(nursery)
+    metadata = MetadataCache(
+        entries_max=ENTRIES_MAX,
+        ttl_s=options.metadata_ttl_s,
+        negative_ttl_s=options.negative_ttl_s,
+        timer=time.monotonic,
+    )
+    attributes = AttributeRules(
+        uid=os.getuid() if options.uid is None else options.uid,
+        gid=os.getgid() if options.gid is None else options.gid,
+        umask=options.umask,
+    )
+    tree = Tree(
+        root,
+        root_path,
+        files=files,
+        metadata=metadata,
+        changes=changes,
+        inode_of=outbox.inode_of,
+        nursery=nursery,
+    )
+    reader = Reader(
+        transport,
+        blocks,
+        nursery=nursery,
+        pin_versions="versions" in capabilities,
+        stall_s=options.data_deadline_s,
+        jitter=random.random,
+    )
+    outcomes = Outcomes(
+        tree,
+        changes=changes,
+        blocks=blocks,
+        outbox=outbox,
+        journal=journal,
+        attributes=attributes,
+        kernel=kernel,
+        host=socket.gethostname(),
+        today=lambda: datetime.datetime.now().astimezone().date().isoformat(),
+    )
+    sending = Sending(
+        transport,
+        files,
+        outcomes=outcomes,
+        reader=reader,
+        outbox=outbox,
+        journal=journal,
+        disk=disk,
+        conditional="conditional-upload" in capabilities,
+    )
+    uploader = Uploader(
+        sending,
+        files,
+        tree=tree,
+        changes=changes,
+        outbox=outbox,
+        journal=journal,
+        uploads_max=options.uploads_max,
+        jitter=random.random,
+        nursery=nursery,
+    )
+    contents = Contents(
+        tree,
+        reader=reader,
+        uploader=uploader,
+        outbox=outbox,
+        changes=changes,
+        journal=journal,
+        disk=disk,
+        wall_ms=lambda: time.time_ns() // 1_000_000,
+        draft_bytes_max=options.draft_bytes_max,
+        read_only=options.read_only,
+    )
+    namespace = Namespace(
+        tree,
+        files=files,
+        uploader=uploader,
+        changes=changes,
+        outbox=outbox,
+        journal=journal,
+        attributes=attributes,
+        read_only=options.read_only,
+    )
+    space = SpaceWatch(functools.partial(_quota, user))
+    keeps_times = "attributes" in capabilities
+    filesystem = FileSystem(tree, namespace, contents, attributes, space, files, keeps_times=keeps_times)
+    operations = Operations(
+        filesystem, metadata_deadline_s=options.metadata_deadline_s, data_deadline_s=options.data_deadline_s
+    )
+    return _Parts(operations, uploader, changes, space)
+
+
+def _recovered(outbox: Outbox) -> Changes:
+    """The changes that an earlier daemon accepted and did not bring to the server."""
+    changes = Changes()
+    for row in outbox.recover():
+        try:
+            changes.add(Change.recovered(row, outbox.open_draft(row)))
+        except OSError as error:
+            log.error("the draft of %s cannot be opened and stays where it is: %s", row.path, error.strerror)  # noqa: TRY400
+    if len(changes):
+        log.info("%d changes of an earlier mount wait to be sent", len(changes))
+    return changes
+
+
+async def _quota(user: User) -> tuple[int | None, int | None]:
+    account = await user.profile()
+    return account.capacity_bytes, account.consumed_bytes
+
+
+async def _serve(settings: MountSettings, parts: _Parts, nursery: trio.Nursery, on_ready: Callable[[], None]) -> None:
+    """From the mount to the last upload, or to the second signal."""
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        parts.uploader.resume()
+        nursery.start_soon(parts.uploader.run)
+        nursery.start_soon(parts.space.refresh)
+        nursery.start_soon(parts.space.run)
+        async with mounted(
+            parts.operations,
+            settings.mountpoint,
+            source=f"cxfs:{settings.profile.name}",
+            allow_other=settings.options.allow_other,
+            read_only=settings.options.read_only,
+        ) as unmounted:
+            log.info("%s is mounted at %s", settings.profile.name, settings.mountpoint)
+            on_ready()
+            await _first(unmounted.wait, functools.partial(_next_signal, signals))
+        log.info("%s is unmounted, %d changes wait", settings.mountpoint, len(parts.changes))
+        await parts.operations.close_all()
+        drain = functools.partial(parts.uploader.drain, settings.options.drain_timeout_s)
+        await _first(drain, functools.partial(_next_signal, signals))
+    for change in parts.changes:
+        log.warning("not sent yet, the next mount goes on: %s", change.path)
+
+
+async def _first(*calls: Callable[[], object]) -> None:
+    """Returns when the first of them does; the others are cancelled."""
+    async with trio.open_nursery() as nursery:
+
+        async def race(call: Callable[[], object]) -> None:
+            await call()  # type: ignore[misc]  # each is an async function
+            nursery.cancel_scope.cancel()
+
+        for call in calls:
+            nursery.start_soon(race, call)
+
+
+async def _next_signal(signals: AsyncIterator[int]) -> None:
+    async for number in signals:
+        log.info("%s", signal.Signals(number).name)
+        return

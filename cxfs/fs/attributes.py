@@ -1,0 +1,144 @@
+"""What `stat` says of a node, and what chmod, chown and utimens change of it. Content and names are not its matter.
+
+CX keeps one time for an object and no owner or mode. Those, and the time where the server cannot keep it, are kept here for
+this mount's life. Times are whole milliseconds, as on the wire, so that none moves when an upload completes.
+"""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass, replace
+from typing import Final
+
+from cachetools import LRUCache
+
+from cxfs.core.errors import NoAttribute
+from cxfs.core.uploads import IN_FLIGHT, State
+from cxfs.fs.changes import Change
+from cxfs.fs.node import Node
+
+KEPT_MAX: Final = 100_000
+"""Objects whose local attributes are remembered; past it those longest unused show the defaults again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attributes:
+    """For `stat`: `size` in bytes, times in nanoseconds since the epoch, `mode` the permission bits alone."""
+
+    inode: int
+    is_folder: bool
+    size: int
+    mode: int
+    uid: int
+    gid: int
+    modified_ns: int
+    created_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What a program set and CX does not keep; None: not set. A time counts for the version it was set on."""
+
+    mode: int | None = None
+    uid: int | None = None
+    gid: int | None = None
+    modified_ms: int | None = None
+    modified_version: int | None = None
+
+
+class AttributeRules:
+    """Owner and modes of one mount: whose everything is, and what the `umask` leaves of 0666 and 0777."""
+
+    def __init__(self, *, uid: int, gid: int, umask: int) -> None:
+        self._uid = uid
+        self._gid = gid
+        self._file_mode = 0o666 & ~umask
+        self._folder_mode = 0o777 & ~umask
+        self._kept: LRUCache[int, Kept] = LRUCache(KEPT_MAX)
+
+    def of(self, node: Node) -> Attributes:
+        """What `stat` says now. Asks nobody."""
+        kept = self._kept.get(node.inode)
+        mode = self._folder_mode if node.is_folder else self._file_mode
+        modified_ns = self._modified_ms(node, kept) * 1_000_000
+        created_ns = node.entry.created_ms * 1_000_000 if node.entry is not None else modified_ns
+        if kept is None:
+            return Attributes(
+                node.inode, node.is_folder, node.size, mode, self._uid, self._gid, modified_ns, created_ns
+            )
+        return Attributes(
+            inode=node.inode,
+            is_folder=node.is_folder,
+            size=node.size,
+            mode=mode if kept.mode is None else kept.mode,
+            uid=self._uid if kept.uid is None else kept.uid,
+            gid=self._gid if kept.gid is None else kept.gid,
+            modified_ns=modified_ns,
+            created_ns=created_ns,
+        )
+
+    def keep(self, node: Node, *, mode: int | None = None, uid: int | None = None, gid: int | None = None) -> None:
+        """Remembers a mode or owner that a program set."""
+        kept = self._kept.get(node.inode, Kept())
+        self._kept[node.inode] = replace(
+            kept,
+            mode=kept.mode if mode is None else mode & 0o7777,
+            uid=kept.uid if uid is None else uid,
+            gid=kept.gid if gid is None else gid,
+        )
+
+    def keep_time(self, node: Node, modified_ms: int) -> None:
+        """Remembers a time that the server does not keep, for the version the node is at."""
+        version = node.entry.version if node.entry is not None else None
+        kept = self._kept.get(node.inode, Kept())
+        self._kept[node.inode] = replace(kept, modified_ms=modified_ms, modified_version=version)
+
+    def drop_time(self, node: Node) -> None:
+        """The node's content or names in it changed: the time set before no longer holds."""
+        kept = self._kept.get(node.inode)
+        if kept is not None and kept.modified_ms is not None:
+            self._kept[node.inode] = replace(kept, modified_ms=None, modified_version=None)
+
+    def _modified_ms(self, node: Node, kept: Kept | None) -> int:
+        if node.change is not None:
+            return node.change.modified_ms
+        if node.entry is None:
+            return 0
+        if kept is not None and kept.modified_ms is not None:
+            # A folder's version counts what happens in it; a time set on the folder is dropped by our own doing only.
+            if node.is_folder or kept.modified_version == node.entry.version:
+                return kept.modified_ms
+        return node.entry.modified_ms
+
+
+PREFIX: Final = "user.cx."
+
+
+def extended_attributes(node: Node) -> dict[str, bytes]:
+    """The `user.cx.*` attributes of a node, by full name. What the server does not say is left out."""
+    found = {"status": status_of(node.change)}
+    entry = node.entry
+    if entry is not None:
+        found |= {"uuid": entry.id, "owner": entry.owner, "version": str(entry.version), "name": entry.name}
+        if entry.sha1 is not None and node.change is None:
+            found["checksum"] = "SHA1:" + base64.b64encode(entry.sha1).decode().rstrip("=")
+    return {PREFIX + name: text.encode() for name, text in found.items()}
+
+
+def extended_attribute(node: Node, name: str) -> bytes:
+    """One of them; raises NoAttribute."""
+    if not name.startswith(PREFIX):  # asked before every write (security.capability): answered without any work
+        raise NoAttribute(name)
+    try:
+        return extended_attributes(node)[name]
+    except KeyError:
+        raise NoAttribute(name) from None
+
+
+def status_of(change: Change | None) -> str:
+    """`synced`, `pending`, `uploading` or `parked`."""
+    if change is None:
+        return "synced"
+    if change.state in IN_FLIGHT:
+        return "uploading"
+    return "parked" if change.state is State.PARKED else "pending"

@@ -1,0 +1,195 @@
+"""Changes on their way to the server, and which objects and names they concern. Sends nothing; the uploader does.
+
+A change goes by identity: the object it will be a new version of, or for a new file its folder and name. Renames move it,
+deletes withdraw it, so what is sent in the end is what the tree looks like then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import trio
+
+from cxfs.core.entries import Entry, EntryName, TreePath, Uuid
+from cxfs.core.ranges import ByteRange
+from cxfs.core.uploads import Event, State, step
+from cxfs.local.drafts import Draft
+from cxfs.local.outbox import ChangeRow
+
+if TYPE_CHECKING:
+    from cxfs.fs.node import Node
+
+
+class Change:
+    """One file whose content is newer here than on the server.
+
+    `generation` counts every write; the journal knows of `journalled`. `writers` are the open handles that wrote. `base`
+    is the version the draft began from (None: a new file, or one whose content was complete from the start).
+    """
+
+    def __init__(
+        self, change_id: str, draft: Draft, *, inode: int, parent: Uuid, path: TreePath, modified_ms: int
+    ) -> None:
+        self.id = change_id
+        self.draft = draft
+        self.state = State.WRITING
+        self.generation = 0
+        self.journalled = -1
+        self.writers: set[object] = set()
+        self.inode = inode
+        self.parent = parent
+        self.path = path
+        self.object: Uuid | None = None
+        self.base_version: int | None = None
+        self.base_size = 0
+        self.modified_ms = modified_ms
+        self.sealed_sha1: bytes | None = None
+        self.parked: str | None = None
+        self.node: Node | None = None
+        self.attempts = 0
+        self.conflicts = 0
+        self.due = 0.0
+        self.attempt: trio.CancelScope | None = None
+        self.attempt_ended = trio.Event()
+        self.attempt_ended.set()
+
+    @property
+    def name(self) -> EntryName:
+        """What the file is called."""
+        return self.path.names[-1]
+
+    def on(self, event: Event) -> None:
+        """The next step of its life; a write while its bytes go out abandons the attempt."""
+        before, self.state = self.state, step(self.state, event)
+        if event is Event.WRITTEN:
+            self.generation += 1
+            if before is State.SENDING and self.attempt is not None:
+                self.attempt.cancel()
+
+    def begin_from(self, entry: Entry) -> None:
+        """It is a new version of what `entry` describes."""
+        self.object = entry.id
+        self.base_version = entry.version
+        self.base_size = entry.size
+
+    def row(self) -> ChangeRow:
+        """What the journal is to know of it, at this moment."""
+        return ChangeRow(
+            id=self.id,
+            generation=self.generation,
+            inode=self.inode,
+            parent=self.parent,
+            path=self.path,
+            object=self.object,
+            base_version=self.base_version,
+            base_size=self.base_size,
+            base_bytes=self.draft.base_bytes,
+            size=self.draft.size,
+            held=tuple(self.draft.held),
+            modified_ms=self.modified_ms,
+            sealed_sha1=self.sealed_sha1,
+            parked=self.parked,
+        )
+
+    @classmethod
+    def recovered(cls, row: ChangeRow, draft: Draft) -> Change:
+        """A change that an earlier run of the daemon accepted."""
+        change = cls(row.id, draft, inode=row.inode, parent=row.parent, path=row.path, modified_ms=row.modified_ms)
+        change.generation = change.journalled = row.generation
+        change.object = row.object
+        change.base_version = row.base_version
+        change.base_size = row.base_size
+        change.sealed_sha1 = row.sealed_sha1
+        change.parked = row.parked
+        change.state = State.WAITING if row.parked is None else State.PARKED
+        return change
+
+    def missing(self) -> list[ByteRange]:
+        """What must be brought in from the base before it can be sent."""
+        return self.draft.missing(ByteRange(0, self.draft.size))
+
+
+class Changes:
+    """Every change that is not done, by what it concerns. Plain bookkeeping: no call here awaits."""
+
+    def __init__(self) -> None:
+        self._all: dict[str, Change] = {}
+        self._by_object: dict[Uuid, Change] = {}
+        self._new: dict[Uuid, dict[EntryName, Change]] = {}
+        self.bytes_held = 0
+        """Bytes in all drafts, those of a base included once they were brought in by a write."""
+
+    def __iter__(self) -> Iterator[Change]:
+        return iter(list(self._all.values()))
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def __contains__(self, change: Change) -> bool:
+        return self._all.get(change.id) is change
+
+    def of(self, object_id: Uuid) -> Change | None:
+        """The change that will be a new version of this object."""
+        return self._by_object.get(object_id)
+
+    def new_in(self, folder: Uuid) -> dict[EntryName, Change]:
+        """Files in this folder that the server does not know yet, by name."""
+        return self._new.get(folder, {})
+
+    def add(self, change: Change) -> None:
+        """From now on it shows in the tree and will be sent."""
+        self._all[change.id] = change
+        self.bytes_held += change.draft.held.length
+        self._index(change)
+
+    def remove(self, change: Change) -> None:
+        """It is done, or was taken back."""
+        if self._all.pop(change.id, None) is not None:
+            self.bytes_held -= change.draft.held.length
+            self._unindex(change)
+
+    def grew(self, change: Change, added_bytes: int) -> None:
+        """The draft holds more (or, cut, less) than before."""
+        if change in self:
+            self.bytes_held += added_bytes
+
+    def becomes(self, change: Change, entry: Entry | None) -> None:
+        """It is now a new version of `entry`, or (None) a new file again."""
+        self._unindex(change)
+        if entry is None:
+            change.object = change.base_version = None
+        else:
+            change.begin_from(entry)
+        self._index(change)
+
+    def moved(self, change: Change, parent: Uuid, path: TreePath) -> None:
+        """Its file has another name or folder now."""
+        self._unindex(change)
+        change.parent, change.path = parent, path
+        self._index(change)
+
+    def folder_moved(self, before: TreePath, after: TreePath) -> list[Change]:
+        """A folder was renamed: the paths below it follow. The changes that were touched, to be journalled."""
+        depth = len(before.names)
+        below = [c for c in self if c.path.owner == before.owner and c.path.names[:depth] == before.names]
+        for change in below:
+            change.path = TreePath(after.owner, after.names + change.path.names[depth:])
+        return below
+
+    def _index(self, change: Change) -> None:
+        if change.object is not None:
+            self._by_object[change.object] = change
+        else:
+            self._new.setdefault(change.parent, {})[change.name] = change
+
+    def _unindex(self, change: Change) -> None:
+        if change.object is not None:
+            if self._by_object.get(change.object) is change:
+                del self._by_object[change.object]
+            return
+        siblings = self._new.get(change.parent, {})
+        if siblings.get(change.name) is change:
+            del siblings[change.name]
+            if not siblings:
+                del self._new[change.parent]

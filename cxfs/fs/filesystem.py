@@ -1,0 +1,223 @@
+"""The file system without a kernel: what a program can do to a mount, in the words of files. Raises only CxfsError.
+
+Numbers, errno and the kernel's structures are `fuse`'s; how names, content and uploads work is in the rooms beside this
+one, which it puts together into the one thing that `fuse` and the tests drive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from cxfs.core.entries import Entry, Path
+from cxfs.core.names import from_kernel
+from cxfs.core.ranges import ByteRange
+from cxfs.fs.attributes import AttributeRules, Attributes, extended_attribute, extended_attributes
+from cxfs.fs.handles import Contents, FileHandle, Opened
+from cxfs.fs.namespace import Namespace, Rename
+from cxfs.fs.node import Node
+from cxfs.fs.space import Space, SpaceWatch
+from cxfs.fs.tree import Child, Tree
+
+
+class TimeKeeper(Protocol):
+    """The part of the File API that changes a time."""
+
+    async def set_modified(self, path: Path, modified_ms: int) -> Entry: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a setattr asks for; None: leave as it is. `modified_ms` is in milliseconds since the epoch."""
+
+    size: int | None = None
+    mode: int | None = None
+    uid: int | None = None
+    gid: int | None = None
+    modified_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FolderHandle:
+    """An open folder: everything in it at the moment it was opened, so that the cookies of a listing stay true."""
+
+    folder: Node
+    children: tuple[Child, ...]
+
+
+class FileSystem:
+    """One mounted tree. `keeps_times`: the server has capability `attributes`."""
+
+    def __init__(
+        self,
+        tree: Tree,
+        namespace: Namespace,
+        contents: Contents,
+        attributes: AttributeRules,
+        space: SpaceWatch,
+        files: TimeKeeper,
+        *,
+        keeps_times: bool,
+    ) -> None:
+        self._tree = tree
+        self._namespace = namespace
+        self._contents = contents
+        self._attributes = attributes
+        self._space = space
+        self._files = files
+        self._keeps_times = keeps_times
+
+    @property
+    def root(self) -> Node:
+        """The folder that is mounted."""
+        return self._tree.root
+
+    # ------------------------------------------------------------ looking
+
+    async def lookup(self, folder: Node, name: bytes) -> tuple[Node | None, float]:
+        """The node of a name, None when there is none, and for how many seconds that may be believed."""
+        if name == b".":
+            return folder, 0.0
+        if name == b"..":
+            return folder.parent or folder, 0.0
+        return await self._tree.lookup(folder, from_kernel(name))
+
+    async def attributes(self, node: Node) -> tuple[Attributes, float]:
+        """What `stat` says, fresh, and for how many seconds it may be believed."""
+        await self._tree.refresh(node)
+        return self._attributes.of(node), self._tree.believed_s(node)
+
+    def attributes_now(self, node: Node) -> Attributes:
+        """What `stat` says by what is known. Asks nobody."""
+        return self._attributes.of(node)
+
+    def believed_s(self, node: Node) -> float:
+        """For how many seconds what is known of the node may be believed. Asks nobody."""
+        return self._tree.believed_s(node)
+
+    async def open_folder(self, folder: Node) -> FolderHandle:
+        """Everything in the folder, one request for all of it at most."""
+        return FolderHandle(folder, tuple(await self._tree.children(folder)))
+
+    def child(self, handle: FolderHandle, index: int) -> tuple[Child, Node] | None:
+        """The node of one line of the listing; None when it was removed since."""
+        child = handle.children[index]
+        if not self._tree.still_there(handle.folder, child):
+            return None
+        return child, self._tree.node_of_child(handle.folder, child)
+
+    def space(self) -> Space:
+        """The account's room; never waits."""
+        return self._space.now
+
+    def extended_attributes(self, node: Node) -> Mapping[str, bytes]:
+        """`user.cx.*` of the node."""
+        return extended_attributes(node)
+
+    def extended_attribute(self, node: Node, name: bytes) -> bytes:
+        """One of them; raises NoAttribute."""
+        return extended_attribute(node, name.decode(errors="replace"))
+
+    def release(self, node: Node) -> None:
+        """The kernel has forgotten the node."""
+        node.kernel = False
+        self._tree.release(node)
+
+    def unused(self, node: Node) -> None:
+        """The kernel was not told of the node after all."""
+        self._tree.release(node)
+
+    # ------------------------------------------------------------ names
+
+    async def make_folder(self, folder: Node, name: bytes, mode: int) -> Node:
+        """A new folder with these permission bits."""
+        node = await self._namespace.make_folder(folder, from_kernel(name))
+        self._keep_mode(node, mode)
+        return node
+
+    async def remove(self, folder: Node, name: bytes) -> None:
+        """unlink(2)."""
+        await self._namespace.remove(folder, from_kernel(name))
+
+    async def remove_folder(self, folder: Node, name: bytes) -> None:
+        """rmdir(2)."""
+        await self._namespace.remove_folder(folder, from_kernel(name))
+
+    async def rename(self, folder: Node, name: bytes, new_folder: Node, new_name: bytes, how: Rename) -> None:
+        """renameat2(2)."""
+        await self._namespace.rename(folder, from_kernel(name), new_folder, from_kernel(new_name), how)
+
+    # ------------------------------------------------------------ content
+
+    async def create(self, folder: Node, name: bytes, mode: int) -> Opened:
+        """A new file, open for writing; it shows here at once and is accepted when closed."""
+        path = await self._namespace.new_path(folder, from_kernel(name))
+        opened = self._contents.create(folder, path, folder.uuid)
+        self._keep_mode(opened.handle.node, mode)
+        self._attributes.drop_time(folder)
+        return opened
+
+    async def make_file(self, folder: Node, name: bytes, mode: int) -> Node:
+        """mknod(2) of a regular file: created and closed."""
+        opened = await self.create(folder, name, mode)
+        node = opened.handle.node
+        node.kernel = True  # it must outlive its handle until the caller has told the kernel of it
+        await self._contents.release(opened.handle)
+        return node
+
+    async def open(self, node: Node, *, writable: bool, truncate: bool) -> Opened:
+        """open(2) of an existing file."""
+        return await self._contents.open(node, writable=writable, truncate=truncate)
+
+    async def read(self, handle: FileHandle, offset: int, size: int) -> bytes:
+        """Up to `size` bytes; fewer only at the end of the file."""
+        return await self._contents.read(handle, ByteRange(offset, offset + size))
+
+    async def write(self, handle: FileHandle, offset: int, content: bytes | memoryview) -> int:
+        """All of it; the number of bytes."""
+        return await self._contents.write(handle, offset, content)
+
+    async def flush(self, handle: FileHandle) -> None:
+        """close(2) of one descriptor: what was written survives the daemon."""
+        await self._contents.flush(handle)
+
+    async def fsync(self, handle: FileHandle) -> None:
+        """fsync(2): what was written survives power loss."""
+        await self._contents.fsync(handle)
+
+    async def close(self, handle: FileHandle) -> None:
+        """The last descriptor of this open is gone."""
+        await self._contents.release(handle)
+
+    # ------------------------------------------------------------ attributes
+
+    async def set_attributes(self, node: Node, wanted: Wanted, handle: FileHandle | None) -> None:
+        """truncate, chmod, chown, utimens: whichever of them is wanted."""
+        self._namespace.check_writable()
+        if wanted.size is not None and wanted.size != node.size:
+            await self._contents.truncate(node, wanted.size, handle)
+        if wanted.mode is not None or wanted.uid is not None or wanted.gid is not None:
+            self._attributes.keep(node, mode=wanted.mode, uid=wanted.uid, gid=wanted.gid)
+        if wanted.modified_ms is not None:
+            await self._set_time(node, wanted.modified_ms)
+
+    async def _set_time(self, node: Node, modified_ms: int) -> None:
+        change = node.change
+        if change is not None:
+            change.modified_ms = modified_ms
+            if change.journalled >= 0:
+                await self._contents.record(change)
+            return
+        if self._keeps_times and node.entry is not None and not node.gone:
+            entry = await self._files.set_modified(node.entry.path, modified_ms)
+            if node.parent is not None:
+                self._tree.put(entry, node.parent.uuid)
+            if node.pages_of == node.entry.version:
+                node.pages_of = entry.version
+            node.entry = entry
+        self._attributes.keep_time(node, modified_ms)
+
+    def _keep_mode(self, node: Node, mode: int) -> None:
+        if mode & 0o7777 != self._attributes.of(node).mode:
+            self._attributes.keep(node, mode=mode)

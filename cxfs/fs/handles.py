@@ -1,0 +1,264 @@
+"""Open files: reading and writing their content. Names are not its matter, nor how a change reaches the server.
+
+A clean file is read from the version that the handle opened. The first write begins a change with a draft over that
+version; from then on every handle of the file sees the draft, and after the upload the version it became.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from cxfs.core.entries import Entry, TreePath, Uuid
+from cxfs.core.errors import DiskFull, IsADirectory, ReadOnly, Stale
+from cxfs.core.ranges import ByteRange
+from cxfs.core.uploads import Event
+from cxfs.fs.base import bring_base
+from cxfs.fs.changes import Change, Changes
+from cxfs.fs.node import Node
+from cxfs.fs.offload import Offload
+from cxfs.fs.reader import Reader, ReadStream
+from cxfs.fs.tree import Tree
+from cxfs.fs.uploader import Uploader
+from cxfs.local.outbox import Outbox
+
+
+class FileHandle:
+    """One open of one file. `entry` is the version it reads while nothing newer was written here."""
+
+    def __init__(self, node: Node, *, writable: bool) -> None:
+        self.node = node
+        self.writable = writable
+        self.entry: Entry | None = node.entry
+        self.stream: ReadStream | None = None
+        self.change: Change | None = None
+
+    def follow(self, entry: Entry) -> None:
+        """What was written here has become this version."""
+        self.leave_stream()
+        self.entry = entry
+
+    def leave_stream(self) -> None:
+        """The version that was read so far is needed no longer."""
+        if self.stream is not None:
+            self.stream.close()
+            self.stream = None
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """How the kernel is to treat an open file: whether its pages are still true, and whether to bypass them."""
+
+    handle: FileHandle
+    keep_cache: bool
+    direct: bool
+
+
+class Contents:
+    """The content side of the file system."""
+
+    def __init__(
+        self,
+        tree: Tree,
+        *,
+        reader: Reader,
+        uploader: Uploader,
+        outbox: Outbox,
+        changes: Changes,
+        journal: Offload,
+        disk: Offload,
+        wall_ms: Callable[[], int],
+        draft_bytes_max: int,
+        read_only: bool,
+    ) -> None:
+        self._tree = tree
+        self._reader = reader
+        self._uploader = uploader
+        self._outbox = outbox
+        self._changes = changes
+        self._journal = journal
+        self._disk = disk
+        self._wall_ms = wall_ms
+        self._draft_bytes_max = draft_bytes_max
+        self._read_only = read_only
+
+    # ------------------------------------------------------------ opening and closing
+
+    async def open(self, node: Node, *, writable: bool, truncate: bool) -> Opened:
+        """A handle on the file as it is now (close-to-open). Raises IsADirectory, ReadOnly, NotFound."""
+        if node.is_folder:
+            raise IsADirectory(f"{node.shown!r} is a folder")
+        if (writable or truncate) and self._read_only:
+            raise ReadOnly("the mount is read-only")
+        if node.change is None:
+            await self._tree.refresh(node)
+        handle = FileHandle(node, writable=writable)
+        opened = self._how_to_treat(handle)
+        node.handles.add(handle)
+        if truncate:
+            await self.truncate(node, 0, handle)
+        return opened
+
+    def _how_to_treat(self, handle: FileHandle) -> Opened:
+        node = handle.node
+        if node.change is not None or node.entry is None:
+            return Opened(handle, keep_cache=True, direct=False)
+        version = node.entry.version
+        if node.pages_of == version:
+            return Opened(handle, keep_cache=True, direct=False)
+        if node.handles:  # pages of another version are in use: this handle goes round them, so that none mixes two
+            return Opened(handle, keep_cache=True, direct=True)
+        node.pages_of = version
+        return Opened(handle, keep_cache=False, direct=False)
+
+    def create(self, folder: Node, path: TreePath, parent: Uuid) -> Opened:
+        """A new empty file, opened for writing. It is accepted when it is first closed."""
+        change = self._new_change(inode=self._tree.new_number(), parent=parent, path=path, size=0, base_bytes=0)
+        self._changes.add(change)
+        node = self._tree.node_of_change(change, folder)
+        handle = FileHandle(node, writable=True)
+        node.handles.add(handle)
+        handle.change = change
+        change.writers.add(handle)
+        return Opened(handle, keep_cache=True, direct=False)
+
+    async def flush(self, handle: FileHandle) -> None:
+        """What `close(2)` waits for: everything written so far is in the journal."""
+        change = handle.node.change
+        if change is not None and change.generation != change.journalled:
+            await self.record(change)
+
+    async def fsync(self, handle: FileHandle) -> None:
+        """What was written so far survives power loss."""
+        change = handle.node.change
+        if change is not None and not handle.node.gone:
+            await self.record(change, durable=True)
+
+    async def release(self, handle: FileHandle) -> None:
+        """The handle is closed for good; with the last writer the change is ready to be sent."""
+        node = handle.node
+        node.handles.discard(handle)
+        handle.leave_stream()
+        change = handle.change
+        if change is not None:
+            change.writers.discard(handle)
+            if node.change is change and not node.gone:
+                await self.settle(change)
+        if not node.handles and node.gone:
+            await self._last_close(node)
+        self._tree.release(node)
+
+    async def settle(self, change: Change) -> None:
+        """Journals the change and, when nobody writes any more, hands it to the uploader."""
+        if change.generation != change.journalled:
+            await self.record(change)
+        if not change.writers and change in self._changes:
+            self._uploader.closed(change)
+
+    async def record(self, change: Change, *, durable: bool = False) -> None:
+        """Puts what is known of the change into the journal."""
+        if change not in self._changes:
+            return  # taken back: deleted, or replaced by another file
+        row = change.row()
+        await self._journal(partial(self._outbox.record, row, change.draft, durable=durable))
+        change.journalled = max(change.journalled, row.generation)
+
+    async def _last_close(self, node: Node) -> None:
+        change, node.change = node.change, None
+        if change is not None:
+            change.draft.close()
+        if node.entry is not None:
+            self._uploader.delete_later(node.entry, node.parent)
+
+    # ------------------------------------------------------------ reading
+
+    async def read(self, handle: FileHandle, wanted: ByteRange) -> bytes:
+        """The bytes of `wanted` that the file has; fewer only at its end."""
+        change = handle.node.change
+        if change is not None:
+            wanted = wanted.clipped(ByteRange(0, change.draft.size))
+            await self._bring_base(change, wanted)
+            return change.draft.read(wanted)
+        if handle.entry is None:
+            raise Stale("the file is gone")
+        if handle.stream is None:
+            handle.stream = self._reader.open(handle.entry)
+        return await handle.stream.read(wanted)
+
+    async def _bring_base(self, change: Change, wanted: ByteRange) -> None:
+        if change.draft.missing(wanted):
+            await bring_base(self._reader, change, wanted)
+
+    # ------------------------------------------------------------ writing
+
+    async def write(self, handle: FileHandle, offset: int, content: bytes | memoryview) -> int:
+        """All of `content`, into the draft. Raises DiskFull when the draft area or the disk takes no more."""
+        change = self.change_of(handle.node, handle)
+        self._check_room(len(content))
+        change.on(Event.WRITTEN)
+        before = change.draft.held.length
+        try:
+            await self._disk(change.draft.write, offset, content)
+        finally:
+            self._wrote(change, grown_bytes=change.draft.held.length - before)
+        return len(content)
+
+    async def truncate(self, node: Node, size: int, handle: FileHandle | None) -> None:
+        """The file has `size` bytes from now on; what is new reads as zeros."""
+        if self._read_only:
+            raise ReadOnly("the mount is read-only")
+        if handle is None and node.change is None:
+            await self._tree.refresh(node)
+        change = self.change_of(node, handle)
+        change.on(Event.WRITTEN)
+        before = change.draft.held.length
+        try:
+            change.draft.truncate(size)
+        finally:
+            self._wrote(change, grown_bytes=change.draft.held.length - before)
+        if handle is None:
+            await self.settle(change)
+
+    def _wrote(self, change: Change, *, grown_bytes: int) -> None:
+        # Counted before and after: whatever the journal recorded in between is not the whole of this write.
+        change.on(Event.WRITTEN)
+        self._changes.grew(change, grown_bytes)
+        change.modified_ms = self._wall_ms()
+
+    def change_of(self, node: Node, writer: FileHandle | None) -> Change:
+        """The change that a write goes to; begun here if there is none. No await: two writers share one."""
+        change = node.change
+        if change is None:
+            base = writer.entry if writer is not None and writer.entry is not None else node.entry
+            change = self._begin(node, base)
+        if writer is not None:
+            writer.change = change
+            change.writers.add(writer)
+        return change
+
+    def _begin(self, node: Node, base: Entry | None) -> Change:
+        if base is None or node.parent is None:
+            raise Stale("the file is gone")
+        change = self._new_change(
+            inode=node.inode,
+            parent=node.parent.uuid,
+            path=self._tree.path_of(node),
+            size=base.size,
+            base_bytes=base.size,
+        )
+        change.begin_from(base)
+        if not node.gone:
+            self._changes.add(change)
+        node.change, change.node = change, node
+        return change
+
+    def _new_change(self, *, inode: int, parent: Uuid, path: TreePath, size: int, base_bytes: int) -> Change:
+        if self._read_only:
+            raise ReadOnly("the mount is read-only")
+        change_id, draft = self._outbox.new_draft(size=size, base_bytes=base_bytes)
+        return Change(change_id, draft, inode=inode, parent=parent, path=path, modified_ms=self._wall_ms())
+
+    def _check_room(self, added_bytes: int) -> None:
+        if self._changes.bytes_held + added_bytes > self._draft_bytes_max:
+            raise DiskFull("the drafts waiting to be uploaded have reached their limit")

@@ -1,0 +1,302 @@
+"""Making, removing and renaming: what changes names. Content goes along by identity and is not touched.
+
+Folders and existing objects are changed on the server before the call returns. A file that the server does not know yet is
+renamed here alone; where it takes the place of an existing file it becomes that file's next version, so that a program
+that writes a temporary file and renames it makes one upload.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from enum import Enum, auto
+from functools import partial
+from typing import Protocol
+
+from cxfs.core.entries import Entry, Path, TreePath
+from cxfs.core.errors import AlreadyExists, Invalid, IsADirectory, NotADirectory, NotEmpty, NotFound, ReadOnly
+from cxfs.fs.attributes import AttributeRules
+from cxfs.fs.changes import Change, Changes
+from cxfs.fs.node import Node
+from cxfs.fs.offload import Offload
+from cxfs.fs.tree import Tree
+from cxfs.fs.uploader import Uploader
+from cxfs.local.outbox import Outbox
+
+log = logging.getLogger(__name__)
+
+
+class Files(Protocol):
+    """The part of the File API that changes names."""
+
+    async def make_folder(self, path: TreePath) -> Entry: ...
+    async def delete(self, path: Path, *, recursive: bool) -> None: ...
+    async def move(self, path: Path, to: TreePath, *, overwrite: bool) -> Entry: ...
+
+
+class Rename(Enum):
+    """What becomes of a target: renameat2(2)'s flags."""
+
+    REPLACE = auto()
+    NOREPLACE = auto()
+    EXCHANGE = auto()
+
+
+class Namespace:
+    """The names of one mount."""
+
+    def __init__(
+        self,
+        tree: Tree,
+        *,
+        files: Files,
+        uploader: Uploader,
+        changes: Changes,
+        outbox: Outbox,
+        journal: Offload,
+        attributes: AttributeRules,
+        read_only: bool,
+    ) -> None:
+        self._tree = tree
+        self._files = files
+        self._uploader = uploader
+        self._changes = changes
+        self._outbox = outbox
+        self._journal = journal
+        self._attributes = attributes
+        self._read_only = read_only
+
+    # ------------------------------------------------------------ making
+
+    async def new_path(self, folder: Node, shown: str) -> TreePath:
+        """Where something new of this name goes. Raises AlreadyExists, ReadOnly, NotFound, BadName."""
+        self.check_writable()
+        if folder.gone:
+            raise NotFound(f"the folder {folder.shown!r} is gone")
+        node, _ = await self._tree.lookup(folder, shown)
+        if node is not None:
+            raise AlreadyExists(f"{shown!r} exists already")
+        return self._tree.child_path(folder, shown)
+
+    async def make_folder(self, folder: Node, shown: str) -> Node:
+        """A new folder, on the server when this returns."""
+        path = await self.new_path(folder, shown)
+        async with self._doubting(folder):
+            entry = await self._files.make_folder(path)
+        self._tree.put_new_folder(entry, folder.uuid)
+        self._attributes.drop_time(folder)
+        return self._tree.node_of(entry, folder, shown)
+
+    # ------------------------------------------------------------ removing
+
+    async def remove(self, folder: Node, shown: str) -> None:
+        """The file's name is gone; its content stays readable for those who have it open."""
+        self.check_writable()
+        node = await self._existing(folder, shown)
+        if node.is_folder:
+            raise IsADirectory(f"{shown!r} is a folder")
+        await self._take_away(node, folder)
+        self._attributes.drop_time(folder)
+
+    async def _take_away(self, node: Node, folder: Node) -> None:
+        """Removes a file here and, now or at its last close, on the server."""
+        await self._withdraw(node)
+        if node.entry is not None:
+            if node.handles:
+                self._tree.hide(node)
+            else:
+                async with self._doubting(folder):
+                    await self._delete(node.entry)
+                self._tree.remove(node.uuid, folder.uuid)
+        self._tree.detach(node)
+
+    async def _withdraw(self, node: Node) -> None:
+        change = node.change
+        if change is None:
+            return
+        await self._uploader.withdraw(change)
+        if not node.handles and node.change is change:
+            node.change = change.node = None
+            change.draft.close()
+
+    async def _delete(self, entry: Entry) -> None:
+        try:
+            await self._files.delete(entry.path, recursive=False)
+        except NotFound:
+            log.debug("%r was gone already", str(entry.name))
+
+    async def remove_folder(self, folder: Node, shown: str) -> None:
+        """The folder is gone, here and on the server. Raises NotEmpty while anything is in it."""
+        self.check_writable()
+        node = await self._existing(folder, shown)
+        if not node.is_folder:
+            raise NotADirectory(f"{shown!r} is a file")
+        await self._require_empty(node)
+        async with self._doubting(folder, node):
+            await self._delete(self._entry_of(node))
+        self._tree.remove(node.uuid, folder.uuid)
+        self._tree.detach(node)
+        self._attributes.drop_time(folder)
+
+    async def _require_empty(self, node: Node) -> None:
+        if self._changes.new_in(node.uuid):
+            raise NotEmpty(f"{node.shown!r} is not empty")
+        await self._uploader.deletions_done()
+        for hidden in self._tree.hidden_in(node):  # deleted here while open: now they have to go
+            await self._delete(self._entry_of(hidden))
+            self._tree.remove(hidden.uuid, node.uuid)
+            self._tree.unhide(hidden.uuid)
+            hidden.entry = None
+        # Asked of the server itself: one that does not know `recursive` would delete what others just put there.
+        if len(await self._tree.listing_now(node)):
+            raise NotEmpty(f"{node.shown!r} is not empty")
+
+    # ------------------------------------------------------------ renaming
+
+    async def rename(self, folder: Node, shown: str, new_folder: Node, new_shown: str, how: Rename) -> None:
+        """rename(2) and both flags of renameat2(2)."""
+        self.check_writable()
+        node = await self._existing(folder, shown)
+        target, _ = await self._tree.lookup(new_folder, new_shown)
+        if new_folder.gone or (how is Rename.EXCHANGE and target is None):
+            raise NotFound(f"{new_shown!r} does not exist")
+        if node is target:
+            return
+        if target is None:
+            await self._relocate(node, new_folder, new_shown, replaced=None)
+        elif how is Rename.NOREPLACE:
+            raise AlreadyExists(f"{new_shown!r} exists already")
+        elif how is Rename.EXCHANGE:
+            await self._exchange(node, target)
+        else:
+            await self._replace(node, target, new_folder, new_shown)
+        self._attributes.drop_time(folder)
+        self._attributes.drop_time(new_folder)
+
+    async def _replace(self, node: Node, target: Node, folder: Node, shown: str) -> None:
+        if node.is_folder and not target.is_folder:
+            raise NotADirectory(f"{shown!r} is a file")
+        if target.is_folder and not node.is_folder:
+            raise IsADirectory(f"{shown!r} is a folder")
+        if target.is_folder:
+            await self._require_empty(target)
+            async with self._doubting(folder, target):
+                await self._delete(self._entry_of(target))
+            self._tree.remove(target.uuid, folder.uuid)
+            self._tree.detach(target)
+            await self._relocate(node, folder, shown, replaced=None)
+            return
+        await self._withdraw(target)
+        await self._relocate(node, folder, shown, replaced=target)
+
+    async def _exchange(self, node: Node, target: Node) -> None:
+        """Three renames by way of a name of our own: CX has no exchange."""
+        assert node.parent is not None
+        assert target.parent is not None
+        here, there = (node.parent, node.shown), (target.parent, target.shown)
+        await self._relocate(node, target.parent, f".cxfs-exchange-{node.inode}", replaced=None)
+        await self._relocate(target, *here, replaced=None)
+        await self._relocate(node, *there, replaced=None)
+
+    async def _relocate(self, node: Node, folder: Node, shown: str, *, replaced: Node | None) -> None:
+        """Moves a node to a name that is free, or is `replaced`'s, whose own change was withdrawn before."""
+        path = self._tree.child_path(folder, shown)
+        if node.is_folder:
+            await self._move_folder(node, folder, shown, path)
+            return
+        change = node.change
+        if change is not None:
+            await self._uploader.recall(change)
+        try:
+            if node.entry is None and node.change is not None:
+                self._move_new_file(node, node.change, folder, shown, path, replaced)
+            else:
+                await self._move_object(node, folder, shown, path, replaced)
+        finally:
+            if change is not None and change in self._changes:
+                await self._record([change])
+                if not change.writers:
+                    self._uploader.closed(change)
+
+    def _move_new_file(
+        self, node: Node, change: Change, folder: Node, shown: str, path: TreePath, replaced: Node | None
+    ) -> None:
+        """The server does not know the file yet: only what will be sent changes."""
+        self._changes.moved(change, folder.uuid, path)
+        if replaced is not None:
+            entry = replaced.entry
+            self._tree.detach(replaced)
+            if entry is not None:
+                self._changes.becomes(change, entry)
+                self._tree.identify(node, entry)
+        self._tree.place(node, folder, shown)
+
+    async def _move_object(self, node: Node, folder: Node, shown: str, path: TreePath, replaced: Node | None) -> None:
+        """The server knows the file: it is moved there, and keeps its UUID."""
+        parent = node.parent
+        assert parent is not None
+        before = self._entry_of(node)
+        overwritten = replaced.entry if replaced is not None else None
+        async with self._doubting(parent, folder):
+            entry = await self._files.move(before.path, path, overwrite=overwritten is not None)
+        if replaced is not None:
+            self._tree.detach(replaced)
+        if overwritten is not None:
+            self._tree.remove(overwritten.id, folder.uuid)
+        self._moved(node, entry, parent, folder, shown)
+        if node.change is not None:
+            self._changes.moved(node.change, folder.uuid, path)
+
+    async def _move_folder(self, node: Node, folder: Node, shown: str, path: TreePath) -> None:
+        parent = node.parent
+        assert parent is not None
+        above: Node | None = folder
+        while above is not None:
+            if above is node:
+                raise Invalid("a folder cannot be moved below itself")
+            above = above.parent
+        before = self._tree.path_of(node)
+        async with self._doubting(parent, folder):
+            entry = await self._files.move(self._entry_of(node).path, path, overwrite=False)
+        self._moved(node, entry, parent, folder, shown)
+        await self._record(self._changes.folder_moved(before, path))
+
+    def _moved(self, node: Node, entry: Entry, parent: Node, folder: Node, shown: str) -> None:
+        self._tree.remove(entry.id, parent.uuid)
+        self._tree.put(entry, folder.uuid)
+        self._tree.place(node, folder, shown)
+        node.entry = entry
+
+    # ------------------------------------------------------------ shared
+
+    def check_writable(self) -> None:
+        """Raises ReadOnly on a read-only mount."""
+        if self._read_only:
+            raise ReadOnly("the mount is read-only")
+
+    async def _existing(self, folder: Node, shown: str) -> Node:
+        node, _ = await self._tree.lookup(folder, shown)
+        if node is None:
+            raise NotFound(f"{shown!r} does not exist")
+        return node
+
+    def _entry_of(self, node: Node) -> Entry:
+        if node.entry is None:
+            raise NotFound(f"{node.shown!r} is not on the server")
+        return node.entry
+
+    async def _record(self, changes: Iterable[Change]) -> None:
+        for change in changes:
+            row = change.row()
+            await self._journal(partial(self._outbox.record, row, change.draft))
+            change.journalled = max(change.journalled, row.generation)
+
+    @asynccontextmanager
+    async def _doubting(self, *folders: Node) -> AsyncIterator[None]:
+        """A call that fails or is cut short may have happened all the same: ask before believing anything."""
+        try:
+            yield
+        except BaseException:
+            self._tree.doubt(*folders)
+            raise

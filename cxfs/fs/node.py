@@ -1,0 +1,68 @@
+"""A node: one file or folder as the mount knows it, whatever it is called today. Holds facts; asks and decides nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cxfs.core.entries import Entry, Uuid
+
+if TYPE_CHECKING:
+    from cxfs.fs.changes import Change
+    from cxfs.fs.handles import FileHandle
+
+
+class Node:
+    """An inode. Its number never changes; its name, parent and entry do.
+
+    `entry` is what the server last said (None: not there yet); `change` is content newer than that. It is kept while the
+    kernel knows it (`kernel`), a handle is open, a change waits, or a child is kept.
+    """
+
+    __slots__ = (
+        "change",
+        "children",
+        "entry",
+        "gone",
+        "handles",
+        "inode",
+        "is_folder",
+        "kernel",
+        "pages_of",
+        "parent",
+        "shown",
+    )
+
+    def __init__(self, inode: int, *, is_folder: bool, parent: Node | None, shown: str) -> None:
+        self.inode = inode
+        self.is_folder = is_folder
+        self.parent = parent
+        self.shown = shown
+        self.entry: Entry | None = None
+        self.change: Change | None = None
+        self.gone = False
+        self.kernel = False
+        self.children = 0
+        self.handles: set[FileHandle] = set()
+        self.pages_of: int | None = None
+        """The version whose pages the kernel may hold."""
+
+    def __repr__(self) -> str:
+        return f"Node({self.inode}, {self.shown!r})"
+
+    @property
+    def uuid(self) -> Uuid:
+        """Of a folder or of a file that the server knows; folders always have one."""
+        assert self.entry is not None
+        return self.entry.id
+
+    @property
+    def size(self) -> int:
+        """Bytes, as programs see them here."""
+        if self.change is not None:
+            return self.change.draft.size
+        return self.entry.size if self.entry is not None else 0
+
+    @property
+    def kept(self) -> bool:
+        """Whether anything still needs it."""
+        return bool(self.kernel or self.handles or self.change is not None or self.children or self.parent is None)

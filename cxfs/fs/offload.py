@@ -1,0 +1,37 @@
+"""The way from the loop to a blocking call, as an argument: a thread in the daemon, a plain call in tests.
+
+Under a fake clock that jumps when nobody runs, a task that waits for a thread looks idle and deadlines fire; hence an
+argument. One limiter to one kind of work keeps the journal's calls in order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol, TypeVar, TypeVarTuple
+
+import trio
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+
+class Offload(Protocol):
+    """Calls `work(*args)` somewhere and gives its result; what is under way when cancelled is finished first."""
+
+    async def __call__(self, work: Callable[[*Ts], T], /, *args: *Ts) -> T: ...
+
+
+def to_threads(threads_max: int) -> Offload:
+    """Offloading to at most so many threads; one keeps the order of the calls."""
+    limiter = trio.CapacityLimiter(threads_max)
+
+    async def offload(work: Callable[[*Ts], T], /, *args: *Ts) -> T:
+        return await trio.to_thread.run_sync(work, *args, limiter=limiter)
+
+    return offload
+
+
+async def inline(work: Callable[[*Ts], T], /, *args: *Ts) -> T:
+    """Calls at once, after giving others their turn as the real way would."""
+    await trio.lowlevel.checkpoint()
+    return work(*args)

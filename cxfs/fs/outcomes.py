@@ -1,0 +1,150 @@
+"""What an upload's end does to the tree, the cache and the journal. Sends nothing but a forgotten time.
+
+Each method changes the tree in one step, without an await, and only then tells the journal: a handler that comes in
+between sees the state before or after.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from functools import partial
+
+from cxfs.core.entries import Entry, TreePath
+from cxfs.core.names import escape
+from cxfs.core.uploads import Event, State, conflict_name
+from cxfs.fs.attributes import AttributeRules
+from cxfs.fs.changes import Change, Changes
+from cxfs.fs.kernel import KernelCache
+from cxfs.fs.node import Node
+from cxfs.fs.offload import Offload
+from cxfs.fs.tree import Tree
+from cxfs.local.blocks import BlockKey, BlockStore
+from cxfs.local.outbox import Outbox
+
+log = logging.getLogger(__name__)
+
+
+class Outcomes:
+    """Ends of attempts. `today` gives the local date as YYYY-MM-DD, `host` this machine's name, for conflict copies."""
+
+    def __init__(
+        self,
+        tree: Tree,
+        *,
+        changes: Changes,
+        blocks: BlockStore,
+        outbox: Outbox,
+        journal: Offload,
+        attributes: AttributeRules,
+        kernel: KernelCache,
+        host: str,
+        today: Callable[[], str],
+    ) -> None:
+        self._tree = tree
+        self._changes = changes
+        self._blocks = blocks
+        self._outbox = outbox
+        self._journal = journal
+        self._attributes = attributes
+        self._kernel = kernel
+        self._host = host
+        self._today = today
+
+    async def accepted(self, change: Change, entry: Entry, generation: int) -> None:
+        """The server has this generation of the change, as `entry`."""
+        change.on(Event.ACCEPTED)
+        change.attempts = 0
+        change.sealed_sha1 = None
+        self._tree.put(entry, change.parent)
+        if change.state is not State.DONE:
+            self._rebase(change, entry)
+            await self._record(change)
+            return
+        self._changes.remove(change)
+        self._blocks.adopt(BlockKey(entry.id, entry.version), change.draft.file, entry.size)
+        if change.node is not None:
+            self._settle_node(change.node, change, entry)
+        change.draft.close()
+        inode = change.inode if change.inode != entry.id.number else None
+        await self._journal(partial(self._outbox.sent, change.id, generation, entry.id, inode))
+        await self._journal(self._outbox.erase, change.id)
+
+    def _settle_node(self, node: Node, change: Change, entry: Entry) -> None:
+        self._tree.identify(node, entry)
+        node.change = change.node = None
+        node.pages_of = entry.version  # written through the kernel: its pages are this version
+        for handle in node.handles:
+            handle.follow(entry)
+            handle.change = None
+        if entry.modified_ms != change.modified_ms:
+            self._attributes.keep_time(node, change.modified_ms)
+        self._tree.release(node)
+
+    def _rebase(self, change: Change, entry: Entry) -> None:
+        """Written again meanwhile: what comes next is a new version of what was just accepted."""
+        self._changes.becomes(change, entry)
+        change.draft.base_bytes = 0
+        if change.node is not None:
+            self._tree.identify(change.node, entry)
+
+    async def answer_was_lost(self, change: Change, current: Entry) -> None:
+        """The server's current version is what an earlier attempt of ours handed over: go on from there."""
+        self._tree.put(current, change.parent)
+        self._rebase(change, current)
+        await self._record(change)
+
+    async def object_gone(self, change: Change) -> None:
+        """The object was deleted on the server while it was changed here: the change wins and makes a new one."""
+        if change.object is not None:
+            self._tree.remove(change.object, change.parent)
+        if change.node is not None:
+            self._tree.forget_identity(change.node)
+        self._changes.becomes(change, None)
+        await self._record(change)
+
+    async def conflicted(self, change: Change, current: Entry) -> None:
+        """Both sides changed: the server's keeps the name, ours goes beside it under a name of its own."""
+        before = change.path
+        host = self._host.replace("/", "_")
+        name = conflict_name(before.names[-1], host=host, date=self._today(), attempt=change.conflicts + 1)
+        change.conflicts += 1
+        path = TreePath(before.owner, before.names[:-1]).child(name)
+        log.warning("%s changed on the server as well; this side's content becomes %r", before, str(name))
+        was_new = change.object is None
+        self._changes.becomes(change, None)
+        self._changes.moved(change, change.parent, path)
+        node = change.node
+        if node is not None and node.parent is not None:
+            self._kernel.forget_name(node.parent.inode, node.shown)
+            if was_new:
+                node.shown = escape(name)
+            else:
+                self._part(node, node.parent, change, current)
+        self._tree.put(current, change.parent)
+        await self._record(change)
+
+    def _part(self, node: Node, parent: Node, change: Change, current: Entry) -> None:
+        """The node stays with the server's object; ours gets one of its own, and the open handles follow the content."""
+        change.inode = self._tree.new_number()
+        node.change = change.node = None
+        node.entry = current
+        ours = self._tree.node_of_change(change, parent)
+        for handle in [handle for handle in node.handles if handle.change is change]:
+            node.handles.discard(handle)
+            handle.node = ours
+            ours.handles.add(handle)
+        node.pages_of = None
+        self._kernel.drop_pages(node.inode)
+
+    async def parked(self, change: Change, reason: str) -> None:
+        """Refused for good: kept, readable, and not sent again by itself."""
+        log.error("%s is not accepted by the server and is kept here: %s", change.path, reason)
+        change.parked = reason
+        await self._record(change)
+
+    async def _record(self, change: Change) -> None:
+        if change in self._changes:
+            row = change.row()
+            await self._journal(partial(self._outbox.record, row, change.draft))
+            change.journalled = max(change.journalled, row.generation)

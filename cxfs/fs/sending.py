@@ -1,0 +1,217 @@
+"""One attempt to bring a change to the server, from its first byte to what the answer means. When is the uploader's.
+
+What goes out is always one consistent content: a write abandons the attempt while bytes are going out; once all of them
+were handed over the answer is awaited, and the write counts as the next version.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from enum import Enum, auto
+from typing import Protocol
+
+import trio
+
+from cxfs.core.entries import Entry, EntryName, Path, UuidPath
+from cxfs.core.errors import CxfsError, IsADirectory, NotFound, SignedOut, VersionConflict
+from cxfs.core.ranges import ByteRange
+from cxfs.core.uploads import IN_FLIGHT, Event, State
+from cxfs.fs.base import bring_base
+from cxfs.fs.changes import Change
+from cxfs.fs.offload import Offload
+from cxfs.fs.outcomes import Outcomes
+from cxfs.fs.reader import Reader
+from cxfs.local.drafts import PIECE_BYTES, Draft
+from cxfs.local.outbox import Outbox
+
+log = logging.getLogger(__name__)
+
+
+class Abandoned(Exception):  # noqa: N818 - no error: the content was written again while it went out
+    """What was being sent is no longer what the file holds."""
+
+
+class DraftContent:
+    """One generation of a draft, as the body of an upload; raises Abandoned rather than mix two."""
+
+    def __init__(self, change: Change, disk: Offload) -> None:
+        self.size = change.draft.size
+        self.generation = change.generation
+        self._change = change
+        self._disk = disk
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """The bytes in order, a piece in memory at a time."""
+        for wanted in ByteRange(0, self.size).pieces(PIECE_BYTES):
+            piece = await self._disk(self._change.draft.read, wanted)
+            self.check()
+            yield piece
+
+    def check(self) -> None:
+        """Raises Abandoned when the file was written since."""
+        if self._change.generation != self.generation:
+            raise Abandoned
+
+
+class Sender(Protocol):
+    """The part of the Transport API that writes."""
+
+    async def upload(
+        self,
+        path: Path,
+        content: DraftContent,
+        *,
+        modified_ms: int,
+        if_version: int | None,
+        name: EntryName | None = None,
+        on_sealed: Callable[[bytes], Awaitable[None]] | None = None,
+    ) -> Entry: ...
+
+
+class Lookup(Protocol):
+    """The part of the File API that tells what is there now."""
+
+    async def entry(self, path: Path) -> Entry: ...
+
+
+class Verdict(Enum):
+    """What an attempt came to, for whoever plans the next one."""
+
+    SETTLED = auto()
+    """Accepted, parked, or taken back by a write: nothing to plan."""
+    AGAIN_NOW = auto()
+    """The target has changed, the next attempt goes elsewhere."""
+    AGAIN_LATER = auto()
+    """The server cannot take it at the moment."""
+
+
+class Sending:
+    """Attempts of one mount. `conditional`: the server compares versions itself (capability `conditional-upload`)."""
+
+    def __init__(
+        self,
+        sender: Sender,
+        lookup: Lookup,
+        *,
+        outcomes: Outcomes,
+        reader: Reader,
+        outbox: Outbox,
+        journal: Offload,
+        disk: Offload,
+        conditional: bool,
+    ) -> None:
+        self._sender = sender
+        self._lookup = lookup
+        self._outcomes = outcomes
+        self._reader = reader
+        self._outbox = outbox
+        self._journal = journal
+        self._disk = disk
+        self._conditional = conditional
+
+    async def attempt(self, change: Change) -> tuple[Verdict, CxfsError | None]:
+        """Sends a WAITING change once. Raises nothing but what ends the mount; the error tells why it is not settled."""
+        change.on(Event.STARTED)
+        change.attempt_ended = trio.Event()
+        try:
+            with trio.CancelScope() as change.attempt:
+                return await self._sent(change)
+            return Verdict.SETTLED, None  # a write took it back
+        except Abandoned:
+            if change.state in IN_FLIGHT:
+                change.on(Event.FAILED)
+            return Verdict.SETTLED, None
+        finally:
+            change.attempt = None
+            change.attempt_ended.set()
+
+    async def _sent(self, change: Change) -> tuple[Verdict, CxfsError | None]:
+        content = DraftContent(change, self._disk)
+        try:
+            entry = await self._send(change, content)
+        except (VersionConflict, IsADirectory) as error:
+            return await self._settle_difference(change, content, error)
+        except NotFound as error:
+            return await self._nowhere_to_go(change, error)
+        except CxfsError as error:
+            return await self._failed(change, error)
+        await self._outcomes.accepted(change, entry, content.generation)
+        return Verdict.SETTLED, None
+
+    async def _send(self, change: Change, content: DraftContent) -> Entry:
+        await bring_base(self._reader, change, ByteRange(0, content.size))
+        base_version = change.base_version or 0
+        if not self._conditional:
+            current = await self._current(change)
+            if (current.version if current is not None else 0) != base_version:
+                raise VersionConflict(f"{change.path} has changed on the server")
+
+        async def sealed(sha1: bytes) -> None:
+            await self._journal(self._outbox.sealed, change.id, sha1)
+            content.check()
+            change.sealed_sha1 = sha1
+            change.on(Event.HANDED_OVER)
+
+        return await self._sender.upload(
+            self._target(change),
+            content,
+            modified_ms=change.modified_ms,
+            if_version=base_version if self._conditional else None,
+            name=change.name,
+            on_sealed=sealed,
+        )
+
+    def _target(self, change: Change) -> Path:
+        return change.path if change.object is None else UuidPath(change.path.owner, change.object)
+
+    async def _current(self, change: Change) -> Entry | None:
+        try:
+            return await self._lookup.entry(self._target(change))
+        except NotFound:
+            return None
+
+    async def _failed(self, change: Change, error: CxfsError) -> tuple[Verdict, CxfsError]:
+        if error.transient or isinstance(error, SignedOut):
+            change.on(Event.FAILED)
+            return Verdict.AGAIN_LATER, error
+        change.on(Event.REFUSED)
+        if change.state is State.PARKED:  # unless it was written again meanwhile: the next content may be welcome
+            await self._outcomes.parked(change, str(error))
+        return Verdict.SETTLED, error
+
+    async def _nowhere_to_go(self, change: Change, error: NotFound) -> tuple[Verdict, CxfsError]:
+        if change.object is None:
+            return await self._failed(change, NotFound(f"the folder of {change.path} is gone from the server"))
+        await self._outcomes.object_gone(change)
+        change.on(Event.FAILED)
+        return Verdict.AGAIN_NOW, error
+
+    async def _settle_difference(
+        self, change: Change, content: DraftContent, error: CxfsError
+    ) -> tuple[Verdict, CxfsError | None]:
+        """The server holds something else than the change began from. Only if it is somebody else's is it a conflict."""
+        try:
+            current = await self._current(change)
+        except CxfsError as unknown:
+            return await self._failed(change, unknown)
+        if current is None:
+            await self._outcomes.object_gone(change)
+        elif current.sha1 is not None and current.sha1 == await self._disk(_sha1_of, change.draft):
+            content.check()
+            await self._outcomes.accepted(change, current, content.generation)
+            return Verdict.SETTLED, None
+        elif current.sha1 is not None and current.sha1 == change.sealed_sha1:
+            await self._outcomes.answer_was_lost(change, current)
+        else:
+            await self._outcomes.conflicted(change, current)
+        change.on(Event.FAILED)
+        return Verdict.AGAIN_NOW, error
+
+
+def _sha1_of(draft: Draft) -> bytes:
+    digest = hashlib.sha1(usedforsecurity=False)
+    for wanted in ByteRange(0, draft.size).pieces(PIECE_BYTES):
+        digest.update(draft.read(wanted))
+    return digest.digest()

@@ -1,0 +1,61 @@
+"""How much room the account has, for `df`: always answered from memory, kept fresh beside it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final
+
+import trio
+
+from cxfs.core.errors import CxfsError
+
+log = logging.getLogger(__name__)
+
+REFRESH_S: Final = 60.0
+"""`df` is at most this old; every desktop asks it of every mount, all the time."""
+
+UNKNOWN_BYTES: Final = 1 << 50
+"""What is shown as free while, or where, the server tells no quota."""
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """Bytes of the account's quota."""
+
+    total_bytes: int
+    used_bytes: int
+
+    @property
+    def free_bytes(self) -> int:
+        """Never negative, though an account can be over its quota."""
+        return max(0, self.total_bytes - self.used_bytes)
+
+
+class SpaceWatch:
+    """The last known quota; `ask` fetches it (total, used), either None where the server does not tell."""
+
+    def __init__(self, ask: Callable[[], Awaitable[tuple[int | None, int | None]]]) -> None:
+        self._ask = ask
+        self._space = Space(UNKNOWN_BYTES, 0)
+
+    @property
+    def now(self) -> Space:
+        """The last known quota; waits for nothing."""
+        return self._space
+
+    async def refresh(self) -> None:
+        """Asks once. A failure leaves what was known."""
+        try:
+            total, used = await self._ask()
+        except CxfsError as error:
+            log.debug("the quota could not be read: %s", error)
+            return
+        self._space = Space(total or UNKNOWN_BYTES, used or 0)
+
+    async def run(self) -> None:
+        """Keeps it fresh, until cancelled."""
+        while True:
+            await trio.sleep(REFRESH_S)
+            await self.refresh()

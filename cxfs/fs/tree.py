@@ -1,0 +1,359 @@
+"""The tree as this mount sees it: the cache first, CX second, the cache told after. Content is not its matter.
+
+A folder is listed once for all the names in it; nobody asks for a name. What the server listed is overlaid with what it
+does not know yet: new files still on their way, deletions that wait for the last close.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import trio
+
+from cxfs.core.entries import Entry, Path, TreePath, Uuid
+from cxfs.core.errors import NotADirectory, NotFound
+from cxfs.core.names import escape, unescape
+from cxfs.fs.changes import Change, Changes
+from cxfs.fs.flights import Flights
+from cxfs.fs.node import Node
+from cxfs.local.metadata import Known, Listing, MetadataCache
+
+ROOT_INODE: Final = 1
+
+RELIST_ENTRIES_MAX: Final = 1_000
+"""To refresh one entry its folder is listed again, for the sake of its siblings, unless that takes over one page."""
+
+
+class FolderListing(Protocol):
+    """One answer of the server: the folder itself and all that is in it."""
+
+    @property
+    def folder(self) -> Entry: ...
+    @property
+    def entries(self) -> tuple[Entry, ...]: ...
+
+
+class FolderSource(Protocol):
+    """The part of the File API that the tree reads from."""
+
+    async def listing(self, path: Path) -> FolderListing: ...
+    async def entry(self, path: Path) -> Entry: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """What this mount did to a folder while a listing of it was on its way."""
+
+    put: Entry | None
+    removed: Uuid | None
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """One line of a listing: a name and what stands behind it."""
+
+    shown: str
+    entry: Entry | None
+    change: Change | None
+
+
+class Tree:
+    """Nodes by UUID, and the way from a name to a node. Flights run in `nursery`; `inode_of` remembers numbers."""
+
+    def __init__(
+        self,
+        root: Entry,
+        root_path: TreePath,
+        *,
+        files: FolderSource,
+        metadata: MetadataCache,
+        changes: Changes,
+        inode_of: Callable[[Uuid], int | None],
+        nursery: trio.Nursery,
+    ) -> None:
+        self._files = files
+        self._metadata = metadata
+        self._changes = changes
+        self._inode_of = inode_of
+        self._listings: Flights[Uuid, Listing] = Flights(nursery)
+        self._infos: Flights[Uuid, Entry] = Flights(nursery)
+        self._edits: dict[Uuid, list[Edit]] = {}
+        self._nodes: dict[Uuid, Node] = {}
+        self._numbers: dict[int, Node] = {}
+        self._hidden: dict[Uuid, Node] = {}
+        self._root_path = root_path
+        self.root = Node(ROOT_INODE, is_folder=True, parent=None, shown="")
+        self.root.entry = root
+        self._nodes[root.id] = self._numbers[ROOT_INODE] = self.root
+
+    # ------------------------------------------------------------ from names to nodes
+
+    async def lookup(self, folder: Node, shown: str) -> tuple[Node | None, float]:
+        """The node of a name, or None and for how many seconds its absence may be believed."""
+        if not folder.is_folder:
+            raise NotADirectory(f"{folder.shown!r} is a file")
+        if folder.gone:
+            return None, 0.0
+        new = self._changes.new_in(folder.uuid).get(unescape(shown))
+        if new is not None:
+            return self.node_of_change(new, folder), 0.0
+        known = self._metadata.child(folder.uuid, shown)
+        if known is None:
+            entry = (await self.listing(folder)).by_shown.get(shown)
+            known = self._metadata.child(folder.uuid, shown)
+            remaining_s = known.remaining_s if known is not None else 0.0
+        else:
+            entry, remaining_s = known.entry, known.remaining_s
+        if entry is None or entry.id in self._hidden:
+            return None, remaining_s
+        return self.node_of(entry, folder, shown), remaining_s
+
+    async def children(self, folder: Node) -> list[Child]:
+        """Everything in the folder at this moment, new files included."""
+        listing = await self.listing(folder)
+        new = self._changes.new_in(folder.uuid)
+        overlaid = {escape(name) for name in new}
+        shown = [
+            Child(name, entry, self._changes.of(entry.id))
+            for name, entry in listing.by_shown.items()
+            if entry.id not in self._hidden and name not in overlaid
+        ]
+        return shown + [Child(escape(name), None, change) for name, change in new.items()]
+
+    def still_there(self, folder: Node, child: Child) -> bool:
+        """Whether a line of an earlier listing is still true, as far as this mount knows."""
+        if child.entry is None:
+            return child.change is not None and child.change in self._changes
+        if child.entry.id in self._hidden:
+            return False
+        listing = self._metadata.last_listing(folder.uuid)
+        return listing is None or child.shown in listing.by_shown
+
+    def node_of_child(self, folder: Node, child: Child) -> Node:
+        """The node behind a line of a listing."""
+        if child.entry is not None:
+            return self.node_of(child.entry, folder, child.shown)
+        assert child.change is not None
+        return self.node_of_change(child.change, folder)
+
+    async def listing(self, folder: Node) -> Listing:
+        """The folder's listing, from the cache while that is fresh; asked once however many want it."""
+        fresh = self._metadata.listing(folder.uuid)
+        return fresh if fresh is not None else await self.listing_now(folder)
+
+    async def listing_now(self, folder: Node) -> Listing:
+        """The folder's listing as the server has it now."""
+        return await self._listings.join(folder.uuid, lambda: self._fetch_listing(folder))
+
+    async def _fetch_listing(self, folder: Node) -> Listing:
+        edits = self._edits[folder.uuid] = []
+        try:
+            answer = await self._files.listing(folder.entry.path if folder.entry else self._root_path)
+        except NotFound:
+            self._lost(folder)
+            raise
+        finally:
+            del self._edits[folder.uuid]
+        listing = self._metadata.put_listing(folder.uuid, answer.entries)
+        for edit in edits:  # the answer may be older than what was done here while it travelled
+            if edit.removed is not None:
+                listing.remove(edit.removed)
+            if edit.put is not None:
+                listing.put(edit.put)
+        folder.entry = answer.folder
+        return listing
+
+    # ------------------------------------------------------------ one object
+
+    async def refresh(self, node: Node) -> None:
+        """Makes sure that what is believed of the node is fresh. Raises NotFound when the object is gone."""
+        if node.entry is None or node.gone or node.change is not None:
+            return
+        parent = node.parent
+        known = self._known(node)
+        if known is None and parent is not None and self._worth_listing(parent):
+            await self.listing_now(parent)
+            known = self._known(node)
+        if known is None and node.entry is not None:
+            await self._infos.join(node.entry.id, lambda: self._fetch_entry(node))
+            known = self._known(node)
+        if known is not None and known.entry is not None:
+            self._believe(node, known.entry)
+
+    def believed_s(self, node: Node) -> float:
+        """For how many seconds what is known of the node may be believed. A file changed here is known best here."""
+        if node.change is not None:
+            return self._metadata.ttl_s
+        known = self._known(node)
+        return known.remaining_s if known is not None else 0.0
+
+    def _known(self, node: Node) -> Known | None:
+        if node.entry is None or node.gone:
+            return None
+        return self._metadata.entry(node.entry.id, node.parent.uuid if node.parent is not None else None)
+
+    def _worth_listing(self, folder: Node) -> bool:
+        last = self._metadata.last_listing(folder.uuid)
+        return not folder.gone and (last is None or len(last) <= RELIST_ENTRIES_MAX)
+
+    async def _fetch_entry(self, node: Node) -> Entry:
+        assert node.entry is not None
+        try:
+            entry = await self._files.entry(node.entry.path)
+        except NotFound:
+            self._lost(node)
+            raise
+        self._metadata.put(entry, node.parent.uuid if node.parent is not None else None)
+        return entry
+
+    def _believe(self, node: Node, entry: Entry) -> None:
+        # An answer that was on its way while our own upload finished is older than what we know.
+        if node.entry is None or entry.version >= node.entry.version:
+            node.entry = entry
+
+    def _lost(self, node: Node) -> None:
+        if node.parent is None:
+            return  # the root stays, whatever the server says of it
+        self._metadata.remove(node.uuid, node.parent.uuid)
+        if node.change is None:
+            self.detach(node)
+
+    # ------------------------------------------------------------ nodes
+
+    def node_of(self, entry: Entry, parent: Node, shown: str) -> Node:
+        """The node of an object, at the place where it was just seen."""
+        node = self._nodes.get(entry.id)
+        if node is None:
+            change = self._changes.of(entry.id)
+            number = change.inode if change is not None else self._inode_of(entry.id) or entry.id.number
+            node = self._new_node(number, parent, shown, is_folder=entry.is_folder)
+            self._nodes[entry.id] = node
+            node.entry = entry
+            if change is not None:
+                node.change, change.node = change, node
+        elif node is not self.root:
+            self.place(node, parent, shown)
+            self._believe(node, entry)
+        return node
+
+    def node_of_change(self, change: Change, parent: Node) -> Node:
+        """The node of a file that the server does not know yet."""
+        if change.node is None:
+            node = self._new_node(change.inode, parent, escape(change.name), is_folder=False)
+            node.change, change.node = change, node
+        return change.node
+
+    def new_number(self) -> int:
+        """An inode number for a file without a UUID."""
+        while True:
+            number = secrets.randbits(62) + 2
+            if number not in self._numbers:
+                return number
+
+    def place(self, node: Node, parent: Node, shown: str) -> None:
+        """The node stands here now."""
+        node.shown = shown
+        if node.parent is not parent:
+            before, node.parent = node.parent, parent
+            parent.children += 1
+            if before is not None:
+                before.children -= 1
+                self.release(before)
+
+    def release(self, node: Node) -> None:
+        """Lets go of the node, and of the folders above it, when nothing needs them any more."""
+        while not node.kept:
+            if self._numbers.get(node.inode) is node:
+                del self._numbers[node.inode]
+            if node.entry is not None and self._nodes.get(node.entry.id) is node:
+                del self._nodes[node.entry.id]
+            parent = node.parent
+            if parent is None:
+                return
+            node.parent = None
+            node.gone = True  # a late caller that still holds it finds nothing here
+            parent.children -= 1
+            node = parent
+
+    def detach(self, node: Node) -> None:
+        """The name is gone; handles and the kernel may keep the node for a while."""
+        node.gone = True
+        if node.entry is not None and self._nodes.get(node.entry.id) is node:
+            del self._nodes[node.entry.id]
+        self.release(node)
+
+    def identify(self, node: Node, entry: Entry) -> None:
+        """The node is this object from now on, and nobody else is."""
+        if node.entry is not None and self._nodes.get(node.entry.id) is node:
+            del self._nodes[node.entry.id]
+        node.entry = entry
+        self._nodes[entry.id] = node
+
+    def forget_identity(self, node: Node) -> None:
+        """The object is gone from the server while its node has something newer: it is a new file again."""
+        if node.entry is not None and self._nodes.get(node.entry.id) is node:
+            del self._nodes[node.entry.id]
+        node.entry = None
+
+    def _new_node(self, number: int, parent: Node, shown: str, *, is_folder: bool) -> Node:
+        while number in self._numbers:
+            number += 1
+        node = Node(number, is_folder=is_folder, parent=parent, shown=shown)
+        parent.children += 1
+        self._numbers[number] = node
+        return node
+
+    # ------------------------------------------------------------ what this mount did
+
+    def put(self, entry: Entry, folder: Uuid) -> None:
+        """The object is in the folder now, by our own doing."""
+        self._metadata.put(entry, folder)
+        if folder in self._edits:
+            self._edits[folder].append(Edit(put=entry, removed=None))
+
+    def remove(self, object_id: Uuid, folder: Uuid) -> None:
+        """The object is no longer in the folder, by our own doing."""
+        self._metadata.remove(object_id, folder)
+        if folder in self._edits:
+            self._edits[folder].append(Edit(put=None, removed=object_id))
+
+    def put_new_folder(self, entry: Entry, folder: Uuid) -> None:
+        """A folder that was just made: it is known to be empty."""
+        self.put(entry, folder)
+        self._metadata.put_listing(entry.id, ())
+
+    def hide(self, node: Node) -> None:
+        """Deleted here while open, and to be deleted on the server when its last handle is closed."""
+        self._hidden[node.uuid] = node
+
+    def hidden_in(self, folder: Node) -> list[Node]:
+        """What was deleted from the folder here and is still there on the server."""
+        return [node for node in self._hidden.values() if node.parent is folder]
+
+    def unhide(self, object_id: Uuid) -> None:
+        """The deletion was done, or failed."""
+        self._hidden.pop(object_id, None)
+
+    def doubt(self, *folders: Node) -> None:
+        """A call failed half-way in these folders: believe nothing of them."""
+        self._metadata.doubt(*(folder.uuid for folder in folders if folder.entry is not None))
+
+    # ------------------------------------------------------------ paths
+
+    def path_of(self, node: Node) -> TreePath:
+        """The way down by names, for the calls that create something."""
+        names = []
+        while node.parent is not None:
+            names.append(node.entry.name if node.entry is not None else unescape(node.shown))
+            node = node.parent
+        path = self._root_path
+        for name in reversed(names):
+            path = path.child(name)
+        return path
+
+    def child_path(self, folder: Node, shown: str) -> TreePath:
+        """Where a new thing of this name goes."""
+        return self.path_of(folder).child(unescape(shown))

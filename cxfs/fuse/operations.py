@@ -1,0 +1,374 @@
+"""The adapter between pyfuse3 and the file system: numbers and bytes in, attributes and errno out. Nothing else.
+
+A handler translates, calls, translates back. One with an `if` about files would be in the wrong room. Every handler has a
+deadline and answers whatever happens: only FUSEError may leave it, anything else would end the mount.
+"""
+
+from __future__ import annotations
+
+import errno
+import functools
+import logging
+import os
+import stat
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Concatenate, Final, ParamSpec, Protocol, TypeVar
+
+import pyfuse3
+import trio
+from pyfuse3 import EntryAttributes, FileInfo, FUSEError, RequestContext, SetattrFields, StatvfsData
+
+from cxfs.core import errors
+from cxfs.core.errors import CxfsError
+from cxfs.fs.attributes import Attributes
+from cxfs.fs.filesystem import FileSystem, FolderHandle, Wanted
+from cxfs.fs.handles import FileHandle, Opened
+from cxfs.fs.namespace import Rename
+from cxfs.fs.node import Node
+from cxfs.fuse.inodes import InodeTable
+
+log = logging.getLogger(__name__)
+
+ERRNO: Final[dict[type[BaseException], int]] = {
+    errors.NotFound: errno.ENOENT,
+    errors.AlreadyExists: errno.EEXIST,
+    errors.NotEmpty: errno.ENOTEMPTY,
+    errors.NotADirectory: errno.ENOTDIR,
+    errors.IsADirectory: errno.EISDIR,
+    errors.BadName: errno.EINVAL,
+    errors.NameTooLong: errno.ENAMETOOLONG,
+    errors.BadRequest: errno.EINVAL,
+    errors.Denied: errno.EACCES,
+    errors.ReadOnly: errno.EROFS,
+    errors.SignedOut: errno.EACCES,
+    errors.NoSpace: errno.EDQUOT,
+    errors.DiskFull: errno.ENOSPC,
+    errors.TooLarge: errno.EFBIG,
+    errors.VersionConflict: errno.ESTALE,
+    errors.Stale: errno.ESTALE,
+    errors.NoAttribute: errno.ENODATA,
+    errors.Unsupported: errno.EPERM,
+    errors.Invalid: errno.EINVAL,
+    errors.Unreachable: errno.EIO,
+    errors.TimedOut: errno.ETIMEDOUT,
+    trio.TooSlowError: errno.ETIMEDOUT,
+    Exception: errno.EIO,
+}
+"""What each kind of failure is to a program. The kinds not named here are the nearest kind above them."""
+
+BLOCK_BYTES: Final = 4096
+"""The unit of statfs, and of st_blksize's default for programs that copy: see `_PREFERRED_BYTES`."""
+
+_PREFERRED_BYTES: Final = 128 << 10
+"""st_blksize: the size of buffer that cp and cat use, one kernel request."""
+
+_ACCESS: Final = os.O_RDONLY | os.O_WRONLY | os.O_RDWR
+
+_RENAMES: Final = {
+    0: Rename.REPLACE,
+    pyfuse3.RENAME_NOREPLACE: Rename.NOREPLACE,
+    pyfuse3.RENAME_EXCHANGE: Rename.EXCHANGE,
+}
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class HasDeadlines(Protocol):
+    """What the decorator needs of its object."""
+
+    metadata_deadline_s: float
+    data_deadline_s: float
+
+
+S = TypeVar("S", bound=HasDeadlines)
+
+
+def errno_of(error: BaseException) -> int:
+    """The errno of a failure: its own, or that of the nearest kind above it."""
+    return next(ERRNO[kind] for kind in type(error).__mro__ if kind in ERRNO)
+
+
+def answers(
+    deadline: str,
+) -> Callable[
+    [Callable[Concatenate[S, P], Coroutine[Any, Any, T]]], Callable[Concatenate[S, P], Coroutine[Any, Any, T]]
+]:
+    """Makes a handler answer by its deadline, and with an errno where it fails. A bug is logged and is EIO."""
+
+    def decorate(
+        handler: Callable[Concatenate[S, P], Coroutine[Any, Any, T]],
+    ) -> Callable[Concatenate[S, P], Coroutine[Any, Any, T]]:
+        @functools.wraps(handler)
+        async def wrapper(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
+            try:
+                with trio.fail_after(getattr(self, deadline)):
+                    return await handler(self, *args, **kwargs)
+            except FUSEError:
+                raise
+            except (CxfsError, trio.TooSlowError) as error:
+                log.debug("%s: %s: %s", handler.__name__, type(error).__name__, error)
+                raise FUSEError(errno_of(error)) from error
+            except Exception as error:
+                log.exception("a bug in %s", handler.__name__)
+                raise FUSEError(errno.EIO) from error
+
+        return wrapper
+
+    return decorate
+
+
+metadata = answers("metadata_deadline_s")
+data = answers("data_deadline_s")
+
+
+class Operations(pyfuse3.Operations):
+    """The handlers of one mount. Deadlines in seconds; after one the call fails with ETIMEDOUT."""
+
+    supports_dot_lookup = True
+    enable_writeback_cache = False  # with it the kernel would own size and mtime, and hide the server's changes
+
+    def __init__(self, fs: FileSystem, *, metadata_deadline_s: float, data_deadline_s: float) -> None:
+        super().__init__()
+        self.metadata_deadline_s = metadata_deadline_s
+        self.data_deadline_s = data_deadline_s
+        self._fs = fs
+        self._inodes = InodeTable(fs.root, fs.release)
+        self._handles: dict[int, FileHandle] = {}
+        self._folders: dict[int, FolderHandle] = {}
+        self._last_handle = 0
+
+    # ------------------------------------------------------------ looking
+
+    @metadata
+    async def lookup(self, parent_inode: int, name: bytes, ctx: RequestContext) -> EntryAttributes:
+        """Finds a name; one that is absent is answered as an entry too, so that the kernel remembers it."""
+        node, absent_s = await self._fs.lookup(self._inodes[parent_inode], name)
+        return _absent(absent_s) if node is None else self._told(node)
+
+    @metadata
+    async def getattr(self, inode: int, ctx: RequestContext) -> EntryAttributes:
+        """What stat(2) says."""
+        return _entry_attributes(*await self._fs.attributes(self._inodes[inode]))
+
+    @data
+    async def setattr(
+        self, inode: int, attr: EntryAttributes, fields: SetattrFields, fh: int | None, ctx: RequestContext
+    ) -> EntryAttributes:
+        """truncate, chmod, chown, utimens."""
+        node = self._inodes[inode]
+        wanted = Wanted(
+            size=attr.st_size if fields.update_size else None,
+            mode=stat.S_IMODE(attr.st_mode) if fields.update_mode else None,
+            uid=attr.st_uid if fields.update_uid else None,
+            gid=attr.st_gid if fields.update_gid else None,
+            modified_ms=attr.st_mtime_ns // 1_000_000 if fields.update_mtime else None,
+        )
+        await self._fs.set_attributes(node, wanted, self._handles.get(fh) if fh is not None else None)
+        return _entry_attributes(self._fs.attributes_now(node), self._fs.believed_s(node))
+
+    async def forget(self, inode_list: Sequence[tuple[int, int]]) -> None:
+        """The kernel drops references; cannot fail."""
+        self._inodes.forget(inode_list)
+
+    @metadata
+    async def statfs(self, ctx: RequestContext) -> StatvfsData:
+        """df(1): the account's quota, from memory."""
+        space = self._fs.space()
+        answer = StatvfsData()
+        answer.f_bsize = answer.f_frsize = BLOCK_BYTES
+        answer.f_blocks = space.total_bytes // BLOCK_BYTES
+        answer.f_bfree = answer.f_bavail = space.free_bytes // BLOCK_BYTES
+        answer.f_files = answer.f_ffree = answer.f_favail = 1 << 32  # CX has no such limit; 0 upsets file managers
+        answer.f_namemax = 255
+        return answer
+
+    @metadata
+    async def getxattr(self, inode: int, name: bytes, ctx: RequestContext) -> bytes:
+        """One extended attribute."""
+        return self._fs.extended_attribute(self._inodes[inode], name)
+
+    @metadata
+    async def listxattr(self, inode: int, ctx: RequestContext) -> list[bytes]:
+        """The names of all of them."""
+        return [name.encode() for name in self._fs.extended_attributes(self._inodes[inode])]
+
+    # ------------------------------------------------------------ folders
+
+    @metadata
+    async def opendir(self, inode: int, ctx: RequestContext) -> int:
+        """Takes the listing once, for all the readdirs that follow."""
+        return self._new_handle(self._folders, await self._fs.open_folder(self._inodes[inode]))
+
+    @metadata
+    async def readdir(self, fh: int, start_id: int, token: Any) -> None:
+        """The lines from `start_id` on: the two dots, then the children in the order of the snapshot."""
+        handle = self._folders[fh]
+        for at, node in enumerate((handle.folder, handle.folder.parent or handle.folder)):
+            attributes = _entry_attributes(self._fs.attributes_now(node), 0.0)
+            if start_id <= at and not pyfuse3.readdir_reply(token, b"." * (at + 1), attributes, at + 1):
+                return
+        for at in range(max(start_id, 2), len(handle.children) + 2):
+            if not await self._tell_child(handle, at, token):
+                return
+
+    async def _tell_child(self, handle: FolderHandle, at: int, token: Any) -> bool:
+        found = self._fs.child(handle, at - 2)
+        if found is None:
+            return True
+        child, node = found
+        attributes = _entry_attributes(self._fs.attributes_now(node), self._fs.believed_s(node))
+        if not pyfuse3.readdir_reply(token, child.shown.encode(), attributes, at + 1):
+            self._fs.unused(node)
+            return False
+        self._inodes.remember(node)
+        return True
+
+    @metadata
+    async def releasedir(self, fh: int) -> None:
+        """Drops the snapshot."""
+        del self._folders[fh]
+
+    # ------------------------------------------------------------ names
+
+    @metadata
+    async def mkdir(self, parent_inode: int, name: bytes, mode: int, ctx: RequestContext) -> EntryAttributes:
+        """A new folder."""
+        folder = self._inodes[parent_inode]
+        return self._told(await self._fs.make_folder(folder, name, stat.S_IMODE(mode) & ~ctx.umask))
+
+    @metadata
+    async def mknod(self, parent_inode: int, name: bytes, mode: int, rdev: int, ctx: RequestContext) -> EntryAttributes:
+        """A new regular file; CX has no devices, pipes or sockets."""
+        if not stat.S_ISREG(mode):
+            raise FUSEError(errno.EPERM)
+        folder = self._inodes[parent_inode]
+        return self._told(await self._fs.make_file(folder, name, stat.S_IMODE(mode) & ~ctx.umask))
+
+    @metadata
+    async def symlink(self, parent_inode: int, name: bytes, target: bytes, ctx: RequestContext) -> EntryAttributes:
+        """CX has no symbolic links."""
+        raise errors.Unsupported("CX has no symbolic links")
+
+    @metadata
+    async def link(self, inode: int, new_parent_inode: int, new_name: bytes, ctx: RequestContext) -> EntryAttributes:
+        """CX has no hard links."""
+        raise errors.Unsupported("CX has no hard links")
+
+    @metadata
+    async def unlink(self, parent_inode: int, name: bytes, ctx: RequestContext) -> None:
+        """Removes a file's name."""
+        await self._fs.remove(self._inodes[parent_inode], name)
+
+    @metadata
+    async def rmdir(self, parent_inode: int, name: bytes, ctx: RequestContext) -> None:
+        """Removes an empty folder."""
+        await self._fs.remove_folder(self._inodes[parent_inode], name)
+
+    @metadata
+    async def rename(
+        self,
+        parent_inode_old: int,
+        name_old: bytes,
+        parent_inode_new: int,
+        name_new: bytes,
+        flags: int,
+        ctx: RequestContext,
+    ) -> None:
+        """Renames, replaces or exchanges."""
+        how = _RENAMES.get(flags)
+        if how is None:
+            raise FUSEError(errno.EINVAL)
+        await self._fs.rename(self._inodes[parent_inode_old], name_old, self._inodes[parent_inode_new], name_new, how)
+
+    # ------------------------------------------------------------ content
+
+    @metadata
+    async def create(
+        self, parent_inode: int, name: bytes, mode: int, flags: int, ctx: RequestContext
+    ) -> tuple[FileInfo, EntryAttributes]:
+        """Makes and opens a file."""
+        folder = self._inodes[parent_inode]
+        opened = await self._fs.create(folder, name, stat.S_IMODE(mode) & ~ctx.umask)
+        return self._file_info(opened), self._told(opened.handle.node)
+
+    @metadata
+    async def open(self, inode: int, flags: int, ctx: RequestContext) -> FileInfo:
+        """Opens a file as it is now; O_TRUNC comes in here, and no setattr follows it."""
+        writable = flags & _ACCESS != os.O_RDONLY
+        truncate = bool(flags & os.O_TRUNC)
+        return self._file_info(await self._fs.open(self._inodes[inode], writable=writable, truncate=truncate))
+
+    @data
+    async def read(self, fh: int, off: int, size: int) -> bytes:
+        """Bytes of an open file."""
+        return await self._fs.read(self._handles[fh], off, size)
+
+    @data
+    async def write(self, fh: int, off: int, buf: bytes) -> int:
+        """Bytes into an open file."""
+        return await self._fs.write(self._handles[fh], off, buf)
+
+    @data
+    async def flush(self, fh: int) -> None:
+        """close(2) of a descriptor; its error reaches the program."""
+        await self._fs.flush(self._handles[fh])
+
+    @data
+    async def fsync(self, fh: int, datasync: bool) -> None:  # noqa: FBT001 - pyfuse3's signature
+        """fsync(2) and fdatasync(2)."""
+        await self._fs.fsync(self._handles[fh])
+
+    @metadata
+    async def fsyncdir(self, fh: int, datasync: bool) -> None:  # noqa: FBT001 - pyfuse3's signature
+        """Names are changed on the server before their call returns."""
+
+    @data
+    async def release(self, fh: int) -> None:
+        """The last descriptor of an open is gone; an error would reach nobody."""
+        await self._fs.close(self._handles.pop(fh))
+
+    # ------------------------------------------------------------ shared
+
+    async def close_all(self) -> None:
+        """Closes what programs left open when the mount ended, so that nothing written is lost."""
+        while self._handles:
+            await self._fs.close(self._handles.popitem()[1])
+
+    def _told(self, node: Node) -> EntryAttributes:
+        self._inodes.remember(node)
+        return _entry_attributes(self._fs.attributes_now(node), self._fs.believed_s(node))
+
+    def _new_handle(self, table: dict[int, T], handle: T) -> int:
+        self._last_handle += 1
+        table[self._last_handle] = handle
+        return self._last_handle
+
+    def _file_info(self, opened: Opened) -> FileInfo:
+        number = self._new_handle(self._handles, opened.handle)
+        return FileInfo(fh=number, keep_cache=opened.keep_cache, direct_io=opened.direct)
+
+
+def _entry_attributes(attributes: Attributes, valid_s: float) -> EntryAttributes:
+    entry = EntryAttributes()
+    entry.st_ino = attributes.inode
+    entry.generation = 0
+    entry.entry_timeout = entry.attr_timeout = valid_s
+    entry.st_mode = attributes.mode | (stat.S_IFDIR if attributes.is_folder else stat.S_IFREG)
+    entry.st_nlink = 1  # for a folder as well: 1 tells find(1) that it cannot count subfolders by it
+    entry.st_uid, entry.st_gid = attributes.uid, attributes.gid
+    entry.st_size = attributes.size
+    entry.st_blksize = _PREFERRED_BYTES
+    entry.st_blocks = -(-attributes.size // 512)
+    entry.st_atime_ns = entry.st_mtime_ns = entry.st_ctime_ns = attributes.modified_ns
+    return entry
+
+
+def _absent(valid_s: float) -> EntryAttributes:
+    """A negative entry: unlike ENOENT the kernel caches it."""
+    if valid_s <= 0:
+        raise FUSEError(errno.ENOENT)
+    entry = EntryAttributes()
+    entry.st_ino = 0
+    entry.entry_timeout = valid_s
+    return entry

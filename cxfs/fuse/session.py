@@ -1,0 +1,130 @@
+"""A mount for the length of a block: pyfuse3's session, its loop and its end. Answers no request itself.
+
+pyfuse3 keeps its session in module globals: one mount a process.
+"""
+
+from __future__ import annotations
+
+import logging
+import select
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Final
+
+import pyfuse3
+import trio
+
+from cxfs.fuse.mounting import MountPointTrouble
+from cxfs.fuse.operations import Operations
+
+log = logging.getLogger(__name__)
+
+MIN_TASKS: Final = 10
+"""Idle workers that are kept."""
+
+MAX_TASKS: Final = 250
+"""Handlers that may wait at a time: with all of pyfuse3's default 99 waiting for a slow network nobody would read the
+device, and cached answers would wait as well. Each worker owns a buffer of 1 MiB once it was needed."""
+
+GRACE_S: Final = 5.0
+"""At the end, how long handlers that run may take to answer before they are cancelled."""
+
+
+class Kernel:
+    """The kernel's caches of the one mount (see `cxfs.fs.kernel`). Needs a nursery that outlives its calls."""
+
+    def __init__(self, nursery: trio.Nursery) -> None:
+        self._nursery = nursery
+
+    def forget_name(self, folder_inode: int, shown: str) -> None:
+        """By pyfuse3's own thread: the call blocks while a handler for the same folder runs."""
+        pyfuse3.invalidate_entry_async(
+            pyfuse3.InodeT(folder_inode), pyfuse3.FileNameT(shown.encode()), ignore_enoent=True
+        )
+
+    def drop_pages(self, inode: int) -> None:
+        """By a thread: the call can wait for writes that we must answer."""
+        self._nursery.start_soon(self._drop_pages, inode)
+
+    async def _drop_pages(self, inode: int) -> None:
+        try:
+            await trio.to_thread.run_sync(pyfuse3.invalidate_inode, inode, abandon_on_cancel=True)
+        except OSError as error:  # ENOENT: the kernel has forgotten the inode already
+            log.debug("pages of inode %d: %s", inode, error)
+
+
+@asynccontextmanager
+async def mounted(
+    operations: Operations, mountpoint: Path, *, source: str, allow_other: bool, read_only: bool
+) -> AsyncIterator[trio.Event]:
+    """Mounts, and serves requests while the block runs; unmounts at its end if nobody did before.
+
+    Yields an event that is set when the mount was ended from outside. Raises MountPointTrouble when the kernel refuses.
+    """
+    options = set(pyfuse3.default_options) | {f"fsname={source}", "subtype=cxfs", "nosuid", "nodev"}
+    options |= {"allow_other"} if allow_other else set()
+    options |= {"ro"} if read_only else set()
+    try:
+        pyfuse3.init(operations, str(mountpoint), options)
+    except RuntimeError as error:
+        raise MountPointTrouble(f"{mountpoint} could not be mounted ({error})") from None
+    _look_again_before_reading()
+    unmounted = trio.Event()
+    try:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_serve, unmounted)
+            yield unmounted
+            await _stop(unmounted)
+            nursery.cancel_scope.cancel()
+    finally:
+        pyfuse3.close(unmount=True)
+
+
+async def _serve(unmounted: trio.Event) -> None:
+    try:
+        await pyfuse3.main(min_tasks=MIN_TASKS, max_tasks=MAX_TASKS)
+    finally:
+        unmounted.set()
+
+
+async def _stop(unmounted: trio.Event) -> None:
+    """No new requests; those that run get a moment to answer."""
+    if not unmounted.is_set():
+        pyfuse3.terminate()
+        with trio.move_on_after(GRACE_S):
+            await unmounted.wait()
+
+
+def _look_again_before_reading() -> None:
+    """Makes pyfuse3's wait for the device prove that there is something to read.
+
+    pyfuse3 waits until the device is readable and then reads it, blocking. When the caller of the one request is killed
+    in between, the kernel withdraws the request and the read, and with it the whole loop, stops until the next one
+    comes. Asked again by poll(2) in the same step as the read, that window is closed. The name `trio` in pyfuse3's
+    module is the seam: its functions look it up at each call.
+    """
+
+    module: Any = pyfuse3
+    module.trio = _Seam(trio, lowlevel=_Seam(trio.lowlevel, wait_readable=_wait_readable))
+
+
+async def _wait_readable(descriptor: int) -> None:
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    while True:
+        await trio.lowlevel.wait_readable(descriptor)
+        if poll.poll(0):
+            return
+
+
+class _Seam:
+    """A module with some of its names replaced."""
+
+    def __init__(self, module: ModuleType, **replaced: Any) -> None:
+        self._module = module
+        self.__dict__.update(replaced)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._module, name)
