@@ -104,7 +104,7 @@ class Outbox:
             raise CxfsError(f"the journal in {self._drafts.parent} was written by a newer cxfs; use that one")
         if version == 0:
             with self._transaction():
-                for statement in _SCHEMA.split(";"):
+                for statement in _SCHEMA.split(";\n"):
                     self._db.execute(statement)
                 self._db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
 

@@ -183,13 +183,18 @@ class Incoming:
 
     async def whole(self, bytes_max: int) -> bytes:
         """All of it, uncoded; BadReply when it is longer than `bytes_max`."""
+        body = await self.beginning(bytes_max + 1)
+        if len(body) > bytes_max:
+            raise BadReply(f"an answer longer than {bytes_max} bytes is too long")
+        return body
+
+    async def beginning(self, bytes_max: int) -> bytes:
+        """Its first bytes, uncoded, and no more of it is read."""
         pieces: list[bytes] = []
         left = bytes_max
-        while piece := await self.piece(raw=False):
+        while left > 0 and (piece := await self.piece(raw=False)):
+            pieces.append(piece[:left])
             left -= len(piece)
-            if left < 0:
-                raise BadReply(f"an answer longer than {bytes_max} bytes is too long")
-            pieces.append(piece)
         return b"".join(pieces)
 
     async def aclose(self) -> None:

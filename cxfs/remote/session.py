@@ -36,7 +36,7 @@ JSON_BYTES_MAX: Final = 64 << 20
 """Of one JSON answer: a listing of 1,000 entries has some 500 KiB, and one far past that is no listing."""
 
 ERROR_BYTES_MAX: Final = 64 << 10
-"""Of the body of a refused transfer: an error object has some hundred bytes, a proxy's page some thousands."""
+"""Read of a refusal's body: an error object has some hundred bytes. Of a longer page the status says enough."""
 
 KEEP_ALIVE_S: Final = 90.0
 """How long an idle connection is kept: a TLS handshake costs more than the socket. httpx's own 5 s is too short."""
@@ -188,7 +188,7 @@ class Session:
         headers = {"Accept-Encoding": "identity", **headers}
         async with self._download.exchange("GET", url, headers=headers) as incoming:
             if incoming.status not in {200, 206}:
-                raise failure_of(incoming.status, incoming.headers, await incoming.whole(ERROR_BYTES_MAX))
+                raise failure_of(incoming.status, incoming.headers, await incoming.beginning(ERROR_BYTES_MAX))
             if incoming.headers.get("content-encoding", "identity").lower() != "identity":
                 raise BadReply("the content came in a coding that was not asked for")
             yield incoming
@@ -204,10 +204,9 @@ class Session:
 
     async def _parsed(self, incoming: Incoming, parse: Callable[[bytes], T]) -> T:
         """An error is a status other than 200, any other [doc]."""
-        body = await incoming.whole(self._json_bytes_max)
         if incoming.status != 200:
-            raise failure_of(incoming.status, incoming.headers, body)
-        return parse(body)
+            raise failure_of(incoming.status, incoming.headers, await incoming.beginning(ERROR_BYTES_MAX))
+        return parse(await incoming.whole(self._json_bytes_max))
 
     def _url(self, host: str, resource: str, query: Mapping[str, str]) -> str:
         """The whole URL. It holds the token: it goes to httpx and nowhere else."""
