@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from cxfs.server import changes
 from cxfs.server.accounts import Account, Membership, account_of, memberships
-from cxfs.server.calls import Call, Offload, answer
+from cxfs.server.calls import Body, Call, Offload, answer
 from cxfs.server.errors import InvalidRequest
 from cxfs.server.limits import DESCRIPTION_CHARACTERS_MAX, PAGE_ENTRIES_MAX
 from cxfs.server.store import Store
@@ -29,7 +29,7 @@ class Api:
         self._store = store
         self._offload = offload
 
-    async def capabilities(self, request: Request) -> Response:
+    async def capabilities(self, request: Request, body: Body) -> Response:
         """What this server can beyond the core; for anyone who asks."""
         return answer({"capabilities": CAPABILITIES})
 

@@ -14,7 +14,7 @@ from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
 
 from cxfs.server.api import Api
-from cxfs.server.calls import Endpoint, InThreads, Offload, answer, refusal, understand
+from cxfs.server.calls import Body, Endpoint, InThreads, Offload, answer, refusal, understand
 from cxfs.server.errors import MethodNotAllowed, NotFound, Refusal
 from cxfs.server.oauth import OAuth
 from cxfs.server.store import Store
@@ -22,7 +22,7 @@ from cxfs.server.transport import Transport
 
 log = logging.getLogger(__name__)
 
-Handler = Callable[[Request, bytes], Awaitable[Response]]
+Handler = Callable[[Request, Body, bytes], Awaitable[Response]]
 
 
 class CallRoute(BaseRoute):
@@ -41,13 +41,19 @@ class CallRoute(BaseRoute):
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers, or raises a Refusal for the application to show."""
-        request = Request(scope, receive)
+        request = Request(scope)
         handler = self._handlers.get(request.method)
         if handler is None:
             raise MethodNotAllowed(
                 f"this call takes {' or '.join(self._handlers)}", headers={"Allow": ", ".join(self._handlers)}
             )
-        response = await handler(request, scope["raw_path"][len(self._address) :])
+        declared = request.headers.get("content-length", "")
+        body = Body(receive, int(declared) if declared.isascii() and declared.isdigit() else None)
+        try:
+            response = await handler(request, body, scope["raw_path"][len(self._address) :])
+        except Refusal:
+            await body.drain()
+            raise
         await response(scope, receive, send)
 
 
@@ -72,14 +78,14 @@ def _routes(store: Store, offload: Offload) -> list[BaseRoute]:
     api, transport, oauth = Api(store, offload), Transport(store, offload), OAuth(store, offload)
 
     def signed_in(endpoint: Endpoint) -> Handler:
-        async def handler(request: Request, rest: bytes) -> Response:
-            return await endpoint(understand(store, request, rest))
+        async def handler(request: Request, body: Body, rest: bytes) -> Response:
+            return await endpoint(understand(store, request, body, rest))
 
         return handler
 
-    def anyone(endpoint: Callable[[Request], Awaitable[Response]]) -> Handler:
-        async def handler(request: Request, _rest: bytes) -> Response:
-            return await endpoint(request)
+    def anyone(endpoint: Callable[[Request, Body], Awaitable[Response]]) -> Handler:
+        async def handler(request: Request, body: Body, _rest: bytes) -> Response:
+            return await endpoint(request, body)
 
         return handler
 

@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, ParamSpec, Protocol, TypeVar
+from typing import Any, ParamSpec, Protocol, Self, TypeVar
 
 import msgspec
-from anyio import CapacityLimiter, to_thread
-from starlette.requests import Request
+from anyio import CapacityLimiter, move_on_after, to_thread
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
+from starlette.types import Receive
 
 from cxfs.server.accounts import Caller, caller_with_token
 from cxfs.server.errors import HeadersTooLarge, InvalidRequest, Refusal, RequestTooLarge
 from cxfs.server.forms import fields_of, url_encoded
-from cxfs.server.limits import BODY_BYTES_MAX, HEAD_BYTES_MAX, NUMBER_MAX, THREADS_FOR_CHANGES, THREADS_FOR_CONTENT
+from cxfs.server.limits import (
+    BODY_BYTES_MAX,
+    DRAIN_BYTES_MAX,
+    DRAIN_TIMEOUT_S,
+    HEAD_BYTES_MAX,
+    NUMBER_MAX,
+    THREADS_FOR_CHANGES,
+    THREADS_FOR_CONTENT,
+)
 from cxfs.server.store import Store
 from cxfs.server.wire import TreePath, UuidPath, parse_path, parse_path_in_url
 
@@ -114,11 +124,45 @@ class Parameters:
         return parse_path(self.required(name))
 
 
+class Body:
+    """A request's body as it arrives; raises ClientDisconnect. No generator: it may be left half-way."""
+
+    def __init__(self, receive: Receive, declared_bytes: int | None) -> None:
+        self.declared_bytes = declared_bytes
+        self._receive = receive
+        self._more = True
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if not self._more:
+            raise StopAsyncIteration
+        message = await self._receive()
+        self._more = message.get("more_body", False)
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        chunk: bytes = message.get("body", b"")
+        return chunk
+
+    async def drain(self) -> None:
+        """Reads the rest of a refused body, if it is short: a client that is still sending may miss the answer."""
+        left = DRAIN_BYTES_MAX
+        if (self.declared_bytes or 0) > left:
+            return
+        with move_on_after(DRAIN_TIMEOUT_S), suppress(ClientDisconnect):
+            async for chunk in self:
+                left -= len(chunk)
+                if left < 0:
+                    break
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """An authenticated request. `rest` is what follows the call's name in the address, still percent-encoded."""
 
     request: Request
+    body: Body
     caller: Caller
     query: dict[str, str]
     rest: bytes
@@ -130,18 +174,18 @@ class Call:
 
     async def parameters(self) -> Parameters:
         """Of query and body together. Reads the body, so once a call."""
-        return Parameters(self.query | await short_form(self.request))
+        return Parameters(self.query | await short_form(self.request, self.body))
 
 
 Endpoint = Callable[[Call], Awaitable[Response]]
 
 
-def understand(store: Store, request: Request, rest: bytes) -> Call:
+def understand(store: Store, request: Request, body: Body, rest: bytes) -> Call:
     """Who calls. Raises HeadersTooLarge, BadAuthToken, SuspendedAccount. The token goes no further than this."""
     check_head(request)
     query = url_encoded(request.scope["query_string"])
     caller = caller_with_token(store.reader, query.pop("access_token", ""))
-    return Call(request, caller, query, rest)
+    return Call(request, body, caller, query, rest)
 
 
 def check_head(request: Request) -> None:
@@ -152,14 +196,14 @@ def check_head(request: Request) -> None:
         raise HeadersTooLarge(f"request line and headers are over {HEAD_BYTES_MAX} bytes")
 
 
-async def short_form(request: Request) -> dict[str, str]:
+async def short_form(request: Request, body: Body) -> dict[str, str]:
     """The fields of a body of at most BODY_BYTES_MAX; raises RequestTooLarge, InvalidRequest."""
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > BODY_BYTES_MAX:
+    whole = bytearray()
+    async for chunk in body:
+        whole += chunk
+        if len(whole) > BODY_BYTES_MAX:
             raise RequestTooLarge(f"the body is over {BODY_BYTES_MAX} bytes")
-    return fields_of(request.headers.get("content-type", ""), bytes(body))
+    return fields_of(request.headers.get("content-type", ""), bytes(whole))
 
 
 def answer(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:

@@ -47,6 +47,10 @@ small enough that a hundred transfers fit into memory."""
 FORM_ENVELOPE_BYTES: Final = 128 << 10
 """How much larger than its file an upload's body may be: boundaries, fields. For the early look at quota only."""
 
+DRAIN_BYTES_MAX: Final = 1 << 20
+DRAIN_TIMEOUT_S: Final = 2
+"""How much, and how long, of a refused body is still read before the connection is closed under its sender."""
+
 CODE_LIFE_S: Final = 600
 """How long an authorization code may be exchanged (RFC 6749, 4.1.2 recommends ten minutes at most)."""
 

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from cxfs.server.accounts import add_token, app_with_secret, use_code
-from cxfs.server.calls import Offload, Parameters, answer, check_head, short_form
+from cxfs.server.calls import Body, Offload, Parameters, answer, check_head, short_form
 from cxfs.server.errors import InvalidClient, InvalidGrant, InvalidRequest
 from cxfs.server.store import Store
 
@@ -21,11 +21,11 @@ class OAuth:
         self._store = store
         self._offload = offload
 
-    async def token(self, request: Request) -> Response:
+    async def token(self, request: Request, body: Body) -> Response:
         """Spends the code and answers with a new token, which this server cannot show again."""
         check_head(request)
         client_id, secret = _basic(request.headers.get("authorization", ""))
-        asked = Parameters(await short_form(request))
+        asked = Parameters(await short_form(request, body))
         app = app_with_secret(self._store.reader, client_id, secret)
         if asked.required("grant_type") != "authorization_code":
             raise InvalidRequest("the only 'grant_type' is authorization_code")

@@ -129,8 +129,7 @@ class Transport:
         """A new file, or the next version of one: nothing of it before all of it, and then for good."""
         path = call.path
         room = self._check(call, path, None)
-        declared = call.request.headers.get("content-length", "")
-        if declared.isdecimal() and int(declared) > room + FORM_ENVELOPE_BYTES:
+        if (call.body.declared_bytes or 0) > room + FORM_ENVELOPE_BYTES:
             raise QuotaExceeded(f"only {room} bytes more fit")
         reader = FormReader(boundary_of(call.request.headers.get("content-type", "")), with_file=True)
         with self._store.contents.arrival() as arrival:
@@ -155,7 +154,7 @@ class Transport:
         """Writes pieces as they fill up and returns the rest, less than a piece: a small file needs one thread only."""
         waiting: list[bytes] = []
         size, room = 0, -1
-        async for chunk in call.request.stream():
+        async for chunk in call.body:
             for piece in reader.feed(chunk):
                 if room < 0:
                     room = self._check(call, path, _if_version(reader))
