@@ -1,11 +1,11 @@
-"""The daemon of one mount: builds every part and hands each what it needs. Read downward it is the start, upward the stop.
+"""The daemon of one mount: builds every part and hands each what it needs. Downward the start, upward the stop.
 
 Nothing is decided here. What waits is resumed before the mount answers, and drained after it is gone.
 """
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import functools
 import logging
 import os
@@ -13,19 +13,15 @@ import random
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import trio
 
 from cxfs import __version__
-from cxfs.config import Profile
 from cxfs.core.entries import SELF, TreePath
 from cxfs.core.errors import NotADirectory
-from cxfs.credentials import AccessToken
 from cxfs.fs.attributes import AttributeRules
 from cxfs.fs.changes import Change, Changes
 from cxfs.fs.filesystem import FileSystem
@@ -49,6 +45,13 @@ from cxfs.remote.session import Session, open_session
 from cxfs.remote.transport import Transport
 from cxfs.remote.urls import ServiceUrls
 from cxfs.remote.user import Group, Profile as Account, User
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
+
+    from cxfs.config import Profile
+    from cxfs.credentials import AccessToken
 
 log = logging.getLogger(__name__)
 
@@ -206,7 +209,7 @@ async def _build(
         attributes=attributes,
         kernel=kernel,
         host=socket.gethostname(),
-        today=lambda: datetime.datetime.now().astimezone().date().isoformat(),
+        today=lambda: dt.datetime.now().astimezone().date().isoformat(),
     )
     sending = Sending(
         transport,
@@ -267,7 +270,7 @@ def _recovered(outbox: Outbox) -> Changes:
         try:
             changes.add(Change.recovered(row, outbox.open_draft(row)))
         except OSError as error:
-            log.error("the draft of %s cannot be opened and stays where it is: %s", row.path, error.strerror)  # noqa: TRY400
+            log.error("the draft of %s cannot be opened and stays where it is: %s", row.path, error.strerror)
     if len(changes):
         log.info("%d changes of an earlier mount wait to be sent", len(changes))
     return changes

@@ -1,21 +1,23 @@
 """What `stat` says of a node, and what chmod, chown and utimens change of it. Content and names are not its matter.
 
-CX keeps one time for an object and no owner or mode. Those, and the time where the server cannot keep it, are kept here for
-this mount's life. Times are whole milliseconds, as on the wire, so that none moves when an upload completes.
+CX keeps one time for an object and no owner or mode. Those, and the time where the server cannot keep it, are kept here
+for this mount's life. Times are whole milliseconds, as on the wire, so that none moves when an upload completes.
 """
 
 from __future__ import annotations
 
 import base64
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from cachetools import LRUCache
 
 from cxfs.core.errors import NoAttribute
 from cxfs.core.uploads import IN_FLIGHT, State
-from cxfs.fs.changes import Change
-from cxfs.fs.node import Node
+
+if TYPE_CHECKING:
+    from cxfs.fs.changes import Change
+    from cxfs.fs.node import Node
 
 KEPT_MAX: Final = 100_000
 """Objects whose local attributes are remembered; past it those longest unused show the defaults again."""
@@ -104,10 +106,11 @@ class AttributeRules:
             return node.change.modified_ms
         if node.entry is None:
             return 0
-        if kept is not None and kept.modified_ms is not None:
-            # A folder's version counts what happens in it; a time set on the folder is dropped by our own doing only.
-            if node.is_folder or kept.modified_version == node.entry.version:
-                return kept.modified_ms
+        if kept is None or kept.modified_ms is None:
+            return node.entry.modified_ms
+        # A folder's version counts what happens in it; a time set on the folder is dropped by our own doing only.
+        if node.is_folder or kept.modified_version == node.entry.version:
+            return kept.modified_ms
         return node.entry.modified_ms
 
 

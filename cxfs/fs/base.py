@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from cxfs.core.entries import Entry
 from cxfs.core.errors import Stale
-from cxfs.core.ranges import ByteRange
-from cxfs.fs.changes import Change
-from cxfs.fs.reader import Reader
+
+if TYPE_CHECKING:
+    from cxfs.core.ranges import ByteRange
+    from cxfs.fs.changes import Change
+    from cxfs.fs.reader import Reader
 
 PIECE_BYTES: Final = 1 << 20
 """Carried over at a time: what this costs in memory."""

@@ -1,12 +1,11 @@
 """Changes on their way to the server, and which objects and names they concern. Sends nothing; the uploader does.
 
-A change goes by identity: the object it will be a new version of, or for a new file its folder and name. Renames move it,
-deletes withdraw it, so what is sent in the end is what the tree looks like then.
+A change goes by identity: the object it will be a new version of, or for a new file its folder and name. Renames move
+it, deletes withdraw it, so what is sent in the end is what the tree looks like then.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import trio
@@ -14,18 +13,20 @@ import trio
 from cxfs.core.entries import Entry, EntryName, TreePath, Uuid
 from cxfs.core.ranges import ByteRange
 from cxfs.core.uploads import Event, State, step
-from cxfs.local.drafts import Draft
 from cxfs.local.outbox import ChangeRow
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from cxfs.fs.node import Node
+    from cxfs.local.drafts import Draft
 
 
 class Change:
     """One file whose content is newer here than on the server.
 
-    `generation` counts every write; the journal knows of `journalled`. `writers` are the open handles that wrote. `base`
-    is the version the draft began from (None: a new file, or one whose content was complete from the start).
+    `generation` counts every write; the journal knows of `journalled`. `writers` are the open handles that wrote.
+    `base` is the version the draft began from (None: a new file, or one whose content was complete from the start).
     """
 
     def __init__(

@@ -6,25 +6,30 @@ one, which it puts together into the one thing that `fuse` and the tests drive.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from cxfs.core.entries import Entry, Path
 from cxfs.core.names import from_kernel
 from cxfs.core.ranges import ByteRange
 from cxfs.fs.attributes import AttributeRules, Attributes, extended_attribute, extended_attributes
-from cxfs.fs.handles import Contents, FileHandle, Opened
-from cxfs.fs.namespace import Namespace, Rename
-from cxfs.fs.node import Node
-from cxfs.fs.space import Space, SpaceWatch
-from cxfs.fs.tree import Child, Tree
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cxfs.core.entries import Entry, Path
+    from cxfs.fs.handles import Contents, FileHandle, Opened
+    from cxfs.fs.namespace import Namespace, Rename
+    from cxfs.fs.node import Node
+    from cxfs.fs.space import Space, SpaceWatch
+    from cxfs.fs.tree import Child, Tree
 
 
 class TimeKeeper(Protocol):
     """The part of the File API that changes a time."""
 
-    async def set_modified(self, path: Path, modified_ms: int) -> Entry: ...
+    async def set_modified(self, path: Path, modified_ms: int) -> Entry:
+        """The object with its new time."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +150,7 @@ class FileSystem:
         await self._namespace.remove_folder(folder, from_kernel(name))
 
     async def rename(self, folder: Node, name: bytes, new_folder: Node, new_name: bytes, how: Rename) -> None:
-        """renameat2(2)."""
+        """Renames, as renameat2(2) does."""
         await self._namespace.rename(folder, from_kernel(name), new_folder, from_kernel(new_name), how)
 
     # ------------------------------------------------------------ content
@@ -159,7 +164,7 @@ class FileSystem:
         return opened
 
     async def make_file(self, folder: Node, name: bytes, mode: int) -> Node:
-        """mknod(2) of a regular file: created and closed."""
+        """Creates and closes a regular file: mknod(2)."""
         opened = await self.create(folder, name, mode)
         node = opened.handle.node
         node.kernel = True  # it must outlive its handle until the caller has told the kernel of it
@@ -167,7 +172,7 @@ class FileSystem:
         return node
 
     async def open(self, node: Node, *, writable: bool, truncate: bool) -> Opened:
-        """open(2) of an existing file."""
+        """Opens an existing file: open(2)."""
         return await self._contents.open(node, writable=writable, truncate=truncate)
 
     async def read(self, handle: FileHandle, offset: int, size: int) -> bytes:
@@ -179,15 +184,15 @@ class FileSystem:
         return await self._contents.write(handle, offset, content)
 
     async def flush(self, handle: FileHandle) -> None:
-        """close(2) of one descriptor: what was written survives the daemon."""
+        """For close(2) of one descriptor: what was written survives the daemon."""
         await self._contents.flush(handle)
 
     async def fsync(self, handle: FileHandle) -> None:
-        """fsync(2): what was written survives power loss."""
+        """What was written survives power loss: fsync(2)."""
         await self._contents.fsync(handle)
 
     async def close(self, handle: FileHandle) -> None:
-        """The last descriptor of this open is gone."""
+        """Ends an open: its last descriptor is gone."""
         await self._contents.release(handle)
 
     # ------------------------------------------------------------ attributes

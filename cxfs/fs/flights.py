@@ -1,7 +1,7 @@
 """The same question asked by many at once is asked of the server once. Keeps no answers.
 
-A flight runs in a nursery of its own, so that a caller who gives up (its deadline passed, its program was killed) does not
-take the answer away from the others.
+A flight runs in a nursery of its own, so that a caller who gives up (its deadline passed, its program was killed) does
+not take the answer away from the others.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Flights(Generic[K, T]):
     async def _fly(self, key: K, flight: _Flight[T], ask: Callable[[], Awaitable[T]]) -> None:
         try:
             flight.answer = await ask()
-        except Exception as error:  # noqa: BLE001 - whatever it is belongs to those who asked
+        except Exception as error:
             flight.error = error
         finally:
             del self._flights[key]

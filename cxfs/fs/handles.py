@@ -6,22 +6,26 @@ version; from then on every handle of the file sees the draft, and after the upl
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
-from cxfs.core.entries import Entry, TreePath, Uuid
 from cxfs.core.errors import DiskFull, IsADirectory, ReadOnly, Stale
 from cxfs.core.ranges import ByteRange
 from cxfs.core.uploads import Event
 from cxfs.fs.base import bring_base
 from cxfs.fs.changes import Change, Changes
-from cxfs.fs.node import Node
-from cxfs.fs.offload import Offload
-from cxfs.fs.reader import Reader, ReadStream
-from cxfs.fs.tree import Tree
-from cxfs.fs.uploader import Uploader
-from cxfs.local.outbox import Outbox
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cxfs.core.entries import Entry, TreePath, Uuid
+    from cxfs.fs.node import Node
+    from cxfs.fs.offload import Offload
+    from cxfs.fs.reader import Reader, ReadStream
+    from cxfs.fs.tree import Tree
+    from cxfs.fs.uploader import Uploader
+    from cxfs.local.outbox import Outbox
 
 
 class FileHandle:

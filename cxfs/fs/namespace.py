@@ -1,28 +1,31 @@
 """Making, removing and renaming: what changes names. Content goes along by identity and is not touched.
 
-Folders and existing objects are changed on the server before the call returns. A file that the server does not know yet is
-renamed here alone; where it takes the place of an existing file it becomes that file's next version, so that a program
-that writes a temporary file and renames it makes one upload.
+Folders and existing objects are changed on the server before the call returns. A file that the server does not know yet
+is renamed here alone; where it takes the place of an existing file it becomes that file's next version, so that a
+program that writes a temporary file and renames it makes one upload.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from enum import Enum, auto
 from functools import partial
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from cxfs.core.entries import Entry, Path, TreePath
 from cxfs.core.errors import AlreadyExists, Invalid, IsADirectory, NotADirectory, NotEmpty, NotFound, ReadOnly
-from cxfs.fs.attributes import AttributeRules
-from cxfs.fs.changes import Change, Changes
-from cxfs.fs.node import Node
-from cxfs.fs.offload import Offload
-from cxfs.fs.tree import Tree
-from cxfs.fs.uploader import Uploader
-from cxfs.local.outbox import Outbox
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable
+
+    from cxfs.core.entries import Entry, Path, TreePath
+    from cxfs.fs.attributes import AttributeRules
+    from cxfs.fs.changes import Change, Changes
+    from cxfs.fs.node import Node
+    from cxfs.fs.offload import Offload
+    from cxfs.fs.tree import Tree
+    from cxfs.fs.uploader import Uploader
+    from cxfs.local.outbox import Outbox
 
 log = logging.getLogger(__name__)
 
@@ -30,9 +33,17 @@ log = logging.getLogger(__name__)
 class Files(Protocol):
     """The part of the File API that changes names."""
 
-    async def make_folder(self, path: TreePath) -> Entry: ...
-    async def delete(self, path: Path, *, recursive: bool) -> None: ...
-    async def move(self, path: Path, to: TreePath, *, overwrite: bool) -> Entry: ...
+    async def make_folder(self, path: TreePath) -> Entry:
+        """The new folder."""
+        ...
+
+    async def delete(self, path: Path, *, recursive: bool) -> None:
+        """Returns when the object is gone."""
+        ...
+
+    async def move(self, path: Path, to: TreePath, *, overwrite: bool) -> Entry:
+        """The object at its new place."""
+        ...
 
 
 class Rename(Enum):
@@ -155,7 +166,7 @@ class Namespace:
     # ------------------------------------------------------------ renaming
 
     async def rename(self, folder: Node, shown: str, new_folder: Node, new_shown: str, how: Rename) -> None:
-        """rename(2) and both flags of renameat2(2)."""
+        """Renames, with both flags of renameat2(2)."""
         self.check_writable()
         node = await self._existing(folder, shown)
         target, _ = await self._tree.lookup(new_folder, new_shown)

@@ -1,12 +1,11 @@
-"""A node: one file or folder as the mount knows it, whatever it is called today. Holds facts; asks and decides nothing."""
+"""A node: one file or folder as the mount knows it, whatever it is called today. Asks and decides nothing."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cxfs.core.entries import Entry, Uuid
-
 if TYPE_CHECKING:
+    from cxfs.core.entries import Entry, Uuid
     from cxfs.fs.changes import Change
     from cxfs.fs.handles import FileHandle
 
@@ -14,8 +13,8 @@ if TYPE_CHECKING:
 class Node:
     """An inode. Its number never changes; its name, parent and entry do.
 
-    `entry` is what the server last said (None: not there yet); `change` is content newer than that. It is kept while the
-    kernel knows it (`kernel`), a handle is open, a change waits, or a child is kept.
+    `entry` is what the server last said (None: not there yet); `change` is content newer than that. It is kept while
+    the kernel knows it (`kernel`), a handle is open, a change waits, or a child is kept.
     """
 
     __slots__ = (

@@ -6,10 +6,12 @@ argument. One limiter to one kind of work keeps the journal's calls in order.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Protocol, TypeVar, TypeVarTuple
+from typing import TYPE_CHECKING, Protocol, TypeVar, TypeVarTuple
 
 import trio
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -18,7 +20,9 @@ Ts = TypeVarTuple("Ts")
 class Offload(Protocol):
     """Calls `work(*args)` somewhere and gives its result; what is under way when cancelled is finished first."""
 
-    async def __call__(self, work: Callable[[*Ts], T], /, *args: *Ts) -> T: ...
+    async def __call__(self, work: Callable[[*Ts], T], /, *args: *Ts) -> T:
+        """The result of `work(*args)`."""
+        ...
 
 
 def to_threads(threads_max: int) -> Offload:

@@ -7,20 +7,24 @@ between sees the state before or after.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
 from cxfs.core.entries import Entry, TreePath
 from cxfs.core.names import escape
 from cxfs.core.uploads import Event, State, conflict_name
-from cxfs.fs.attributes import AttributeRules
-from cxfs.fs.changes import Change, Changes
-from cxfs.fs.kernel import KernelCache
-from cxfs.fs.node import Node
-from cxfs.fs.offload import Offload
-from cxfs.fs.tree import Tree
 from cxfs.local.blocks import BlockKey, BlockStore
-from cxfs.local.outbox import Outbox
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cxfs.fs.attributes import AttributeRules
+    from cxfs.fs.changes import Change, Changes
+    from cxfs.fs.kernel import KernelCache
+    from cxfs.fs.node import Node
+    from cxfs.fs.offload import Offload
+    from cxfs.fs.tree import Tree
+    from cxfs.local.outbox import Outbox
 
 log = logging.getLogger(__name__)
 
@@ -125,7 +129,7 @@ class Outcomes:
         await self._record(change)
 
     def _part(self, node: Node, parent: Node, change: Change, current: Entry) -> None:
-        """The node stays with the server's object; ours gets one of its own, and the open handles follow the content."""
+        """The node stays with the server's object; ours gets one of its own, which the writing handles follow."""
         change.inode = self._tree.new_number()
         node.change = change.node = None
         node.entry = current

@@ -1,26 +1,29 @@
 """Content of the server's versions: from the block store, else fetched, each byte in flight at most once.
 
-A stream is one open file's view of one version. Fetches belong to the version, not to the stream: whoever asks waits for
-the same flight, a caller that gives up takes nothing from the others, and read-ahead is abandoned when the last stream of
-a version is closed.
+A stream is one open file's view of one version. Fetches belong to the version, not to the stream: whoever asks waits
+for the same flight, a caller that gives up takes nothing from the others, and read-ahead is abandoned when the last
+stream of a version is closed.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import trio
 
-from cxfs.core.entries import Entry, UuidPath
 from cxfs.core.errors import BadReply, CxfsError, RateLimited, Stale
 from cxfs.core.ranges import ByteRange
 from cxfs.core.readahead import PIECE_BYTES_MAX, ReadAhead
 from cxfs.core.retry import RetryPolicy
 from cxfs.local.blocks import BlockFile, BlockKey, BlockStore
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from contextlib import AbstractAsyncContextManager
+
+    from cxfs.core.entries import Entry, UuidPath
 
 log = logging.getLogger(__name__)
 
@@ -32,10 +35,18 @@ class Download(Protocol):
     """A body on its way: what it covers, and its bytes in order."""
 
     @property
-    def range(self) -> ByteRange: ...
+    def range(self) -> ByteRange:
+        """The bytes of the file that the body covers."""
+        ...
+
     @property
-    def etag(self) -> str | None: ...
-    def pieces(self) -> AsyncIterator[bytes]: ...
+    def etag(self) -> str | None:
+        """What names the version, where the server says so."""
+        ...
+
+    def pieces(self) -> AsyncIterator[bytes]:
+        """All bytes of `range`, in order."""
+        ...
 
 
 class ContentSource(Protocol):
@@ -43,7 +54,9 @@ class ContentSource(Protocol):
 
     def download(
         self, path: UuidPath, wanted: ByteRange, *, version: int, size: int, pin_version: bool, etag: str | None = None
-    ) -> AbstractAsyncContextManager[Download]: ...
+    ) -> AbstractAsyncContextManager[Download]:
+        """A body for (at least) the bytes wanted."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
 from enum import Enum, auto
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import trio
 
@@ -19,17 +18,21 @@ from cxfs.core.errors import CxfsError, IsADirectory, NotFound, SignedOut, Versi
 from cxfs.core.ranges import ByteRange
 from cxfs.core.uploads import IN_FLIGHT, Event, State
 from cxfs.fs.base import bring_base
-from cxfs.fs.changes import Change
-from cxfs.fs.offload import Offload
-from cxfs.fs.outcomes import Outcomes
-from cxfs.fs.reader import Reader
 from cxfs.local.drafts import PIECE_BYTES, Draft
-from cxfs.local.outbox import Outbox
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from cxfs.fs.changes import Change
+    from cxfs.fs.offload import Offload
+    from cxfs.fs.outcomes import Outcomes
+    from cxfs.fs.reader import Reader
+    from cxfs.local.outbox import Outbox
 
 log = logging.getLogger(__name__)
 
 
-class Abandoned(Exception):  # noqa: N818 - no error: the content was written again while it went out
+class Abandoned(Exception):
     """What was being sent is no longer what the file holds."""
 
 
@@ -67,13 +70,17 @@ class Sender(Protocol):
         if_version: int | None,
         name: EntryName | None = None,
         on_sealed: Callable[[bytes], Awaitable[None]] | None = None,
-    ) -> Entry: ...
+    ) -> Entry:
+        """The object as the server has it now."""
+        ...
 
 
 class Lookup(Protocol):
     """The part of the File API that tells what is there now."""
 
-    async def entry(self, path: Path) -> Entry: ...
+    async def entry(self, path: Path) -> Entry:
+        """What is there; raises NotFound."""
+        ...
 
 
 class Verdict(Enum):
@@ -112,20 +119,19 @@ class Sending:
         self._conditional = conditional
 
     async def attempt(self, change: Change) -> tuple[Verdict, CxfsError | None]:
-        """Sends a WAITING change once. Raises nothing but what ends the mount; the error tells why it is not settled."""
+        """Sends a WAITING change once; the error tells why it is not settled. Raises nothing that a server can cause."""
         change.on(Event.STARTED)
         change.attempt_ended = trio.Event()
         try:
             with trio.CancelScope() as change.attempt:
                 return await self._sent(change)
-            return Verdict.SETTLED, None  # a write took it back
         except Abandoned:
             if change.state in IN_FLIGHT:
                 change.on(Event.FAILED)
-            return Verdict.SETTLED, None
         finally:
             change.attempt = None
             change.attempt_ended.set()
+        return Verdict.SETTLED, None  # a write took it back
 
     async def _sent(self, change: Change) -> tuple[Verdict, CxfsError | None]:
         content = DraftContent(change, self._disk)
@@ -191,7 +197,7 @@ class Sending:
     async def _settle_difference(
         self, change: Change, content: DraftContent, error: CxfsError
     ) -> tuple[Verdict, CxfsError | None]:
-        """The server holds something else than the change began from. Only if it is somebody else's is it a conflict."""
+        """The server holds something else than the change began from: a conflict only if it is somebody else's."""
         try:
             current = await self._current(change)
         except CxfsError as unknown:

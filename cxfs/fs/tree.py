@@ -7,19 +7,22 @@ does not know yet: new files still on their way, deletions that wait for the las
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
-import trio
-
-from cxfs.core.entries import Entry, Path, TreePath, Uuid
 from cxfs.core.errors import NotADirectory, NotFound
 from cxfs.core.names import escape, unescape
-from cxfs.fs.changes import Change, Changes
 from cxfs.fs.flights import Flights
 from cxfs.fs.node import Node
-from cxfs.local.metadata import Known, Listing, MetadataCache
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import trio
+
+    from cxfs.core.entries import Entry, Path, TreePath, Uuid
+    from cxfs.fs.changes import Change, Changes
+    from cxfs.local.metadata import Known, Listing, MetadataCache
 
 ROOT_INODE: Final = 1
 
@@ -31,16 +34,26 @@ class FolderListing(Protocol):
     """One answer of the server: the folder itself and all that is in it."""
 
     @property
-    def folder(self) -> Entry: ...
+    def folder(self) -> Entry:
+        """The folder itself."""
+        ...
+
     @property
-    def entries(self) -> tuple[Entry, ...]: ...
+    def entries(self) -> tuple[Entry, ...]:
+        """Everything in it."""
+        ...
 
 
 class FolderSource(Protocol):
     """The part of the File API that the tree reads from."""
 
-    async def listing(self, path: Path) -> FolderListing: ...
-    async def entry(self, path: Path) -> Entry: ...
+    async def listing(self, path: Path) -> FolderListing:
+        """Everything in a folder."""
+        ...
+
+    async def entry(self, path: Path) -> Entry:
+        """One object."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

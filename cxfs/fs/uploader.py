@@ -1,7 +1,7 @@
 """When changes and late deletions are sent: one task an upload, one nursery. How one is sent is `sending`'s matter.
 
-A change starts a short while after its last writer closed it. Failures that pass are tried again with a growing pause for
-the whole server, not for each file, so that a thousand waiting files do not hammer a sick server.
+A change starts a short while after its last writer closed it. Failures that pass are tried again with a growing pause
+for the whole server, not for each file, so that a thousand waiting files do not hammer a sick server.
 """
 
 from __future__ import annotations
@@ -10,22 +10,25 @@ import heapq
 import itertools
 import logging
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import trio
 
-from cxfs.core.entries import Entry, Path, Uuid
 from cxfs.core.errors import CxfsError, NotFound, RateLimited, SignedOut
 from cxfs.core.retry import RetryPolicy
 from cxfs.core.uploads import IN_FLIGHT, Event, State
-from cxfs.fs.changes import Change, Changes
-from cxfs.fs.node import Node
-from cxfs.fs.offload import Offload
 from cxfs.fs.sending import Sending, Verdict
-from cxfs.fs.tree import Tree
-from cxfs.local.outbox import Outbox
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cxfs.core.entries import Entry, Path, Uuid
+    from cxfs.fs.changes import Change, Changes
+    from cxfs.fs.node import Node
+    from cxfs.fs.offload import Offload
+    from cxfs.fs.tree import Tree
+    from cxfs.local.outbox import Outbox
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +42,9 @@ _POLICY: Final = RetryPolicy(first_pause_s=0.5, longest_pause_s=60.0, tries_max=
 class Deleter(Protocol):
     """The part of the File API that removes."""
 
-    async def delete(self, path: Path, *, recursive: bool) -> None: ...
+    async def delete(self, path: Path, *, recursive: bool) -> None:
+        """Returns when the object is gone."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +139,7 @@ class Uploader:
                 break
             except CxfsError as error:
                 if not error.transient:
-                    log.error("%r could not be deleted and stays on the server: %s", str(entry.name), error)  # noqa: TRY400
+                    log.error("%r could not be deleted and stays on the server: %s", str(entry.name), error)
                     break
                 failures += 1
                 await trio.sleep(_POLICY.pause_s(failures=failures, jitter=self._jitter()) or 0)
