@@ -22,18 +22,8 @@ import trio
 from cxfs import __version__
 from cxfs.core.entries import SELF, TreePath
 from cxfs.core.errors import NotADirectory
-from cxfs.fs.attributes import AttributeRules
-from cxfs.fs.changes import Change, Changes
-from cxfs.fs.filesystem import FileSystem
-from cxfs.fs.handles import Contents
-from cxfs.fs.namespace import Namespace
 from cxfs.fs.offload import to_threads
-from cxfs.fs.outcomes import Outcomes
-from cxfs.fs.reader import Reader
-from cxfs.fs.sending import Sending
-from cxfs.fs.space import SpaceWatch
-from cxfs.fs.tree import Tree
-from cxfs.fs.uploader import Uploader
+from cxfs.fs.volume import Machine, Memory, Service, Volume, VolumeOptions, assemble
 from cxfs.fuse.operations import Operations
 from cxfs.fuse.session import Kernel, mounted
 from cxfs.local.blocks import BlockStore
@@ -130,13 +120,13 @@ async def _run(settings: MountSettings, on_ready: Callable[[], None]) -> int:
     blocks = BlockStore(settings.cache_folder / "blocks", bytes_max=settings.options.cache_bytes_max)
     try:
         async with _session(settings.profile, settings.token) as session, trio.open_nursery() as nursery:
-            parts = await _build(settings, session, outbox, blocks, nursery)
-            await _serve(settings, parts, nursery, on_ready)
+            volume = await _volume(settings, session, outbox, blocks, nursery)
+            await _serve(settings, volume, nursery, on_ready)
             nursery.cancel_scope.cancel()
     finally:
         blocks.close()
         outbox.close()
-    return len(parts.changes)
+    return len(volume.changes)
 
 
 @asynccontextmanager
@@ -150,146 +140,68 @@ async def _session(profile: Profile, token: AccessToken) -> AsyncIterator[Sessio
         yield session
 
 
-@dataclass(frozen=True, slots=True)
-class _Parts:
-    operations: Operations
-    uploader: Uploader
-    changes: Changes
-    space: SpaceWatch
-
-
-async def _build(
+async def _volume(
     settings: MountSettings, session: Session, outbox: Outbox, blocks: BlockStore, nursery: trio.Nursery
-) -> _Parts:
-    """Every part of the file system, from what asks the server up to what answers the kernel."""
+) -> Volume:
+    """The account's tree; asks the server what it can do and for the folder to mount."""
     options = settings.options
-    files, transport, user = Files(session), Transport(session), User(session)
-    capabilities = await user.capabilities()
+    user, files = User(session), Files(session)
+    service = Service(files, Transport(session), user, await user.capabilities())
     root_path = TreePath.parse(f"{SELF}:{options.root}")
     root = await files.entry(root_path)
     if not root.is_folder:
         raise NotADirectory(f"{options.root} is a file of the account; root= takes a folder")
-    journal, disk = to_threads(1), to_threads(DISK_THREADS_MAX)
-    changes = _recovered(outbox)
-    kernel = Kernel(nursery)
     metadata = MetadataCache(
         entries_max=ENTRIES_MAX,
         ttl_s=options.metadata_ttl_s,
         negative_ttl_s=options.negative_ttl_s,
         timer=time.monotonic,
     )
-    attributes = AttributeRules(
-        uid=os.getuid() if options.uid is None else options.uid,
-        gid=os.getgid() if options.gid is None else options.gid,
-        umask=options.umask,
-    )
-    tree = Tree(
+    return assemble(
         root,
         root_path,
-        files=files,
-        metadata=metadata,
-        changes=changes,
-        inode_of=outbox.inode_of,
+        service=service,
+        memory=Memory(metadata, blocks, outbox),
+        machine=_machine(nursery),
+        options=VolumeOptions(
+            uid=os.getuid() if options.uid is None else options.uid,
+            gid=os.getgid() if options.gid is None else options.gid,
+            umask=options.umask,
+            read_only=options.read_only,
+            draft_bytes_max=options.draft_bytes_max,
+            uploads_max=options.uploads_max,
+            stall_s=options.data_deadline_s,
+        ),
         nursery=nursery,
     )
-    reader = Reader(
-        transport,
-        blocks,
-        nursery=nursery,
-        pin_versions="versions" in capabilities,
-        stall_s=options.data_deadline_s,
-        jitter=random.random,
-    )
-    outcomes = Outcomes(
-        tree,
-        changes=changes,
-        blocks=blocks,
-        outbox=outbox,
-        journal=journal,
-        attributes=attributes,
-        kernel=kernel,
-        host=socket.gethostname(),
-        today=lambda: dt.datetime.now().astimezone().date().isoformat(),
-    )
-    sending = Sending(
-        transport,
-        files,
-        outcomes=outcomes,
-        reader=reader,
-        outbox=outbox,
-        journal=journal,
-        disk=disk,
-        conditional="conditional-upload" in capabilities,
-    )
-    uploader = Uploader(
-        sending,
-        files,
-        tree=tree,
-        changes=changes,
-        outbox=outbox,
-        journal=journal,
-        uploads_max=options.uploads_max,
-        jitter=random.random,
-        nursery=nursery,
-    )
-    contents = Contents(
-        tree,
-        reader=reader,
-        uploader=uploader,
-        outbox=outbox,
-        changes=changes,
-        journal=journal,
-        disk=disk,
+
+
+def _machine(nursery: trio.Nursery) -> Machine:
+    return Machine(
+        journal=to_threads(1),
+        disk=to_threads(DISK_THREADS_MAX),
         wall_ms=lambda: time.time_ns() // 1_000_000,
-        draft_bytes_max=options.draft_bytes_max,
-        read_only=options.read_only,
+        today=lambda: dt.datetime.now().astimezone().date().isoformat(),
+        jitter=random.random,
+        host=socket.gethostname(),
+        kernel=Kernel(nursery),
     )
-    namespace = Namespace(
-        tree,
-        files=files,
-        uploader=uploader,
-        changes=changes,
-        outbox=outbox,
-        journal=journal,
-        attributes=attributes,
-        read_only=options.read_only,
-    )
-    space = SpaceWatch(functools.partial(_quota, user))
-    keeps_times = "attributes" in capabilities
-    filesystem = FileSystem(tree, namespace, contents, attributes, space, files, keeps_times=keeps_times)
-    operations = Operations(
-        filesystem, metadata_deadline_s=options.metadata_deadline_s, data_deadline_s=options.data_deadline_s
-    )
-    return _Parts(operations, uploader, changes, space)
 
 
-def _recovered(outbox: Outbox) -> Changes:
-    """The changes that an earlier daemon accepted and did not bring to the server."""
-    changes = Changes()
-    for row in outbox.recover():
-        try:
-            changes.add(Change.recovered(row, outbox.open_draft(row)))
-        except OSError as error:
-            log.error("the draft of %s cannot be opened and stays where it is: %s", row.path, error.strerror)
-    if len(changes):
-        log.info("%d changes of an earlier mount wait to be sent", len(changes))
-    return changes
-
-
-async def _quota(user: User) -> tuple[int | None, int | None]:
-    account = await user.profile()
-    return account.capacity_bytes, account.consumed_bytes
-
-
-async def _serve(settings: MountSettings, parts: _Parts, nursery: trio.Nursery, on_ready: Callable[[], None]) -> None:
+async def _serve(settings: MountSettings, volume: Volume, nursery: trio.Nursery, on_ready: Callable[[], None]) -> None:
     """From the mount to the last upload, or to the second signal."""
+    operations = Operations(
+        volume.filesystem,
+        metadata_deadline_s=settings.options.metadata_deadline_s,
+        data_deadline_s=settings.options.data_deadline_s,
+    )
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        parts.uploader.resume()
-        nursery.start_soon(parts.uploader.run)
-        nursery.start_soon(parts.space.refresh)
-        nursery.start_soon(parts.space.run)
+        volume.uploader.resume()
+        nursery.start_soon(volume.uploader.run)
+        nursery.start_soon(volume.space.refresh)
+        nursery.start_soon(volume.space.run)
         async with mounted(
-            parts.operations,
+            operations,
             settings.mountpoint,
             source=f"cxfs:{settings.profile.name}",
             allow_other=settings.options.allow_other,
@@ -298,11 +210,11 @@ async def _serve(settings: MountSettings, parts: _Parts, nursery: trio.Nursery, 
             log.info("%s is mounted at %s", settings.profile.name, settings.mountpoint)
             on_ready()
             await _first(unmounted.wait, functools.partial(_next_signal, signals))
-        log.info("%s is unmounted, %d changes wait", settings.mountpoint, len(parts.changes))
-        await parts.operations.close_all()
-        drain = functools.partial(parts.uploader.drain, settings.options.drain_timeout_s)
+        log.info("%s is unmounted, %d changes wait", settings.mountpoint, len(volume.changes))
+        await operations.close_all()
+        drain = functools.partial(volume.uploader.drain, settings.options.drain_timeout_s)
         await _first(drain, functools.partial(_next_signal, signals))
-    for change in parts.changes:
+    for change in volume.changes:
         log.warning("not sent yet, the next mount goes on: %s", change.path)
 
 

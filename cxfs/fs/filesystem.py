@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from cxfs.core.entries import Entry, Path
     from cxfs.fs.handles import Contents, FileHandle, Opened
+    from cxfs.fs.journal import Journal
     from cxfs.fs.namespace import Namespace, Rename
     from cxfs.fs.node import Node
     from cxfs.fs.space import Space, SpaceWatch
@@ -59,6 +60,7 @@ class FileSystem:
         tree: Tree,
         namespace: Namespace,
         contents: Contents,
+        journal: Journal,
         attributes: AttributeRules,
         space: SpaceWatch,
         files: TimeKeeper,
@@ -68,6 +70,7 @@ class FileSystem:
         self._tree = tree
         self._namespace = namespace
         self._contents = contents
+        self._journal = journal
         self._attributes = attributes
         self._space = space
         self._files = files
@@ -172,7 +175,7 @@ class FileSystem:
         return node
 
     async def open(self, node: Node, *, writable: bool, truncate: bool) -> Opened:
-        """Opens an existing file: open(2)."""
+        """A handle on an existing file."""
         return await self._contents.open(node, writable=writable, truncate=truncate)
 
     async def read(self, handle: FileHandle, offset: int, size: int) -> bytes:
@@ -180,7 +183,7 @@ class FileSystem:
         return await self._contents.read(handle, ByteRange(offset, offset + size))
 
     async def write(self, handle: FileHandle, offset: int, content: bytes | memoryview) -> int:
-        """All of it; the number of bytes."""
+        """Takes all of it; the number of bytes."""
         return await self._contents.write(handle, offset, content)
 
     async def flush(self, handle: FileHandle) -> None:
@@ -188,7 +191,7 @@ class FileSystem:
         await self._contents.flush(handle)
 
     async def fsync(self, handle: FileHandle) -> None:
-        """What was written survives power loss: fsync(2)."""
+        """What was written so far survives power loss."""
         await self._contents.fsync(handle)
 
     async def close(self, handle: FileHandle) -> None:
@@ -212,7 +215,7 @@ class FileSystem:
         if change is not None:
             change.modified_ms = modified_ms
             if change.journalled >= 0:
-                await self._contents.record(change)
+                await self._journal.record(change)
             return
         if self._keeps_times and node.entry is not None and not node.gone:
             entry = await self._files.set_modified(node.entry.path, modified_ms)

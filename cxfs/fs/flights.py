@@ -46,7 +46,7 @@ class Flights(Generic[K, T]):
     async def _fly(self, key: K, flight: _Flight[T], ask: Callable[[], Awaitable[T]]) -> None:
         try:
             flight.answer = await ask()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to those who asked
             flight.error = error
         finally:
             del self._flights[key]

@@ -7,7 +7,6 @@ version; from then on every handle of the file sees the draft, and after the upl
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 from cxfs.core.errors import DiskFull, IsADirectory, ReadOnly, Stale
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cxfs.core.entries import Entry, TreePath, Uuid
+    from cxfs.fs.journal import Journal
     from cxfs.fs.node import Node
     from cxfs.fs.offload import Offload
     from cxfs.fs.reader import Reader, ReadStream
@@ -70,7 +70,7 @@ class Contents:
         uploader: Uploader,
         outbox: Outbox,
         changes: Changes,
-        journal: Offload,
+        journal: Journal,
         disk: Offload,
         wall_ms: Callable[[], int],
         draft_bytes_max: int,
@@ -131,13 +131,13 @@ class Contents:
         """What `close(2)` waits for: everything written so far is in the journal."""
         change = handle.node.change
         if change is not None and change.generation != change.journalled:
-            await self.record(change)
+            await self._journal.record(change)
 
     async def fsync(self, handle: FileHandle) -> None:
         """What was written so far survives power loss."""
         change = handle.node.change
         if change is not None and not handle.node.gone:
-            await self.record(change, durable=True)
+            await self._journal.record(change, durable=True)
 
     async def release(self, handle: FileHandle) -> None:
         """The handle is closed for good; with the last writer the change is ready to be sent."""
@@ -156,17 +156,9 @@ class Contents:
     async def settle(self, change: Change) -> None:
         """Journals the change and, when nobody writes any more, hands it to the uploader."""
         if change.generation != change.journalled:
-            await self.record(change)
+            await self._journal.record(change)
         if not change.writers and change in self._changes:
             self._uploader.closed(change)
-
-    async def record(self, change: Change, *, durable: bool = False) -> None:
-        """Puts what is known of the change into the journal."""
-        if change not in self._changes:
-            return  # taken back: deleted, or replaced by another file
-        row = change.row()
-        await self._journal(partial(self._outbox.record, row, change.draft, durable=durable))
-        change.journalled = max(change.journalled, row.generation)
 
     async def _last_close(self, node: Node) -> None:
         change, node.change = node.change, None

@@ -10,22 +10,20 @@ from __future__ import annotations
 import logging
 from contextlib import asynccontextmanager
 from enum import Enum, auto
-from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from cxfs.core.errors import AlreadyExists, Invalid, IsADirectory, NotADirectory, NotEmpty, NotFound, ReadOnly
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable
+    from collections.abc import AsyncIterator
 
     from cxfs.core.entries import Entry, Path, TreePath
     from cxfs.fs.attributes import AttributeRules
     from cxfs.fs.changes import Change, Changes
+    from cxfs.fs.journal import Journal
     from cxfs.fs.node import Node
-    from cxfs.fs.offload import Offload
     from cxfs.fs.tree import Tree
     from cxfs.fs.uploader import Uploader
-    from cxfs.local.outbox import Outbox
 
 log = logging.getLogger(__name__)
 
@@ -64,8 +62,7 @@ class Namespace:
         files: Files,
         uploader: Uploader,
         changes: Changes,
-        outbox: Outbox,
-        journal: Offload,
+        journal: Journal,
         attributes: AttributeRules,
         read_only: bool,
     ) -> None:
@@ -73,7 +70,6 @@ class Namespace:
         self._files = files
         self._uploader = uploader
         self._changes = changes
-        self._outbox = outbox
         self._journal = journal
         self._attributes = attributes
         self._read_only = read_only
@@ -226,7 +222,7 @@ class Namespace:
                 await self._move_object(node, folder, shown, path, replaced)
         finally:
             if change is not None and change in self._changes:
-                await self._record([change])
+                await self._journal.record(change)
                 if not change.writers:
                     self._uploader.closed(change)
 
@@ -271,7 +267,8 @@ class Namespace:
         async with self._doubting(parent, folder):
             entry = await self._files.move(self._entry_of(node).path, path, overwrite=False)
         self._moved(node, entry, parent, folder, shown)
-        await self._record(self._changes.folder_moved(before, path))
+        for change in self._changes.folder_moved(before, path):
+            await self._journal.record(change)
 
     def _moved(self, node: Node, entry: Entry, parent: Node, folder: Node, shown: str) -> None:
         self._tree.remove(entry.id, parent.uuid)
@@ -296,12 +293,6 @@ class Namespace:
         if node.entry is None:
             raise NotFound(f"{node.shown!r} is not on the server")
         return node.entry
-
-    async def _record(self, changes: Iterable[Change]) -> None:
-        for change in changes:
-            row = change.row()
-            await self._journal(partial(self._outbox.record, row, change.draft))
-            change.journalled = max(change.journalled, row.generation)
 
     @asynccontextmanager
     async def _doubting(self, *folders: Node) -> AsyncIterator[None]:

@@ -7,7 +7,6 @@ between sees the state before or after.
 from __future__ import annotations
 
 import logging
-from functools import partial
 from typing import TYPE_CHECKING
 
 from cxfs.core.entries import Entry, TreePath
@@ -20,11 +19,10 @@ if TYPE_CHECKING:
 
     from cxfs.fs.attributes import AttributeRules
     from cxfs.fs.changes import Change, Changes
+    from cxfs.fs.journal import Journal
     from cxfs.fs.kernel import KernelCache
     from cxfs.fs.node import Node
-    from cxfs.fs.offload import Offload
     from cxfs.fs.tree import Tree
-    from cxfs.local.outbox import Outbox
 
 log = logging.getLogger(__name__)
 
@@ -38,8 +36,7 @@ class Outcomes:
         *,
         changes: Changes,
         blocks: BlockStore,
-        outbox: Outbox,
-        journal: Offload,
+        journal: Journal,
         attributes: AttributeRules,
         kernel: KernelCache,
         host: str,
@@ -48,7 +45,6 @@ class Outcomes:
         self._tree = tree
         self._changes = changes
         self._blocks = blocks
-        self._outbox = outbox
         self._journal = journal
         self._attributes = attributes
         self._kernel = kernel
@@ -63,16 +59,14 @@ class Outcomes:
         self._tree.put(entry, change.parent)
         if change.state is not State.DONE:
             self._rebase(change, entry)
-            await self._record(change)
+            await self._journal.record(change)
             return
         self._changes.remove(change)
         self._blocks.adopt(BlockKey(entry.id, entry.version), change.draft.file, entry.size)
         if change.node is not None:
             self._settle_node(change.node, change, entry)
         change.draft.close()
-        inode = change.inode if change.inode != entry.id.number else None
-        await self._journal(partial(self._outbox.sent, change.id, generation, entry.id, inode))
-        await self._journal(self._outbox.erase, change.id)
+        await self._journal.sent(change, generation, entry)
 
     def _settle_node(self, node: Node, change: Change, entry: Entry) -> None:
         self._tree.identify(node, entry)
@@ -96,7 +90,7 @@ class Outcomes:
         """The server's current version is what an earlier attempt of ours handed over: go on from there."""
         self._tree.put(current, change.parent)
         self._rebase(change, current)
-        await self._record(change)
+        await self._journal.record(change)
 
     async def object_gone(self, change: Change) -> None:
         """The object was deleted on the server while it was changed here: the change wins and makes a new one."""
@@ -105,7 +99,7 @@ class Outcomes:
         if change.node is not None:
             self._tree.forget_identity(change.node)
         self._changes.becomes(change, None)
-        await self._record(change)
+        await self._journal.record(change)
 
     async def conflicted(self, change: Change, current: Entry) -> None:
         """Both sides changed: the server's keeps the name, ours goes beside it under a name of its own."""
@@ -126,7 +120,7 @@ class Outcomes:
             else:
                 self._part(node, node.parent, change, current)
         self._tree.put(current, change.parent)
-        await self._record(change)
+        await self._journal.record(change)
 
     def _part(self, node: Node, parent: Node, change: Change, current: Entry) -> None:
         """The node stays with the server's object; ours gets one of its own, which the writing handles follow."""
@@ -145,10 +139,4 @@ class Outcomes:
         """Refused for good: kept, readable, and not sent again by itself."""
         log.error("%s is not accepted by the server and is kept here: %s", change.path, reason)
         change.parked = reason
-        await self._record(change)
-
-    async def _record(self, change: Change) -> None:
-        if change in self._changes:
-            row = change.row()
-            await self._journal(partial(self._outbox.record, row, change.draft))
-            change.journalled = max(change.journalled, row.generation)
+        await self._journal.record(change)

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from cxfs.fs.changes import Change
+    from cxfs.fs.journal import Journal
     from cxfs.fs.offload import Offload
     from cxfs.fs.outcomes import Outcomes
     from cxfs.fs.reader import Reader
-    from cxfs.local.outbox import Outbox
 
 log = logging.getLogger(__name__)
 
@@ -104,8 +104,7 @@ class Sending:
         *,
         outcomes: Outcomes,
         reader: Reader,
-        outbox: Outbox,
-        journal: Offload,
+        journal: Journal,
         disk: Offload,
         conditional: bool,
     ) -> None:
@@ -113,13 +112,12 @@ class Sending:
         self._lookup = lookup
         self._outcomes = outcomes
         self._reader = reader
-        self._outbox = outbox
         self._journal = journal
         self._disk = disk
         self._conditional = conditional
 
     async def attempt(self, change: Change) -> tuple[Verdict, CxfsError | None]:
-        """Sends a WAITING change once; the error tells why it is not settled. Raises nothing that a server can cause."""
+        """Sends a WAITING change once; the error tells why it is not settled. Raises nothing that a server causes."""
         change.on(Event.STARTED)
         change.attempt_ended = trio.Event()
         try:
@@ -155,7 +153,7 @@ class Sending:
                 raise VersionConflict(f"{change.path} has changed on the server")
 
         async def sealed(sha1: bytes) -> None:
-            await self._journal(self._outbox.sealed, change.id, sha1)
+            await self._journal.sealed(change, sha1)
             content.check()
             change.sealed_sha1 = sha1
             change.on(Event.HANDED_OVER)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 import trio
 
@@ -35,10 +35,24 @@ class Space:
         return max(0, self.total_bytes - self.used_bytes)
 
 
-class SpaceWatch:
-    """The last known quota; `ask` fetches it (total, used), either None where the server does not tell."""
+class Quota(Protocol):
+    """What the account says of its quota, in bytes; None where the server does not tell."""
 
-    def __init__(self, ask: Callable[[], Awaitable[tuple[int | None, int | None]]]) -> None:
+    @property
+    def capacity_bytes(self) -> int | None:
+        """All of it."""
+        ...
+
+    @property
+    def consumed_bytes(self) -> int | None:
+        """What is used of it."""
+        ...
+
+
+class SpaceWatch:
+    """The last known quota; `ask` fetches it."""
+
+    def __init__(self, ask: Callable[[], Awaitable[Quota]]) -> None:
         self._ask = ask
         self._space = Space(UNKNOWN_BYTES, 0)
 
@@ -50,11 +64,11 @@ class SpaceWatch:
     async def refresh(self) -> None:
         """Asks once. A failure leaves what was known."""
         try:
-            total, used = await self._ask()
+            quota = await self._ask()
         except CxfsError as error:
             log.debug("the quota could not be read: %s", error)
             return
-        self._space = Space(total or UNKNOWN_BYTES, used or 0)
+        self._space = Space(quota.capacity_bytes or UNKNOWN_BYTES, quota.consumed_bytes or 0)
 
     async def run(self) -> None:
         """Keeps it fresh, until cancelled."""

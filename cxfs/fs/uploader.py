@@ -25,10 +25,9 @@ if TYPE_CHECKING:
 
     from cxfs.core.entries import Entry, Path, Uuid
     from cxfs.fs.changes import Change, Changes
+    from cxfs.fs.journal import Journal
     from cxfs.fs.node import Node
-    from cxfs.fs.offload import Offload
     from cxfs.fs.tree import Tree
-    from cxfs.local.outbox import Outbox
 
 log = logging.getLogger(__name__)
 
@@ -70,8 +69,7 @@ class Uploader:
         *,
         tree: Tree,
         changes: Changes,
-        outbox: Outbox,
-        journal: Offload,
+        journal: Journal,
         uploads_max: int,
         settle_s: float = SETTLE_S,
         jitter: Callable[[], float],
@@ -81,7 +79,6 @@ class Uploader:
         self._deleter = deleter
         self._tree = tree
         self._changes = changes
-        self._outbox = outbox
         self._journal = journal
         self._slots = trio.Semaphore(uploads_max)
         self._settle_s = settle_s
@@ -118,7 +115,7 @@ class Uploader:
         await self.recall(change)
         if change in self._changes:
             self._changes.remove(change)
-            await self._journal(self._outbox.discard, change.id)
+            await self._journal.discard(change)
 
     def delete_later(self, entry: Entry, folder: Node | None) -> None:
         """Deletes an object whose name is gone here already, as soon as the server takes it."""

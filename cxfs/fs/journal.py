@@ -1,0 +1,42 @@
+"""The journal as the file system uses it: one call after the other, off the loop. Rows are the outbox's matter."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cxfs.core.entries import Entry
+    from cxfs.fs.changes import Change, Changes
+    from cxfs.fs.offload import Offload
+    from cxfs.local.outbox import Outbox
+
+
+class Journal:
+    """Writes down what was accepted. `offload` must keep the order of its calls."""
+
+    def __init__(self, outbox: Outbox, changes: Changes, offload: Offload) -> None:
+        self._outbox = outbox
+        self._changes = changes
+        self._offload = offload
+
+    async def record(self, change: Change, *, durable: bool = False) -> None:
+        """Accepts the change as it is at this moment; one that was taken back (deleted, replaced) is left alone."""
+        if change in self._changes:
+            row = change.row()
+            await self._offload(partial(self._outbox.record, row, change.draft, durable=durable))
+            change.journalled = max(change.journalled, row.generation)
+
+    async def sealed(self, change: Change, sha1: bytes) -> None:
+        """Content of this digest is about to be handed over whole; the answer may get lost."""
+        await self._offload(self._outbox.sealed, change.id, sha1)
+
+    async def sent(self, change: Change, generation: int, entry: Entry) -> None:
+        """The server has this generation, and nothing newer was written: the change is over."""
+        inode = change.inode if change.inode != entry.id.number else None
+        await self._offload(self._outbox.sent, change.id, generation, entry.id, inode)
+        await self._offload(self._outbox.erase, change.id)
+
+    async def discard(self, change: Change) -> None:
+        """The user took the change back."""
+        await self._offload(self._outbox.discard, change.id)

@@ -1,0 +1,244 @@
+"""One account's tree, assembled: every part of the file system, each handed what it needs. Decides nothing.
+
+The daemon and the tests build it alike; what differs (threads, clocks, the kernel) comes in by `Machine`.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cxfs.fs.attributes import AttributeRules
+from cxfs.fs.changes import Change, Changes
+from cxfs.fs.filesystem import FileSystem
+from cxfs.fs.handles import Contents
+from cxfs.fs.journal import Journal
+from cxfs.fs.namespace import Namespace
+from cxfs.fs.outcomes import Outcomes
+from cxfs.fs.reader import Reader
+from cxfs.fs.sending import Sending
+from cxfs.fs.space import SpaceWatch
+from cxfs.fs.tree import Tree
+from cxfs.fs.uploader import SETTLE_S, Uploader
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import trio
+
+    from cxfs.core.entries import Entry, TreePath
+    from cxfs.fs.kernel import KernelCache
+    from cxfs.fs.offload import Offload
+    from cxfs.local.blocks import BlockStore
+    from cxfs.local.metadata import MetadataCache
+    from cxfs.local.outbox import Outbox
+    from cxfs.remote.files import Files
+    from cxfs.remote.transport import Transport
+    from cxfs.remote.user import User
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """The server's side: its three APIs, and what it offers beyond the core."""
+
+    files: Files
+    transport: Transport
+    user: User
+    capabilities: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What this machine remembers of the account."""
+
+    metadata: MetadataCache
+    blocks: BlockStore
+    outbox: Outbox
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """The machine it runs on: threads for the journal (one at a time) and for drafts, clocks, chance, the kernel."""
+
+    journal: Offload
+    disk: Offload
+    wall_ms: Callable[[], int]
+    today: Callable[[], str]
+    jitter: Callable[[], float]
+    host: str
+    kernel: KernelCache
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeOptions:
+    """Sizes in bytes, times in seconds."""
+
+    uid: int
+    gid: int
+    umask: int = 0o022
+    read_only: bool = False
+    draft_bytes_max: int = 100 << 30
+    uploads_max: int = 8
+    settle_s: float = SETTLE_S
+    stall_s: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """The assembled parts that somebody outside drives or asks."""
+
+    filesystem: FileSystem
+    uploader: Uploader
+    reader: Reader
+    space: SpaceWatch
+    changes: Changes
+
+
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """What both the writing and the naming side are built upon."""
+
+    changes: Changes
+    journal: Journal
+    attributes: AttributeRules
+    tree: Tree
+    reader: Reader
+
+
+def assemble(
+    root: Entry,
+    root_path: TreePath,
+    *,
+    service: Service,
+    memory: Memory,
+    machine: Machine,
+    options: VolumeOptions,
+    nursery: trio.Nursery,
+) -> Volume:
+    """The file system over the folder `root`. Changes of an earlier run are in it, and not yet planned."""
+    changes = recovered(memory.outbox)
+    shared = _Shared(
+        changes=changes,
+        journal=Journal(memory.outbox, changes, machine.journal),
+        attributes=AttributeRules(uid=options.uid, gid=options.gid, umask=options.umask),
+        tree=Tree(
+            root,
+            root_path,
+            files=service.files,
+            metadata=memory.metadata,
+            changes=changes,
+            inode_of=memory.outbox.inode_of,
+            nursery=nursery,
+        ),
+        reader=Reader(
+            service.transport,
+            memory.blocks,
+            nursery=nursery,
+            pin_versions="versions" in service.capabilities,
+            stall_s=options.stall_s,
+            jitter=machine.jitter,
+        ),
+    )
+    uploader = _uploader(shared, service, memory, machine, options, nursery)
+    space = SpaceWatch(service.user.profile)
+    filesystem = _filesystem(shared, service, memory, machine, options, uploader, space)
+    return Volume(filesystem, uploader, shared.reader, space, changes)
+
+
+def _uploader(
+    shared: _Shared,
+    service: Service,
+    memory: Memory,
+    machine: Machine,
+    options: VolumeOptions,
+    nursery: trio.Nursery,
+) -> Uploader:
+    outcomes = Outcomes(
+        shared.tree,
+        changes=shared.changes,
+        blocks=memory.blocks,
+        journal=shared.journal,
+        attributes=shared.attributes,
+        kernel=machine.kernel,
+        host=machine.host,
+        today=machine.today,
+    )
+    sending = Sending(
+        service.transport,
+        service.files,
+        outcomes=outcomes,
+        reader=shared.reader,
+        journal=shared.journal,
+        disk=machine.disk,
+        conditional="conditional-upload" in service.capabilities,
+    )
+    return Uploader(
+        sending,
+        service.files,
+        tree=shared.tree,
+        changes=shared.changes,
+        journal=shared.journal,
+        uploads_max=options.uploads_max,
+        settle_s=options.settle_s,
+        jitter=machine.jitter,
+        nursery=nursery,
+    )
+
+
+def _filesystem(
+    shared: _Shared,
+    service: Service,
+    memory: Memory,
+    machine: Machine,
+    options: VolumeOptions,
+    uploader: Uploader,
+    space: SpaceWatch,
+) -> FileSystem:
+    contents = Contents(
+        shared.tree,
+        reader=shared.reader,
+        uploader=uploader,
+        outbox=memory.outbox,
+        changes=shared.changes,
+        journal=shared.journal,
+        disk=machine.disk,
+        wall_ms=machine.wall_ms,
+        draft_bytes_max=options.draft_bytes_max,
+        read_only=options.read_only,
+    )
+    namespace = Namespace(
+        shared.tree,
+        files=service.files,
+        uploader=uploader,
+        changes=shared.changes,
+        journal=shared.journal,
+        attributes=shared.attributes,
+        read_only=options.read_only,
+    )
+    keeps_times = "attributes" in service.capabilities
+    return FileSystem(
+        shared.tree,
+        namespace,
+        contents,
+        shared.journal,
+        shared.attributes,
+        space,
+        service.files,
+        keeps_times=keeps_times,
+    )
+
+
+def recovered(outbox: Outbox) -> Changes:
+    """The changes that an earlier run accepted and did not bring to the server."""
+    changes = Changes()
+    for row in outbox.recover():
+        try:
+            changes.add(Change.recovered(row, outbox.open_draft(row)))
+        except OSError as error:
+            log.error("the draft of %s cannot be opened and stays where it is: %s", row.path, error.strerror)
+    if len(changes):
+        log.info("%d changes of an earlier mount wait to be sent", len(changes))
+    return changes
