@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from cxfs.core.entries import Entry, TreePath, Uuid
-from cxfs.core.errors import AlreadyExists, BadReply, NotFound, TooLarge
+from cxfs.core.errors import AlreadyExists, BadReply, NotADirectory, NotFound, TooLarge
 from cxfs.remote import endpoints, replies
 from cxfs.remote.endpoints import at
 from cxfs.remote.session import Attempts, Call
@@ -44,16 +44,20 @@ class FolderListing:
 class Files:
     """The File API over a session. Every method may raise what `session` raises, and NotFound."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, *, entries_max: int = ENTRIES_MAX) -> None:
         self._session = session
+        self._entries_max = entries_max
 
     async def listing(self, path: Path) -> FolderListing:
         """All pages of a folder. Raises NotADirectory for a file, BadReply when the pages lead nowhere."""
-        listing, is_steady = await self._all_pages(path)
-        for _ in range(LISTINGS_MAX - 1):
-            if is_steady:
-                break
+        try:
             listing, is_steady = await self._all_pages(path)
+            for _ in range(LISTINGS_MAX - 1):
+                if is_steady:
+                    break
+                listing, is_steady = await self._all_pages(path)
+        except AlreadyExists:  # what 409 is without a type: for a listing it can only mean this
+            raise NotADirectory(f"{path} is a file") from None
         return listing
 
     async def _all_pages(self, path: Path) -> tuple[FolderListing, bool]:
@@ -66,12 +70,12 @@ class Files:
             known = len(by_id)
             by_id.update((each.id, each) for each in page.entries)
             offset += len(page.entries)
-            if _is_last(page, offset=offset, news=len(by_id) - known):
-                return FolderListing(page.folder, tuple(by_id.values())), is_steady
-            if len(by_id) > ENTRIES_MAX:
-                raise TooLarge(f"a folder of more than {ENTRIES_MAX} entries")
-            page = await self._page(path, offset)
             is_steady &= (page.total, page.folder.version) == (first.total, first.folder.version)
+            if _is_last(page, offset=offset, news=len(by_id) - known, is_steady=is_steady):
+                return FolderListing(page.folder, tuple(by_id.values())), is_steady
+            if len(by_id) > self._entries_max:
+                raise TooLarge(f"a folder of more than {self._entries_max} entries")
+            page = await self._page(path, offset)
 
     async def _page(self, path: Path, offset: int) -> ListingPage:
         query = {endpoints.OFFSET: str(offset), endpoints.LIMIT: str(PAGE_ENTRIES), **endpoints.IN_ORDER}
@@ -163,16 +167,16 @@ def _target(to: TreePath, *, overwrite: bool) -> Mapping[str, str]:
     return {endpoints.TO: str(to), endpoints.OVERWRITE: "true" if overwrite else "false"}
 
 
-def _is_last(page: ListingPage, *, offset: int, news: int) -> bool:
+def _is_last(page: ListingPage, *, offset: int, news: int, is_steady: bool) -> bool:
     """Whether `page`, which ends at `offset` and brought `news` entries, ends the listing.
 
-    Without a total the first page without news does. With one, a page without news (empty, or the same again from a
-    server that ignores the offset) is a server that will never get there.
+    Without a total the first page without news does. With one, a page without news is a server that will never get
+    there (it may ignore the offset and give the same again), unless the folder is changing meanwhile.
     """
     if page.total is None:
         return not news
-    if offset >= page.total:
+    if offset >= page.total and (news or not page.entries or not is_steady):
         return True
     if not news:
-        raise BadReply(f"the listing stops at {offset} of {page.total} entries")
+        raise BadReply(f"the listing stops at {offset - len(page.entries)} of {page.total} entries")
     return False

@@ -189,7 +189,7 @@ class Session:
         async with self._download.exchange("GET", url, headers=headers) as incoming:
             if incoming.status not in {200, 206}:
                 raise failure_of(incoming.status, incoming.headers, await incoming.beginning(ERROR_BYTES_MAX))
-            if incoming.headers.get("content-encoding", "identity").lower() != "identity":
+            if incoming.coding != "identity":
                 raise BadReply("the content came in a coding that was not asked for")
             yield incoming
 
@@ -257,7 +257,7 @@ async def open_session(
         return httpx.AsyncClient(
             verify=True if context is None else context,
             trust_env=not urls.on_this_machine,  # a proxy cannot reach our loopback
-            headers={"User-Agent": user_agent},
+            headers={"User-Agent": user_agent, "Accept-Encoding": "gzip"},
             follow_redirects=False,
             limits=httpx.Limits(
                 max_connections=requests_max, max_keepalive_connections=requests_max, keepalive_expiry=KEEP_ALIVE_S

@@ -48,7 +48,7 @@ class Download:
         return self
 
     async def __anext__(self) -> bytes:
-        piece = await self._incoming.piece(raw=True)
+        piece = await self._incoming.piece()
         self._left -= len(piece)
         if self._left < 0:
             raise BadReply(f"the content of {self.range.length} bytes did not end there")

@@ -151,9 +151,10 @@ async def test_without_a_total_the_pages_end_where_nothing_new_comes(files: File
     assert len(cx.heard) == 2
 
 
-async def test_the_listing_of_a_file_is_an_error(files: Files, cx: FakeCx) -> None:
-    """The server says so."""
-    cx.answers(refusal(409, "NotADirectory"))
+@pytest.mark.parametrize("kind", ["NotADirectory", ""])
+async def test_the_listing_of_a_file_is_an_error(files: Files, cx: FakeCx, kind: str) -> None:
+    """The server says so, if only by its status."""
+    cx.answers(refusal(409, kind))
 
     with pytest.raises(NotADirectory):
         await files.listing(A)
