@@ -31,13 +31,17 @@ class ServerProcess:
     """`with ServerProcess(directory) as server:` serves the directory until the block ends.
 
     Accounts are made directly in the directory, before or while it runs. `kill` is a crash; `start` may follow.
+    `program` is another Python program for the process; it gets the same arguments and prints a line when it is ready.
     """
 
-    def __init__(self, directory: Path, *, insecure: bool = False, port: int | None = None) -> None:
+    def __init__(
+        self, directory: Path, *, insecure: bool = False, port: int | None = None, program: str = _PROGRAM
+    ) -> None:
         self.directory = directory
         self.insecure = insecure
         self.port = free_port() if port is None else port
         self.url = f"{'http' if insecure else 'https'}://127.0.0.1:{self.port}"
+        self._program = program
         self._process: subprocess.Popen[str] | None = None
 
     def __enter__(self) -> Self:
@@ -76,7 +80,7 @@ class ServerProcess:
         """Returns when connections are accepted; fails with the process's last words when it ends before that."""
         assert self._process is None
         self._process = subprocess.Popen(
-            [sys.executable, "-c", _PROGRAM, str(self.directory), "127.0.0.1", str(self.port), str(self.insecure)],
+            [sys.executable, "-c", self._program, str(self.directory), "127.0.0.1", str(self.port), str(self.insecure)],
             stdout=subprocess.PIPE,
             text=True,
             start_new_session=True,

@@ -1,0 +1,367 @@
+"""Real mounts for tests: an account on a real server, `cxfs mount` over it, and programs that work there in time.
+
+A test never hangs on a mount that does: a program that takes too long ends with the daemon, whose end the kernel tells
+to every waiting call; and a mount that outlives its time is ended in the same way.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import signal
+import ssl
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self, TypeVar
+from urllib.parse import quote
+
+import httpx
+
+from cxfs import mounts
+from cxfs.fuse.mounting import mounted_at
+from cxfs.server import administration
+from tests.server_process import ServerProcess
+
+PROGRAM_TIMEOUT_S: Final = 60.0
+MOUNT_LIFE_S_MAX: Final = 240.0
+"""Far above what the tests of one mount take together; what still waits then fails."""
+POLL_S: Final = 0.02
+PROFILE: Final = "test"
+
+T = TypeVar("T")
+
+_COUNTING_PROGRAM: Final = """
+import os
+import sys
+from pathlib import Path
+from cxfs.server import serving
+
+directory, host, port, insecure = sys.argv[1:]
+count = os.open(Path(directory, "requests"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+make_app = serving.make_app
+
+class Counting:
+    def __init__(self, app):
+        self.app = app
+
+    async def __call__(self, scope, receive, send):
+        if scope["type"] == "http":
+            os.write(count, f"{scope['method']} {scope['path']}\\n".encode().replace(b"\\0", b""))
+        await self.app(scope, receive, send)
+
+def make_counting_app(store):
+    app = make_app(store)
+    app.add_middleware(Counting)
+    return app
+
+serving.make_app = make_counting_app
+say = lambda url: print(url, flush=True)
+serving.serve(Path(directory), host=host, port=int(port), insecure=insecure == "True", on_ready=say)
+"""
+
+
+class CountingServer(ServerProcess):
+    """A real server process over TLS that notes every request it gets."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory, program=_COUNTING_PROGRAM)
+
+    def requests(self) -> list[str]:
+        """`METHOD ADDRESS` of all so far, without parameters."""
+        return (self.directory / "requests").read_text(encoding="utf-8", errors="replace").splitlines()
+
+    def import_tree(self, folder: Path, account: Account, to: str = "/") -> None:
+        """A tree of this machine into the account, without a request."""
+        with administration.open_store(self.directory) as store:
+            administration.import_tree(store, account.name, folder, to, progress=lambda _files, _bytes: None)
+
+
+class Account:
+    """An account as somebody else with its token sees it: plain HTTP, nothing of the client. Paths are readable."""
+
+    def __init__(self, url: str, token: str, *, ca_file: Path | None = None, name: str = "") -> None:
+        self.name = name
+        self.url = url
+        self.token = token
+        self.ca_file = ca_file
+        trust: ssl.SSLContext | bool = ssl.create_default_context(cafile=ca_file) if ca_file else False
+        self._client = httpx.Client(base_url=url, verify=trust, params={"access_token": token}, timeout=30)
+
+    def close(self) -> None:
+        """Ends its connections."""
+        self._client.close()
+
+    def describe(self, path: str) -> dict[str, Any]:
+        """The File object."""
+        return self._ask("GET", f"/1/files/info/{_address(path)}")
+
+    def entries(self, folder: str = "/") -> list[dict[str, Any]]:
+        """The File objects in a folder, page by page."""
+        found: list[dict[str, Any]] = []
+        while True:
+            page = self._ask("GET", f"/1/files/list/{_address(folder)}?offset={len(found)}")
+            found += page["entries"]
+            if len(found) >= page["total"]:
+                return found
+
+    def names(self, folder: str = "/") -> set[str]:
+        """Of what is in a folder."""
+        return {entry["name"] for entry in self.entries(folder)}
+
+    def content(self, path: str) -> bytes:
+        """Of a file."""
+        answer = self._client.get(f"/1/data/{_address(path)}")
+        assert answer.status_code == 200, answer.text
+        return answer.content
+
+    def tree(self, folder: str = "/") -> dict[str, str]:
+        """Every path below a folder with the checksum of its content; `folder` for a folder."""
+        found = {}
+        for entry in self.entries(folder):
+            path = f"{folder.rstrip('/')}/{entry['name']}"
+            if entry["isDir"]:
+                found[entry["name"]] = "folder"
+                found |= {f"{entry['name']}/{below}": what for below, what in self.tree(path).items()}
+            else:
+                found[entry["name"]] = checksum(self.content(path))
+        return found
+
+    def put(self, path: str, content: bytes) -> dict[str, Any]:
+        """A new file, or a new version of one."""
+        return self._ask("POST", f"/1/data/{_address(path)}", files={"file": content})
+
+    def make_folder(self, path: str) -> None:
+        """A new folder."""
+        self._ask("POST", f"/1/files/mkdir/{_address(path)}")
+
+    def delete(self, path: str) -> None:
+        """A file, or a folder with all that is in it."""
+        self._ask("POST", f"/1/files/delete/{_address(path)}")
+
+    def move(self, path: str, to: str) -> None:
+        """Renames."""
+        self._ask("POST", f"/1/files/move/{_address(path)}", data={"to": f"self:{to}"})
+
+    def _ask(self, method: str, address: str, **rest: Any) -> dict[str, Any]:
+        # httpx encodes what it is given as one string; the parameters of an address would replace its query.
+        mark = "&" if "?" in address else "?"
+        answer = self._client.request(method, f"{address}{mark}access_token={self.token}", params=None, **rest)
+        assert answer.status_code == 200, answer.text
+        found = answer.json()
+        assert isinstance(found, dict)
+        return found
+
+
+class Mount:
+    """`cxfs mount` of an account at `path`, in a home of its own; programs run in it by `run`. Always `end` it."""
+
+    def __init__(self, account: Account, home: Path, *options: str, prefix: Sequence[str] = ()) -> None:
+        self.account = account
+        self.home = home
+        self.path = home / "mnt"
+        self.state_folder = home / "state" / "cxfs" / PROFILE
+        self.log_file = self.state_folder / "cxfs.log"
+        self._options = options
+        self._prefix = tuple(prefix)
+        self._guard: threading.Timer | None = None
+        self.path.mkdir(parents=True)
+        _write_profile(home, account)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.end()
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Of every program that is run: nothing of the person's own."""
+        return {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.home),
+            "LC_ALL": "C.UTF-8",
+            "TZ": "UTC",
+            "CXFS_CONFIG": str(self.home / "config.toml"),
+            "XDG_CACHE_HOME": str(self.home / "cache"),
+            "XDG_STATE_HOME": str(self.home / "state"),
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
+
+    @property
+    def is_mounted(self) -> bool:
+        """Whether the kernel has a mount there, living or dead."""
+        return mounted_at(self.path) is not None
+
+    @property
+    def daemon_pid(self) -> int:
+        """Of the process that serves the mount."""
+        record = mounts.read_record(self.state_folder)
+        assert record is not None
+        return record.pid
+
+    @property
+    def is_served(self) -> bool:
+        """Whether a daemon runs."""
+        return mounts.is_held(self.state_folder)
+
+    def address(self, path: Path) -> str:
+        """The path in the account of a path in the mount."""
+        return f"/{path.relative_to(self.path).as_posix()}"
+
+    def start(self, *options: str) -> None:
+        """Mounts it, with further options; returns when it answers."""
+        done = self.cxfs("mount", *self._options, *options, str(self.path))
+        assert done.returncode == 0, f"cxfs mount: {done.stderr}\n{self.log()}"
+        self._guard = threading.Timer(MOUNT_LIFE_S_MAX, self.kill)
+        self._guard.daemon = True
+        self._guard.start()
+
+    def unmount(self) -> None:
+        """`cxfs umount`, which must succeed: what was written is on the server then."""
+        done = self.cxfs("umount", str(self.path))
+        assert done.returncode == 0, f"cxfs umount: {done.stderr}\n{self.log()}"
+
+    def remount(self) -> None:
+        """Another daemon, which knows only what the server and the state folder tell."""
+        self.unmount()
+        self.start()
+
+    def cxfs(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """A command of cxfs, whatever its status."""
+        return self._completed([*self._prefix, sys.executable, "-m", "cxfs", *arguments], self.home, None)
+
+    def run(self, *command: str | Path, cwd: Path | None = None, text: str | None = None) -> str:
+        """What a program says on its standard output; it must end in time and succeed."""
+        done = self._completed([*self._prefix, *map(os.fspath, command)], cwd or self.home, text)
+        assert done.returncode == 0, f"{command[0]} ended with {done.returncode}: {done.stderr}\n{self.log()}"
+        return done.stdout
+
+    def attempt(self, *command: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+        """A program that may fail, but in time."""
+        return self._completed([*self._prefix, *map(os.fspath, command)], cwd or self.home, None)
+
+    def python(self, program: str, *arguments: str | Path) -> str:
+        """What a Python program prints: for calls that would take the test's own process along if they hung."""
+        return self.run(sys.executable, "-c", program, *arguments)
+
+    def spawn(self, program: str, *arguments: str | Path) -> subprocess.Popen[str]:
+        """A Python program that runs beside the test, its input and output piped. `with` waits for its end."""
+        return subprocess.Popen(
+            [*self._prefix, sys.executable, "-c", program, *map(os.fspath, arguments)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=self.environment,
+        )
+
+    def kill(self) -> None:
+        """Ends the daemon as a power cut would. Does nothing when none runs."""
+        if self.is_served:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.daemon_pid, signal.SIGKILL)
+
+    def end(self) -> None:
+        """Nothing is left of it, in whatever state it is: no daemon, no mount."""
+        if self._guard is not None:
+            self._guard.cancel()
+        self.kill()
+        while self.is_mounted:
+            subprocess.run(["umount", "--lazy", str(self.path)], check=True, timeout=30)
+        wait_until(lambda: not self.is_served)
+
+    def log(self) -> str:
+        """What the daemon has said, for the message of a failure."""
+        if not self.log_file.exists():
+            return "(no log)"
+        return "\n".join(self.log_file.read_text(encoding="utf-8", errors="replace").splitlines()[-40:])
+
+    def _completed(self, command: list[str], cwd: Path, text: str | None) -> subprocess.CompletedProcess[str]:
+        with subprocess.Popen(
+            command,
+            cwd=cwd,
+            env=self.environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="surrogateescape",
+        ) as process:
+            try:
+                out, err = process.communicate(text or "", timeout=PROGRAM_TIMEOUT_S)
+            except subprocess.TimeoutExpired:
+                said = self.log()
+                self.kill()  # first: a program that waits for the mount cannot be ended before
+                process.kill()
+                raise AssertionError(f"{command} did not end within {PROGRAM_TIMEOUT_S:g} s\n{said}") from None
+        return subprocess.CompletedProcess(command, process.returncode, out, err)
+
+
+@contextlib.contextmanager
+def account_of(server: ServerProcess, name: str, *, quota_bytes: int = 100 << 30) -> Iterator[Account]:
+    """A new account, seen from outside."""
+    token = server.add_user(name, quota_bytes=quota_bytes)
+    account = Account(server.url, token, ca_file=server.ca_file, name=name)
+    try:
+        yield account
+    finally:
+        account.close()
+
+
+def eventually(ask: Callable[[], T], expected: T, *, deadline_s: float = 20.0) -> T:
+    """What `ask` gives: as soon as that is what was expected, or whatever it is at the deadline."""
+    deadline = time.monotonic() + deadline_s
+    while (found := ask()) != expected and time.monotonic() < deadline:
+        time.sleep(POLL_S)
+    return found
+
+
+def wait_until(condition: Callable[[], bool], *, deadline_s: float = 20.0) -> None:
+    """Returns as soon as it holds, and fails when it does not within the deadline."""
+    deadline = time.monotonic() + deadline_s
+    while not condition():
+        assert time.monotonic() < deadline, f"not so within {deadline_s:g} s"
+        time.sleep(POLL_S)
+
+
+def checksum(content: bytes) -> str:
+    """To compare by, in a message that stays short."""
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
+def tree_of(folder: Path) -> dict[str, str]:
+    """Every path below a folder of this machine with the checksum of its content; `folder` for a folder."""
+    return {
+        path.relative_to(folder).as_posix(): "folder" if path.is_dir() else checksum(path.read_bytes())
+        for path in folder.rglob("*")
+    }
+
+
+def write_tree(folder: Path, files: Mapping[str, bytes]) -> dict[str, str]:
+    """Makes files with the folders above them; the tree that they are."""
+    for path, content in files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(content)
+    return tree_of(folder)
+
+
+def _address(path: str) -> str:
+    return f"self:{quote(path, safe='')}"
+
+
+def _write_profile(home: Path, account: Account) -> None:
+    token_file = home / "token"
+    token_file.touch(mode=0o600)
+    token_file.write_text(account.token, encoding="ascii")
+    secure = f'ca_file = "{account.ca_file}"' if account.ca_file else "allow_http = true"
+    home.joinpath("config.toml").write_text(
+        f'[profiles.{PROFILE}]\napi_url = "{account.url}"\n{secure}\ntoken_file = "{token_file}"\n', encoding="utf-8"
+    )
