@@ -11,7 +11,8 @@ import random
 from collections.abc import Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import urlencode
 
 import httpx
@@ -231,6 +232,14 @@ class Session:
                 await lane.aclose()
 
 
+def _client(options: dict[str, Any], requests_max: int) -> httpx.AsyncClient:
+    """With a pool as large as its lane."""
+    limits = httpx.Limits(
+        max_connections=requests_max, max_keepalive_connections=requests_max, keepalive_expiry=KEEP_ALIVE_S
+    )
+    return httpx.AsyncClient(limits=limits, **options)
+
+
 @asynccontextmanager
 async def open_session(
     urls: ServiceUrls,
@@ -251,21 +260,13 @@ async def open_session(
     """
     silence_http_libraries()
     limits = limits or SessionLimits()
-    context = None if transport is not None else trust(ca_file)
-
-    def make_client(requests_max: int) -> httpx.AsyncClient:
-        return httpx.AsyncClient(
-            verify=True if context is None else context,
-            trust_env=not urls.on_this_machine,  # a proxy cannot reach our loopback
-            headers={"User-Agent": user_agent, "Accept-Encoding": "gzip"},
-            follow_redirects=False,
-            limits=httpx.Limits(
-                max_connections=requests_max, max_keepalive_connections=requests_max, keepalive_expiry=KEEP_ALIVE_S
-            ),
-            timeout=httpx.Timeout(limits.no_progress_s, connect=limits.connect_s, pool=limits.connect_s),
-            transport=transport,
-        )
-
+    options: dict[str, Any] = {
+        "headers": {"User-Agent": user_agent, "Accept-Encoding": "gzip"},
+        "follow_redirects": False,
+        "timeout": httpx.Timeout(limits.no_progress_s, connect=limits.connect_s, pool=limits.connect_s),
+        "trust_env": not urls.on_this_machine,  # a proxy cannot reach our loopback
+        **({"verify": trust(ca_file)} if transport is None else {"transport": transport}),
+    }
     session = Session(
         urls,
         tokens,
@@ -273,7 +274,7 @@ async def open_session(
         limits=limits,
         retry=retry or RetryPolicy(),
         jitter=jitter,
-        make_client=make_client,
+        make_client=partial(_client, options),
     )
     try:
         yield session

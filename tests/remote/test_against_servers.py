@@ -1,6 +1,6 @@
 """The client against two servers that share no code with it: ours, and one of the documented core alone.
 
-In this process and without sockets. What both can do is asked of both; what only ours offers, of ours.
+In this process and without sockets. Only what both can do is asked here.
 """
 
 from __future__ import annotations
@@ -11,114 +11,22 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from cxfs.core.entries import SELF, EntryName, Owner, TreePath
-from cxfs.core.errors import (
-    AlreadyExists,
-    BadName,
-    CxfsError,
-    NoSpace,
-    NotADirectory,
-    NotEmpty,
-    NotFound,
-    SignedOut,
-    Stale,
-    VersionConflict,
-)
+from cxfs.core.entries import SELF, EntryName, TreePath
+from cxfs.core.errors import AlreadyExists, CxfsError, NotADirectory, NotFound, SignedOut
 from cxfs.core.ranges import ByteRange
 from cxfs.remote.files import Files
 from cxfs.remote.session import open_session
-from cxfs.remote.transport import Transport
-from cxfs.remote.user import Group, User
-from cxfs.server import administration
 from cxfs.server.app import make_app
 from cxfs.server.calls import InPlace
-from cxfs.server.store import open_store
 from tests.minimal_server import MinimalServer
+from tests.remote.account import CONTENT, QUOTA_BYTES, Bytes
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
-    from pathlib import Path
-
-    from cxfs.core.entries import Entry
-    from cxfs.remote.session import Session
     from cxfs.remote.urls import ServiceUrls
     from cxfs.server.store import Store
+    from tests.remote.account import Account
 
-QUOTA_BYTES = 1_000_000
-CONTENT = bytes(range(256)) * 10
 ROOT = TreePath(SELF, ())
-
-
-class Bytes:
-    """Content in one piece."""
-
-    def __init__(self, content: bytes) -> None:
-        self.size = len(content)
-        self._content = content
-
-    async def pieces(self) -> AsyncIterator[bytes]:
-        yield self._content
-
-
-class Account:
-    """An account on a server, as the client sees it."""
-
-    def __init__(self, session: Session) -> None:
-        self.files = Files(session)
-        self.transport = Transport(session)
-        self.user = User(session)
-
-    async def puts(self, path: str, content: bytes = CONTENT, *, if_version: int | None = None) -> Entry:
-        return await self.transport.upload(
-            TreePath.parse(path), Bytes(content), modified_ms=1_350_941_207_700, if_version=if_version
-        )
-
-    async def makes(self, path: str) -> Entry:
-        return await self.files.make_folder(TreePath.parse(path))
-
-    async def names(self, path: str = "self:/") -> list[str]:
-        return sorted(entry.name for entry in (await self.files.listing(TreePath.parse(path))).entries)
-
-    async def reads(self, entry: Entry, wanted: ByteRange | None = None, *, pin_version: bool = False) -> bytes:
-        """The bytes of a range, cut from whatever the server gave."""
-        wanted = wanted or ByteRange(0, entry.size)
-        async with self.transport.download(
-            entry.path, wanted, version=entry.version, size=entry.size, pin_version=pin_version
-        ) as download:
-            content = b"".join([piece async for piece in download.pieces()])
-        return content[wanted.start - download.range.start : wanted.stop - download.range.start]
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    directory = tmp_path / "cx"
-    directory.mkdir()
-    with open_store(directory) as opened:
-        administration.add_user(opened, "ann", quota_bytes=QUOTA_BYTES, email="ann@example.org")
-        yield opened
-
-
-@pytest.fixture
-async def ours(store: Store, urls: ServiceUrls) -> AsyncIterator[Account]:
-    """An account on our own server."""
-    token = administration.issue_token(store, "ann")
-    transport = httpx.ASGITransport(make_app(store, offload=InPlace()))
-    async with open_session(urls, lambda: token, transport=transport) as session:
-        yield Account(session)
-
-
-@pytest.fixture
-async def minimal(urls: ServiceUrls) -> AsyncIterator[Account]:
-    """An account on a server of the documented core."""
-    transport = httpx.ASGITransport(MinimalServer("secret"))
-    async with open_session(urls, lambda: "secret", transport=transport) as session:
-        yield Account(session)
-
-
-@pytest.fixture(params=["ours", "minimal"])
-def account(request: pytest.FixtureRequest, ours: Account, minimal: Account) -> Account:
-    """The same on each of the two."""
-    return ours if request.param == "ours" else minimal
 
 
 async def test_a_new_account_is_an_empty_folder(account: Account) -> None:
@@ -354,91 +262,3 @@ async def test_a_wrong_token_is_signed_out(store: Store, urls: ServiceUrls) -> N
         async with open_session(urls, lambda: "wrong", transport=httpx.ASGITransport(app)) as session:
             with pytest.raises(SignedOut):
                 await Files(session).listing(ROOT)
-
-
-async def test_a_minimal_server_can_nothing_more(minimal: Account) -> None:
-    """So nothing more is asked of it."""
-    assert await minimal.user.capabilities() == frozenset()
-
-
-async def test_our_server_names_what_it_can(ours: Account) -> None:
-    """The optional parts that the client uses."""
-    assert await ours.user.capabilities() >= {"attributes", "versions", "conditional-upload", "groups"}
-
-
-async def test_an_empty_folder_alone_is_removed_without_recursion(ours: Account) -> None:
-    """`rmdir`."""
-    await ours.makes("self:/a")
-    await ours.puts("self:/a/x")
-
-    with pytest.raises(NotEmpty):
-        await ours.files.delete(TreePath.parse("self:/a"), recursive=False)
-    await ours.files.delete(TreePath.parse("self:/a/x"), recursive=False)
-    await ours.files.delete(TreePath.parse("self:/a"), recursive=False)
-
-    assert await ours.names() == []
-
-
-async def test_the_time_of_modification_is_kept(ours: Account) -> None:
-    """As given with the upload, and as set later."""
-    uploaded = await ours.puts("self:/a")
-    assert uploaded.modified_ms == 1_350_941_207_700
-
-    changed = await ours.files.set_modified(uploaded.path, 1_000)
-
-    assert changed.modified_ms == 1_000
-    assert (await ours.files.entry(uploaded.path)).modified_ms == 1_000
-
-
-async def test_an_upload_on_an_old_version_is_refused(ours: Account) -> None:
-    """Two writers: the second learns of the first."""
-    first = await ours.puts("self:/a", b"one", if_version=0)
-    await ours.puts("self:/a", b"two", if_version=first.version)
-
-    with pytest.raises(VersionConflict):
-        await ours.puts("self:/a", b"three", if_version=first.version)
-    with pytest.raises(VersionConflict):
-        await ours.puts("self:/a", b"four", if_version=0)
-
-
-async def test_an_old_version_can_be_read_on(ours: Account) -> None:
-    """An open handle is not disturbed by a writer."""
-    first = await ours.puts("self:/a", b"one")
-    await ours.puts("self:/a", b"two!")
-
-    assert await ours.reads(first, pin_version=True) == b"one"
-    with pytest.raises(Stale):
-        await ours.reads(first)
-
-
-async def test_the_versions_of_a_file_are_listed_newest_first(ours: Account) -> None:
-    """Each with its own size."""
-    await ours.puts("self:/a", b"1")
-    await ours.puts("self:/a", b"22")
-    uploaded = await ours.puts("self:/a", b"333")
-
-    assert [each.size for each in await ours.files.versions(uploaded.path)] == [3, 2, 1]
-
-
-async def test_an_upload_beyond_the_quota_is_refused(ours: Account) -> None:
-    """Before it was sent for nothing, where the server can."""
-    with pytest.raises(NoSpace):
-        await ours.puts("self:/a", bytes(QUOTA_BYTES + 1))
-
-
-async def test_a_group_has_its_name_and_its_tree(ours: Account, store: Store) -> None:
-    """`GROUP:/path` works like `self:/path`."""
-    uuid = administration.add_group(store, "Band", owner="ann")
-    (group,) = await ours.user.groups()
-
-    assert isinstance(group, Group)
-    assert (group.id, group.name) == (uuid, "Band")
-    uploaded = await ours.puts(f"{group.id}:/song")
-    assert uploaded.owner == Owner(uuid)
-    assert await ours.names(f"{uuid}:/") == ["song"]
-
-
-async def test_a_name_too_long_is_refused_by_name(ours: Account) -> None:
-    """Should one slip past our own check."""
-    with pytest.raises(BadName):
-        await ours.files.make_folder(TreePath(SELF, (EntryName("a" * 256),)))
