@@ -1,0 +1,203 @@
+"""Who may do what, from owner to stranger. Contract: docs/protocol.md, "Accounts and rights"."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+
+from cxfs.server import administration
+from cxfs.server.store import Store
+from tests.server.conftest import new_person
+from tests.server.person import Person, found_in, refusal_of
+
+READ = ["GET list /", "GET list /folder", "GET info /note", "GET versions /note", "GET data /note"]
+WRITE = [
+    "POST mkdir /new",
+    "POST mkdir /folder",
+    "POST delete /note",
+    "POST delete /missing",
+    "POST move /note",
+    "POST copy /note",
+    "POST update /note",
+    "POST data /note",
+    "POST data /new",
+]
+
+
+async def attempt(person: Person, line: str) -> httpx.Response:
+    """One line of the tables above, in the tree that the person's paths are in."""
+    method, call, path = line.split()
+    address = f"/1/data/{person.path(path)}" if call == "data" else f"/1/files/{call}/{person.path(path)}"
+    body: dict[str, Any] = {"data": {"to": f"{person.owner}:/folder/there"}} if method == "POST" else {}
+    if (method, call) == ("POST", "data"):
+        body = {"files": {"file": b"theirs"}}
+    return await person.ask(method, address, **body)
+
+
+@pytest.fixture
+async def group(store: Store, ann: Person) -> str:
+    """Ann's group's UUID; in it are /folder and /note."""
+    uuid = administration.add_group(store, "band", owner="ann", quota_bytes=1_000)
+    await ann.as_seen_in(uuid).make("/folder")
+    await ann.as_seen_in(uuid).put("/note", b"x")
+    return uuid
+
+
+@pytest.mark.parametrize("line", READ)
+@pytest.mark.parametrize("role", ["owner", "writer", "reader"])
+async def test_every_member_may_read(store: Store, ben: Person, group: str, role: Any, line: str) -> None:
+    """Whatever the role."""
+    administration.set_member(store, "band", "ben", role)
+
+    assert (await attempt(ben.as_seen_in(group), line)).status_code == 200
+
+
+@pytest.mark.parametrize("line", sorted(set(WRITE) - {"POST mkdir /folder", "POST delete /missing"}))
+@pytest.mark.parametrize("role", ["owner", "writer"])
+async def test_owners_and_writers_may_change(store: Store, ben: Person, group: str, role: Any, line: str) -> None:
+    """The two differ in what a host lets them do with the group, not with its files."""
+    administration.set_member(store, "band", "ben", role)
+
+    assert (await attempt(ben.as_seen_in(group), line)).status_code == 200
+
+
+@pytest.mark.parametrize("line", sorted(set(WRITE) - {"POST delete /missing", "POST copy /note"}))
+async def test_a_reader_may_change_nothing(store: Store, ann: Person, ben: Person, group: str, line: str) -> None:
+    """403, because the reader can see that it is there."""
+    administration.set_member(store, "band", "ben", "reader")
+
+    assert refusal_of(await attempt(ben.as_seen_in(group), line)) == (403, "AccessDenied")
+    assert (await ann.as_seen_in(group).names("/"), await ben.as_seen_in(group).names("/folder")) == (
+        ["folder", "note"],
+        [],
+    )
+
+
+async def test_a_reader_may_copy_out_but_not_in(store: Store, ben: Person, group: str) -> None:
+    """Copying reads the source and writes the target."""
+    administration.set_member(store, "band", "ben", "reader")
+    await ben.put("/mine", b"x")
+
+    assert found_in(await ben.as_seen_in(group).tell("copy", "/note", to="self:/taken"))["name"] == "taken"
+    assert refusal_of(await ben.tell("copy", "/mine", to=f"{group}:/given")) == (403, "AccessDenied")
+    assert refusal_of(await ben.as_seen_in(group).tell("move", "/note", to="self:/stolen")) == (403, "AccessDenied")
+
+
+@pytest.mark.parametrize("line", [*READ, *WRITE, "GET info /missing", "GET list /note"])
+@pytest.mark.parametrize("whose", ["a user's", "a group's", "nobody's"])
+async def test_a_strangers_tree_cannot_be_told_from_none(
+    ann: Person, ben: Person, group: str, whose: str, line: str
+) -> None:
+    """Existence itself is private: the same answer, to the letter, for what is there and what is not."""
+    owner = {"a user's": ann.id, "a group's": group, "nobody's": "A" * 22}[whose]
+    await ann.put("/note", b"x")
+
+    answer = await attempt(ben.as_seen_in(owner), line)
+
+    assert answer.json() == {"errorType": "NotFound", "message": "Group or Share not found"}
+    assert answer.status_code == 404
+
+
+async def test_nothing_can_be_put_into_a_strangers_tree(ann: Person, ben: Person) -> None:
+    """By a move or a copy either."""
+    await ben.put("/note", b"x")
+
+    for call in ("move", "copy"):
+        assert refusal_of(await ben.tell(call, "/note", to=f"{ann.id}:/gift")) == (404, "NotFound")
+    assert await ann.names("/") == []
+
+
+async def test_who_leaves_a_group_no_longer_sees_it(store: Store, ben: Person, group: str) -> None:
+    """At once: a running server asks each time."""
+    administration.set_member(store, "band", "ben", "writer")
+    administration.remove_member(store, "band", "ben")
+
+    assert refusal_of(await ben.as_seen_in(group).page("/")) == (404, "NotFound")
+    assert found_in(await ben.ask("GET", "/1/users/self/groups")) == {"groups": []}
+
+
+@pytest.mark.parametrize("line", [*READ, *WRITE])
+@pytest.mark.parametrize(
+    "token", ["", "?access_token=", "?access_token=unknown", "?access_token=%FF", "?access_token=" + "x" * 3000]
+)
+async def test_without_a_good_token_there_is_nothing(visitor: httpx.AsyncClient, line: str, token: str) -> None:
+    """[doc] BadAuthToken, before anything else is looked at."""
+    method, call, path = line.split()
+
+    answer = await visitor.request(method, f"/1/{'data' if call == 'data' else f'files/{call}'}/self:{path}{token}")
+
+    expected = (400, "InvalidRequest") if "%FF" in token else (401, "BadAuthToken")
+    assert refusal_of(answer) == expected
+
+
+@pytest.mark.parametrize("address", ["/1/users/self", "/1/users/self/groups"])
+async def test_the_profile_needs_a_token_too(visitor: httpx.AsyncClient, address: str) -> None:
+    """There is no self without one."""
+    assert refusal_of(await visitor.get(address)) == (401, "BadAuthToken")
+
+
+@pytest.mark.parametrize("line", [*READ, *WRITE])
+async def test_a_suspended_account_is_told_so(store: Store, ann: Person, line: str) -> None:
+    """[doc] SuspendedAccount. Nothing is lost meanwhile."""
+    await ann.make("/folder")
+    await ann.put("/note", b"x")
+    administration.suspend_user(store, "ann")
+
+    refused = await attempt(ann, line)
+    administration.unsuspend_user(store, "ann")
+
+    assert refusal_of(refused) == (403, "SuspendedAccount")
+    assert await ann.names("/") == ["folder", "note"]
+
+
+async def test_the_client_id_beside_the_token_is_allowed(ann: Person) -> None:
+    """[seen] clients send it."""
+    assert (await ann.ask("GET", "/1/users/self?client_id=anything")).status_code == 200
+
+
+async def test_the_profile_names_user_quota_and_plan(ann: Person, group: str) -> None:
+    """[seen] the shape; [ours] what the numbers count."""
+    await ann.put("/note", b"12345")
+    await ann.put("/note", b"123")
+
+    profile = found_in(await ann.ask("GET", "/1/users/self"))["profile"]
+
+    assert (profile["id"], profile["username"], profile["contact"]) == (ann.id, "ann", {"email": "ann@example.org"})
+    assert profile["quota"] == {
+        "totalCapacity": 1_000_000,
+        "totalConsumed": 3,
+        "totalConsumedWithVersions": 8,
+        "consumedByUserFiles": 3,
+        "consumedByUserFilesWithVersions": 8,
+        "consumedByGroupFiles": {
+            group: {"groupId": group, "name": "band", "capacity": 1_000, "consumed": 1, "consumedWithVersions": 1}
+        },
+    }
+    assert profile["account"] == {
+        "active": True,
+        "plan": {"id": "self-hosted", "name": "Self-hosted", "oneOff": False, "quota": 1_000_000},
+        "graceLength": 0,
+    }
+
+
+async def test_groups_are_listed_with_ones_role(store: Store, ann: Person, ben: Person, group: str) -> None:
+    """The capability `groups`."""
+    administration.set_member(store, "band", "ben", "reader")
+
+    assert found_in(await ann.ask("GET", "/1/users/self/groups"))["groups"] == [
+        {"id": group, "name": "band", "role": "owner"}
+    ]
+    assert found_in(await ben.ask("GET", "/1/users/self/groups"))["groups"] == [
+        {"id": group, "name": "band", "role": "reader"}
+    ]
+
+
+async def test_two_accounts_know_nothing_of_each_other(store: Store, visitor: httpx.AsyncClient) -> None:
+    """The same paths, different files."""
+    first, second = new_person(store, visitor, "first"), new_person(store, visitor, "second")
+
+    await first.put("/note", b"mine")
+
+    assert await second.names("/") == []
