@@ -241,13 +241,13 @@ class Mount:
 
     def run(self, *command: str | Path, cwd: Path | None = None, text: str | None = None) -> str:
         """What a program says on its standard output; it must end in time and succeed."""
-        done = self._completed([*self._prefix, *map(os.fspath, command)], cwd or self.home, text)
+        done = self._completed([*self._prefix, *map(str, command)], cwd or self.home, text)
         assert done.returncode == 0, f"{command[0]} ended with {done.returncode}: {done.stderr}\n{self.log()}"
         return done.stdout
 
     def attempt(self, *command: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
         """A program that may fail, but in time."""
-        return self._completed([*self._prefix, *map(os.fspath, command)], cwd or self.home, None)
+        return self._completed([*self._prefix, *map(str, command)], cwd or self.home, None)
 
     def python(self, program: str, *arguments: str | Path) -> str:
         """What a Python program prints: for calls that would take the test's own process along if they hung."""
@@ -256,12 +256,22 @@ class Mount:
     def spawn(self, program: str, *arguments: str | Path) -> subprocess.Popen[str]:
         """A Python program that runs beside the test, its input and output piped. `with` waits for its end."""
         return subprocess.Popen(
-            [*self._prefix, sys.executable, "-c", program, *map(os.fspath, arguments)],
+            [*self._prefix, sys.executable, "-c", program, *map(str, arguments)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
             env=self.environment,
         )
+
+    def ending_of(self, process: subprocess.Popen[str]) -> int:
+        """The exit status of a spawned program, which must end in time; its pipes are closed."""
+        try:
+            process.communicate(timeout=PROGRAM_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            process.kill()
+            process.communicate()
+        return process.returncode
 
     def kill(self) -> None:
         """Ends the daemon as a power cut would. Does nothing when none runs."""

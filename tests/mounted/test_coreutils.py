@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.mounting import Account, CountingServer, Mount, checksum, eventually, tree_of, write_tree
+from tests.mounting import Account, CountingServer, Mount, checksum, eventually, tree_of, wait_until, write_tree
 
 QUOTA_BYTES = 100 << 30
 
@@ -107,7 +107,7 @@ def test_rm_r_removes_the_tree_here_and_at_the_server(
     mount.run("rm", "-r", folder / "local")
 
     assert list(folder.iterdir()) == []
-    assert eventually(lambda: account.names(mount.address(folder)), set()) == set()
+    wait_until(lambda: not account.names(mount.address(folder)))
 
 
 def test_mkdir_p_makes_every_folder_on_the_way(mount: Mount, account: Account, folder: Path) -> None:
