@@ -1,30 +1,39 @@
 """How a CX name is shown on Linux, and back: a reversible escape. Knows nothing of folders but the names in them.
 
 Almost every name is shown as it is. What Linux cannot show is written with the mark `%cx`: a slash as `%cx2F`, NUL as
-`%cx00`, the names `.` and `..` as `%cx2E` and `%cx2E.`, the empty name as `%cx__`; and a name that holds such a sequence by
-itself has its own mark written as `%cx25cx`, so that no two names look alike. A name that stays over 255 bytes, and
-every further entry of a name already taken in its folder, is cut and tagged `%cx~UUID`: the tag says which it is.
+`%cx00`, the names `.` and `..` as `%cx2E` and `%cx2E.`, the empty name as `%cx__`. A name that holds such a sequence
+by itself has its own mark written as `%cx25cx`, one level deeper each time: no two names look alike, and a name that a
+program gave is the one it is shown under. A name that stays over 255 bytes, and every further entry of a name already
+taken in its folder, is cut and tagged `%cx~UUID`: the tag says which it is.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from cxfs.core.entries import Entry, EntryName, Uuid
 from cxfs.core.errors import BadName, NameTooLong
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 SHOWN_BYTES_MAX: Final = 255
 """NAME_MAX of Linux, in bytes of UTF-8."""
 
 MARK: Final = "%cx"
 
-_TO_ESCAPE: Final = re.compile(r"[/\0]|%(?=cx(?:25|2F|00|2E|__|~))")
-_ESCAPED: Final = re.compile(r"%cx(25|2F|00)")
+_DEEPER: Final = r"(?:cx25)*cx"
+_TAG: Final = r"~([A-Za-z0-9_-]{22})\Z"
+_MEANT: Final = rf"{_DEEPER}(?:2F|00|{_TAG})"
+_WHOLE: Final = rf"{_DEEPER}(?:__|2E\.?)\Z"
+"""After a `%`: what would be taken for an escape anywhere in a name, and what only as the whole of one."""
+
+_TO_ESCAPE: Final = re.compile(rf"[/\0]|\A%(?={_WHOLE})|%(?={_MEANT})")
+_ESCAPED: Final = re.compile(rf"%cx(?:2F|00)|\A%cx25(?={_WHOLE})|%cx25(?={_MEANT})")
 _WHOLE_NAMES: Final = {"": f"{MARK}__", ".": f"{MARK}2E", "..": f"{MARK}2E."}
 _WHOLE_SHOWN: Final = {shown: name for name, shown in _WHOLE_NAMES.items()}
-_TAGGED: Final = re.compile(r"%cx~([A-Za-z0-9_-]{22})\Z")
+_TAGGED: Final = re.compile(rf"{MARK}{_TAG}")
 
 
 def escape(name: str) -> str:
@@ -40,7 +49,7 @@ def unescape(shown: str) -> EntryName:
     whole = _WHOLE_SHOWN.get(shown)
     if whole is not None:
         return EntryName(whole)
-    return EntryName(_ESCAPED.sub(lambda found: chr(int(found.group(1), 16)), shown))
+    return EntryName(_ESCAPED.sub(lambda found: chr(int(found.group()[len(MARK) :], 16)), shown))
 
 
 def tagged(name: str, uuid: Uuid) -> str:
