@@ -1,7 +1,7 @@
 """How far to fetch ahead of a reader. Pure arithmetic on ranges: no request, no clock, no memory of content.
 
-A reader that goes straight on gets a window that doubles with each read, so that a program that reads a whole file
-soon has several ranges in flight, and one that looks at the first bytes costs one small request. A jump closes the window.
+A reader that goes straight on gets a window that doubles with each step, so that a program that reads a whole file soon
+has several ranges in flight, and one that looks at the first bytes costs one small request. A jump closes the window.
 """
 
 from __future__ import annotations
@@ -45,10 +45,10 @@ class ReadAhead:
         if abs(asked.start - self._reached) > SLACK_BYTES:
             self._reached, self._ahead_to, self._window_bytes = asked.stop, need.stop, 0
             return Plan(need, ByteRange(need.stop, need.stop))
+        is_first, goes_on = self._ahead_to == 0, asked.stop > self._reached
         self._reached = max(self._reached, asked.stop)
-        first = asked.start == 0 and self._window_bytes == 0 and self._ahead_to == 0
         self._ahead_to = max(self._ahead_to, need.stop)
-        if first:
+        if is_first or not goes_on:  # the same bytes once more are no sign of what comes next
             return Plan(need, ByteRange(need.stop, need.stop))
         self._window_bytes = min(WINDOW_BYTES_MAX, max(2 * BLOCK_BYTES, 2 * self._window_bytes))
         return Plan(need, self._ahead())
