@@ -87,7 +87,7 @@ class Change:
             base_size=self.base_size,
             base_bytes=self.draft.base_bytes,
             size=self.draft.size,
-            held=tuple(self.draft.held),
+            held=self.draft.present(),
             modified_ms=self.modified_ms,
             sealed_sha1=self.sealed_sha1,
             parked=self.parked,

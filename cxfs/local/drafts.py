@@ -8,72 +8,109 @@ overwritten by one of the base.
 from __future__ import annotations
 
 import os
-from pathlib import Path
-from typing import Final
+from threading import Lock
+from typing import TYPE_CHECKING, Final
 
 from cxfs.core.errors import DiskFull, TooLarge
 from cxfs.core.ranges import ByteRange, RangeSet
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
 
 PIECE_BYTES: Final = 1 << 20
 """One read of content to send."""
 
 
 class Draft:
-    """An open draft file. `size` is its length in bytes; below `base_bytes` whatever is not `held` is still the base's."""
+    """An open draft file. `size` is its length in bytes; below `base_bytes` whatever is not `held` is still the base's.
 
-    def __init__(self, file: Path, *, size: int, base_bytes: int, held: RangeSet, create: bool) -> None:
+    A program's write may run in one thread while another brings in the base: each call here is one step to the others.
+    `sync` brings what is behind a descriptor to stable storage.
+    """
+
+    def __init__(
+        self,
+        file: Path,
+        *,
+        size: int,
+        base_bytes: int,
+        held: RangeSet,
+        create: bool,
+        sync: Callable[[int], None] = os.fsync,
+    ) -> None:
         self.file = file
         self.size = size
         self.base_bytes = base_bytes
         self.held = held
+        self._sync = sync
+        self._one_step = Lock()
         flags = os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT | os.O_EXCL if create else 0)
-        self._descriptor = os.open(file, flags, 0o600)
+        try:
+            self._descriptor = os.open(file, flags, 0o600)
+        except OSError as error:
+            raise DiskFull(f"the draft cannot be opened: {error.strerror}") from error
         if create and size:
-            os.ftruncate(self._descriptor, size)
+            self._set_length(size)
 
     def read(self, wanted: ByteRange) -> bytes:
         """The bytes of `wanted`, which must lie within the file and be there (see `missing`)."""
         return os.pread(self._descriptor, wanted.length, wanted.start)
 
     def write(self, offset: int, content: bytes | memoryview) -> None:
-        """All of `content` at `offset`; the file grows as needed. Raises DiskFull when this machine takes no more."""
-        written = 0
-        while written < len(content):
+        """All of `content` at `offset`; the file grows as needed.
+
+        Raises DiskFull when this machine takes no more; the part that it took is then part of the file.
+        """
+        with self._one_step:
+            self._put(offset, memoryview(content))
+
+    def _put(self, offset: int, rest: memoryview) -> None:
+        while rest:
             try:
-                written += os.pwrite(self._descriptor, memoryview(content)[written:], offset + written)
+                written = os.pwrite(self._descriptor, rest, offset)
             except OSError as error:
                 raise DiskFull(f"the draft cannot grow: {error.strerror}") from error
-        stop = offset + len(content)
-        self.held.add(ByteRange(offset, stop))
-        self.size = max(self.size, stop)
+            self.held.add(ByteRange(offset, offset + written))
+            offset, rest = offset + written, rest[written:]
+            self.size = max(self.size, offset)
 
     def truncate(self, size: int) -> None:
         """Cuts or extends with zeros; what was cut off does not come back."""
-        try:
-            os.ftruncate(self._descriptor, size)
-        except OSError as error:
-            raise TooLarge(f"the draft cannot have {size} bytes: {error.strerror}") from error
-        if size < self.size:
-            self.held.remove(ByteRange(size, self.size))
-        self.base_bytes = min(self.base_bytes, size)
-        self.size = size
+        with self._one_step:
+            self._set_length(size)
+            if size < self.size:
+                self.held.remove(ByteRange(size, self.size))
+            self.base_bytes = min(self.base_bytes, size)
+            self.size = size
 
     def missing(self, wanted: ByteRange) -> list[ByteRange]:
         """The parts of `wanted` that must still be brought in from the base."""
+        with self._one_step:
+            return self._missing(wanted)
+
+    def present(self) -> tuple[ByteRange, ...]:
+        """What is held, as the journal writes it down."""
+        with self._one_step:
+            return tuple(self.held)
+
+    def _missing(self, wanted: ByteRange) -> list[ByteRange]:
         return self.held.missing(wanted.clipped(ByteRange(0, self.base_bytes)))
 
     def fill(self, offset: int, content: bytes) -> None:
         """Bytes of the base, put only where nothing was written meanwhile."""
-        for gap in self.missing(ByteRange(offset, offset + len(content))):
-            os.pwrite(self._descriptor, content[gap.start - offset : gap.stop - offset], gap.start)
-            self.held.add(gap)
+        with self._one_step:
+            for gap in self._missing(ByteRange(offset, offset + len(content))):
+                self._put(gap.start, memoryview(content)[gap.start - offset : gap.stop - offset])
 
     def make_durable(self) -> None:
-        """On stable storage when this returns, the file's name included."""
-        os.fdatasync(self._descriptor)
-        folder = os.open(self.file.parent, os.O_RDONLY | os.O_DIRECTORY)
+        """On stable storage when this returns, the file's name included. Raises DiskFull when the disk refuses."""
+        folder = os.open(self.file.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            os.fsync(folder)
+            self._sync(self._descriptor)
+            self._sync(folder)
+        except OSError as error:
+            raise DiskFull(f"the draft cannot be made durable: {error.strerror}") from error
         finally:
             os.close(folder)
 
@@ -82,3 +119,9 @@ class Draft:
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
+
+    def _set_length(self, size: int) -> None:
+        try:
+            os.ftruncate(self._descriptor, size)
+        except OSError as error:
+            raise TooLarge(f"the draft cannot have {size} bytes: {error.strerror}") from error
