@@ -15,22 +15,28 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import re
 import secrets
 import sqlite3
-from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from cxfs.core.entries import EntryName, TreePath, Uuid
-from cxfs.core.errors import CxfsError
+from cxfs.core.errors import CxfsError, DiskFull
 from cxfs.core.ranges import ByteRange, RangeSet
 from cxfs.local.drafts import Draft
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 log = logging.getLogger(__name__)
 
 SCHEMA_VERSION: Final = 1
+
+_DRAFT_ID: Final = re.compile("[0-9a-f]{24}")
 
 INODES_MAX: Final = 100_000
 """Numbers remembered beyond those that UUIDs give (about 20 MB); past it the oldest fall back to their UUID's number
@@ -84,19 +90,36 @@ class ChangeRow:
 
 
 class Outbox:
-    """The journal and the drafts below `folder`, which is private to this account and held by one daemon."""
+    """The journal and the drafts below `folder`, which is private to this account and held by one daemon.
 
-    def __init__(self, folder: Path) -> None:
+    `sync` brings what is behind a descriptor to stable storage. Raises CxfsError when the journal cannot be used.
+    """
+
+    def __init__(self, folder: Path, *, sync: Callable[[int], None] = os.fsync) -> None:
+        self._sync = sync
         self._drafts = folder / "drafts"
         self._drafts.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._db = sqlite3.connect(folder / "journal.sqlite", check_same_thread=False, isolation_level=None)
+        self._db.text_factory = lambda text: text.decode(
+            errors="surrogateescape"
+        )  # a damaged text spoils its row alone
+        self._inodes: dict[Uuid, int] = {}
+        try:
+            self._prepare()
+        except sqlite3.Error as error:
+            self._db.close()
+            raise CxfsError(f"the journal in {folder} cannot be used: {error}") from error
+        except BaseException:
+            self._db.close()
+            raise
+
+    def _prepare(self) -> None:
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=NORMAL")
         self._prepare_schema()
         self._db.execute("DELETE FROM inodes WHERE rowid <= (SELECT max(rowid) FROM inodes) - ?", (INODES_MAX,))
-        self._inodes: dict[Uuid, int] = {
-            Uuid(name): number for name, number in self._db.execute("SELECT object, inode FROM inodes")
-        }
+        for name, number in self._db.execute("SELECT object, inode FROM inodes"):
+            self._inodes[Uuid(name)] = number
 
     def _prepare_schema(self) -> None:
         (version,) = self._db.execute("PRAGMA user_version").fetchone()
@@ -113,13 +136,13 @@ class Outbox:
     def new_draft(self, *, size: int, base_bytes: int) -> tuple[str, Draft]:
         """An empty (sparse) draft and its id. Nothing is accepted yet: that is what `record` does."""
         change_id = secrets.token_hex(12)
-        draft = Draft(self._drafts / change_id, size=size, base_bytes=base_bytes, held=RangeSet(), create=True)
-        return change_id, draft
+        file = self._drafts / change_id
+        return change_id, Draft(file, size=size, base_bytes=base_bytes, held=RangeSet(), create=True, sync=self._sync)
 
     def open_draft(self, row: ChangeRow) -> Draft:
         """The draft of a recovered row."""
-        held = RangeSet(row.held)
-        return Draft(self._drafts / row.id, size=row.size, base_bytes=row.base_bytes, held=held, create=False)
+        file, held = self._drafts / row.id, RangeSet(row.held)
+        return Draft(file, size=row.size, base_bytes=row.base_bytes, held=held, create=False, sync=self._sync)
 
     def draft_bytes(self) -> int:
         """What all drafts take on disk, in bytes."""
@@ -128,7 +151,10 @@ class Outbox:
     # ------------------------------------------------------------ the journal
 
     def record(self, row: ChangeRow, draft: Draft, *, durable: bool = False) -> None:
-        """Accepts a change, or what is newly known of it; durable against power loss when asked."""
+        """Accepts a change, or what is newly known of it; durable against power loss when asked.
+
+        Raises DiskFull when this machine takes no more; what was recorded before then still holds.
+        """
         if durable:
             draft.make_durable()
         values = (
@@ -140,7 +166,8 @@ class Outbox:
 
     def sealed(self, change_id: str, sha1: bytes) -> None:
         """Every byte of the content with this digest was handed over; its answer may get lost."""
-        self._db.execute("UPDATE changes SET sealed_sha1 = ? WHERE id = ?", (sha1, change_id))
+        with self._transaction():
+            self._db.execute("UPDATE changes SET sealed_sha1 = ? WHERE id = ?", (sha1, change_id))
 
     def sent(self, change_id: str, generation: int, object_id: Uuid, inode: int | None) -> bool:
         """The server has this generation: True when that settles the change, False when a newer one was recorded.
@@ -160,7 +187,8 @@ class Outbox:
 
     def discard(self, change_id: str) -> None:
         """The user took the change back (deleted or replaced the file): row first, then draft."""
-        self._db.execute("DELETE FROM changes WHERE id = ?", (change_id,))
+        with self._transaction():
+            self._db.execute("DELETE FROM changes WHERE id = ?", (change_id,))
         self.erase(change_id)
 
     def erase(self, change_id: str) -> None:
@@ -170,30 +198,35 @@ class Outbox:
     def recover(self) -> list[ChangeRow]:
         """Every change accepted before; what cannot be read is quarantined, and drafts without a row are cleared."""
         rows: list[ChangeRow] = []
-        for raw in self._db.execute("SELECT * FROM changes").fetchall():
+        for number, *raw in self._db.execute("SELECT rowid, * FROM changes").fetchall():
             try:
                 row = _row_from(raw)
-                if not (self._drafts / row.id).is_file():
-                    raise FileNotFoundError(f"its draft {row.id} is missing")  # noqa: TRY301 - one way out for a bad row
+                self._check_draft(row)
             except (ValueError, TypeError, CxfsError, OSError) as error:
-                self._quarantine(raw, str(error))
+                self._quarantine(number, raw, str(error))
             else:
                 rows.append(row)
-        kept = {row.id for row in rows} | {name for (name,) in self._quarantined_ids()}
-        for file in self._drafts.iterdir():
-            if file.name not in kept:
-                file.unlink()
+        self._clear_drafts({row.id for row in rows})
         return rows
 
-    def _quarantine(self, raw: tuple[object, ...], reason: str) -> None:
-        log.error("a journal row cannot be read and is set aside: %s", reason)
+    def _check_draft(self, row: ChangeRow) -> None:
+        there = (self._drafts / row.id).stat().st_size
+        if there < row.size:
+            raise ValueError(f"its draft {row.id} has {there} of {row.size} bytes")
+
+    def _quarantine(self, number: int, raw: list[object], reason: str) -> None:
+        log.error("a journal row cannot be used and is set aside: %s", reason)
         with self._transaction():
             self._db.execute("INSERT INTO quarantine VALUES (?, ?)", (json.dumps([repr(v) for v in raw]), reason))
-            self._db.execute("DELETE FROM changes WHERE id = ?", (raw[0],))
+            self._db.execute("DELETE FROM changes WHERE rowid = ?", (number,))
 
-    def _quarantined_ids(self) -> Iterator[tuple[str]]:
-        for (row,) in self._db.execute("SELECT row FROM quarantine"):
-            yield (json.loads(row)[0].strip("'"),)
+    def _clear_drafts(self, kept: set[str]) -> None:
+        quarantined = {json.loads(row)[0].strip("'") for (row,) in self._db.execute("SELECT row FROM quarantine")}
+        if not all(map(_DRAFT_ID.fullmatch, quarantined)):
+            return  # a row that was set aside does not say any more which draft is its own: it may be any of them
+        for file in self._drafts.iterdir():
+            if file.name not in kept | quarantined:
+                file.unlink()
 
     # ------------------------------------------------------------ inode numbers
 
@@ -209,23 +242,23 @@ class Outbox:
     def _transaction(self, *, durable: bool = False) -> Iterator[None]:
         if durable:  # in WAL mode only FULL syncs the log at each commit (sqlite.org/pragma.html#pragma_synchronous)
             self._db.execute("PRAGMA synchronous=FULL")
-        self._db.execute("BEGIN IMMEDIATE")
         try:
+            self._db.execute("BEGIN IMMEDIATE")
             yield
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        else:
             self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise DiskFull(f"the journal cannot be written: {error}") from error
         finally:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
             if durable:
                 self._db.execute("PRAGMA synchronous=NORMAL")
 
 
-def _row_from(raw: tuple[object, ...]) -> ChangeRow:
-    (change_id, generation, inode, parent, path, object_id, base_version, base_size, base_bytes, size, held, modified_ms,
-     sealed_sha1, parked) = raw  # fmt: skip
-    ranges = tuple(ByteRange(start, stop) for start, stop in json.loads(str(held)))
+def _row_from(raw: list[object]) -> ChangeRow:
+    (change_id, generation, inode, parent, path, object_id, base_version, base_size, base_bytes, size, held,
+     modified_ms, sealed_sha1, parked) = raw  # fmt: skip
+    ranges = tuple(ByteRange(_number(start), _number(stop)) for start, stop in json.loads(str(held)))
     return ChangeRow(
         id=str(change_id),
         generation=_number(generation),
@@ -240,7 +273,7 @@ def _row_from(raw: tuple[object, ...]) -> ChangeRow:
         held=ranges,
         modified_ms=_number(modified_ms),
         sealed_sha1=sealed_sha1 if isinstance(sealed_sha1, bytes) else None,
-        parked=None if parked is None else str(parked),
+        parked=None if parked is None else str(parked).encode(errors="replace").decode(),
     )
 
 
