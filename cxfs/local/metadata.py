@@ -1,20 +1,23 @@
 """What is believed about names and for how long: paths to UUID paths, in memory. Asks nobody; the tree does.
 
 A path is resolved one edge at a time, (folder's UUID, shown name) → entry with its UUID path, so that renaming a folder
-moves one edge and not every path below it. Three kinds of knowledge, each with its time to live: whole listings (and every
-name in them), single entries, and names known to be absent. The clock is handed in; cachetools bounds the number.
+moves one edge and not every path below it. Three kinds of knowledge, each with its time to live: whole listings (and
+every name in them), single entries, and names known to be absent. The clock is handed in; cachetools bounds the number.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from cachetools import LRUCache
 
-from cxfs.core.entries import Entry, Uuid
 from cxfs.core.names import escape, shown_names, tagged
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from cxfs.core.entries import Entry, Uuid
 
 ABSENT_NAMES_MAX: Final = 50_000
 """Names known to be absent that are kept; programs probe many, each is a few dozen bytes."""
@@ -84,7 +87,7 @@ class MetadataCache:
         self.ttl_s = ttl_s
         self._negative_ttl_s = negative_ttl_s
         self._timer = timer
-        # Sizes are those at insertion; `put_listing` and `_amended` insert again, so that the bound stays true.
+        # Sizes are those at insertion; `put_listing`, `put` and `remove` insert again, so that the bound stays true.
         self._listings: LRUCache[Uuid, Listing] = LRUCache(entries_max, getsizeof=lambda listing: len(listing) + 1)
         self._singles: LRUCache[Uuid, tuple[Entry, float]] = LRUCache(SINGLES_MAX)
         self._absent: LRUCache[tuple[Uuid, str], float] = LRUCache(ABSENT_NAMES_MAX)
@@ -129,16 +132,13 @@ class MetadataCache:
     def entry(self, object_id: Uuid, folder: Uuid | None) -> Known | None:
         """What is believed of an object that stands in `folder`; None when the server must be asked."""
         now = self._timer()
-        single, expires = self._singles.get(object_id, (None, now))
-        if single is not None and now < expires:
-            return Known(single, expires - now)
+        found, expires = self._singles.get(object_id, (None, now))
         listing = self._listings.get(folder) if folder is not None else None
-        shown = listing.name_of(object_id) if listing is not None and now < listing.expires else None
-        if listing is None or shown is None:
-            self._count(hit=False)
-            return None
-        self._count(hit=True)
-        return Known(listing.by_shown[shown], listing.expires - now)
+        if listing is not None and listing.expires >= expires:  # what expires later was learnt later
+            shown = listing.name_of(object_id)
+            found, expires = (listing.by_shown[shown], listing.expires) if shown is not None else (found, expires)
+        self._count(hit=found is not None and now < expires)
+        return Known(found, expires - now) if found is not None and now < expires else None
 
     # ------------------------------------------------------------ being told
 
@@ -153,8 +153,9 @@ class MetadataCache:
         """The server has just described this object, which stands in `folder`, or this mount has just changed it."""
         self._singles[entry.id] = (entry, self._timer() + self.ttl_s)
         listing = self._listings.get(folder) if folder is not None else None
-        if folder is not None and listing is not None:
+        if folder is not None:
             self._absent.pop((folder, escape(entry.name)), None)
+        if folder is not None and listing is not None:
             listing.put(entry)
             self._keep(folder, listing)
 
