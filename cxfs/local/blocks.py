@@ -1,7 +1,7 @@
 """Content of the server's versions on disk, least recently used out first. Losing any of it costs time, never data.
 
-One sparse file per (object, version) and, in memory, which of its bytes are there. A file in use is never evicted, so the
-limit can be passed by what is open at the moment and is kept again as soon as that is closed.
+One sparse file per (object, version) and, in memory, which of its bytes are there. A file in use is never evicted, so
+the limit can be passed by what is open at the moment and is kept again as soon as that is closed.
 """
 
 from __future__ import annotations
@@ -10,14 +10,17 @@ import contextlib
 import os
 import shutil
 from collections import OrderedDict
-from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from cxfs.core.entries import Uuid
 from cxfs.core.errors import DiskFull
 from cxfs.core.ranges import ByteRange, RangeSet
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from cxfs.core.entries import Uuid
 
 FREE_BYTES_FLOOR: Final = 256 << 20
 """The cache leaves this much of the disk to others, whatever its own limit."""
@@ -60,14 +63,24 @@ class BlockFile:
         """One user more. Only a file in use has a descriptor: thousands of small ones may be kept."""
         if self.users == 0:
             try:
-                self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+                self._open_descriptor()
             except OSError as error:
+                self._close_descriptor()
                 raise DiskFull(f"the cache folder cannot be used: {error.strerror}") from error
-            if os.fstat(self._descriptor).st_size != self.size:  # new, or somebody emptied the cache folder
-                self._store.grew(-self.held.length)
-                self.held = RangeSet()
-                os.ftruncate(self._descriptor, self.size)
         self.users += 1
+
+    def _open_descriptor(self) -> None:
+        self._store.make_folder()
+        self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        if os.fstat(self._descriptor).st_size != self.size:  # new, or somebody emptied the cache folder
+            self._store.grew(-self.held.length)
+            self.held = RangeSet()
+            os.ftruncate(self._descriptor, self.size)
+
+    def _close_descriptor(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
 
     def read(self, wanted: ByteRange) -> bytes:
         """The bytes of `wanted`, all of which must be held."""
@@ -75,22 +88,22 @@ class BlockFile:
 
     def write(self, offset: int, content: bytes) -> None:
         """Keeps bytes of this version; raises DiskFull when neither evicting nor the disk gives room."""
-        stored = ByteRange(offset, offset + len(content))
-        self._store.make_room(stored.length)
+        self._store.make_room(len(content))
         try:
-            os.pwrite(self._descriptor, content, offset)
+            written = os.pwrite(self._descriptor, content, offset)
         except OSError as error:
             raise DiskFull(f"the cache folder cannot take more: {error.strerror}") from error
+        if written < len(content):
+            raise DiskFull("the cache folder cannot take more: the disk is full")
         before = self.held.length
-        self.held.add(stored)
+        self.held.add(ByteRange(offset, offset + len(content)))
         self._store.grew(self.held.length - before)
 
     def close(self) -> None:
         """One user less; the file stays until it is evicted."""
         self.users -= 1
         if self.users == 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+            self._close_descriptor()
             self._store.make_room(0)
 
     def discard(self) -> None:
@@ -113,7 +126,11 @@ class BlockStore:
         self._evicted = 0
         self._unchecked_bytes = FREE_CHECK_BYTES
         shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.make_folder()
+
+    def make_folder(self) -> None:
+        """The folder is there, also when somebody removed it: emptying a cache is allowed at any moment."""
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def open(self, key: BlockKey, size: int) -> BlockFile:
         """The file for a version of `size` bytes, kept while it is open; each open has its `close`."""
@@ -147,9 +164,10 @@ class BlockStore:
             return
         self._unchecked_bytes = 0
         try:
+            self.make_folder()
             lacking = FREE_BYTES_FLOOR + needed_bytes - self._free_bytes(self._folder)
         except OSError as error:
-            raise DiskFull(f"the cache folder {self._folder} is gone: {error.strerror}") from error
+            raise DiskFull(f"the cache folder {self._folder} cannot be used: {error.strerror}") from error
         if lacking > 0:
             self._unchecked_bytes = FREE_CHECK_BYTES  # look again before the next byte
             if self._evict(max(0, self._bytes_held - lacking)) < lacking:
