@@ -42,7 +42,7 @@ class Event(Enum):
     RETRIED = auto()
 
 
-class IllegalStep(Exception):  # noqa: N818 - it names the step, and is a bug, not a failure that a program sees
+class IllegalStep(Exception):
     """A step that the table does not have: a bug in the caller."""
 
 

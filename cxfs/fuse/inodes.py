@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 from cxfs.core.errors import Stale
-from cxfs.fs.node import Node
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from cxfs.fs.node import Node
 
 
 class InodeTable:

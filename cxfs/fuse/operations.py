@@ -1,7 +1,7 @@
 """The adapter between pyfuse3 and the file system: numbers and bytes in, attributes and errno out. Nothing else.
 
-A handler translates, calls, translates back. One with an `if` about files would be in the wrong room. Every handler has a
-deadline and answers whatever happens: only FUSEError may leave it, anything else would end the mount.
+A handler translates, calls, translates back. One with an `if` about files would be in the wrong room. Every handler has
+a deadline and answers whatever happens: only FUSEError may leave it, anything else would end the mount.
 """
 
 from __future__ import annotations
@@ -11,8 +11,7 @@ import functools
 import logging
 import os
 import stat
-from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, Concatenate, Final, ParamSpec, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, Protocol, TypeVar
 
 import pyfuse3
 import trio
@@ -20,12 +19,16 @@ from pyfuse3 import EntryAttributes, FileInfo, FUSEError, RequestContext, Setatt
 
 from cxfs.core import errors
 from cxfs.core.errors import CxfsError
-from cxfs.fs.attributes import Attributes
 from cxfs.fs.filesystem import FileSystem, FolderHandle, Wanted
-from cxfs.fs.handles import FileHandle, Opened
 from cxfs.fs.namespace import Rename
-from cxfs.fs.node import Node
 from cxfs.fuse.inodes import InodeTable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Sequence
+
+    from cxfs.fs.attributes import Attributes
+    from cxfs.fs.handles import FileHandle, Opened
+    from cxfs.fs.node import Node
 
 log = logging.getLogger(__name__)
 
@@ -123,16 +126,27 @@ data = answers("data_deadline_s")
 
 
 class Operations(pyfuse3.Operations):
-    """The handlers of one mount. Deadlines in seconds; after one the call fails with ETIMEDOUT."""
+    """The handlers of one mount. Deadlines in seconds; after one the call fails with ETIMEDOUT.
+
+    `reply` takes one line of a listing to the kernel, and says whether there was room for it.
+    """
 
     supports_dot_lookup = True
     enable_writeback_cache = False  # with it the kernel would own size and mtime, and hide the server's changes
 
-    def __init__(self, fs: FileSystem, *, metadata_deadline_s: float, data_deadline_s: float) -> None:
+    def __init__(
+        self,
+        fs: FileSystem,
+        *,
+        metadata_deadline_s: float,
+        data_deadline_s: float,
+        reply: Callable[[Any, bytes, EntryAttributes, int], bool] = pyfuse3.readdir_reply,
+    ) -> None:
         super().__init__()
         self.metadata_deadline_s = metadata_deadline_s
         self.data_deadline_s = data_deadline_s
         self._fs = fs
+        self._reply = reply
         self._inodes = InodeTable(fs.root, fs.release)
         self._handles: dict[int, FileHandle] = {}
         self._folders: dict[int, FolderHandle] = {}
@@ -206,7 +220,7 @@ class Operations(pyfuse3.Operations):
         handle = self._folders[fh]
         for at, node in enumerate((handle.folder, handle.folder.parent or handle.folder)):
             attributes = _entry_attributes(self._fs.attributes_now(node), 0.0)
-            if start_id <= at and not pyfuse3.readdir_reply(token, b"." * (at + 1), attributes, at + 1):
+            if start_id <= at and not self._reply(token, b"." * (at + 1), attributes, at + 1):
                 return
         for at in range(max(start_id, 2), len(handle.children) + 2):
             if not await self._tell_child(handle, at, token):
@@ -218,7 +232,7 @@ class Operations(pyfuse3.Operations):
             return True
         child, node = found
         attributes = _entry_attributes(self._fs.attributes_now(node), self._fs.believed_s(node))
-        if not pyfuse3.readdir_reply(token, child.shown.encode(), attributes, at + 1):
+        if not self._reply(token, child.shown.encode(), attributes, at + 1):
             self._fs.unused(node)
             return False
         self._inodes.remember(node)
@@ -316,7 +330,7 @@ class Operations(pyfuse3.Operations):
 
     @data
     async def fsync(self, fh: int, datasync: bool) -> None:  # noqa: FBT001 - pyfuse3's signature
-        """fsync(2) and fdatasync(2)."""
+        """What was written survives power loss when this returns."""
         await self._fs.fsync(self._handles[fh])
 
     @metadata

@@ -7,17 +7,20 @@ from __future__ import annotations
 
 import logging
 import select
-from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
-from types import ModuleType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pyfuse3
 import trio
 
 from cxfs.fuse.mounting import MountPointTrouble
-from cxfs.fuse.operations import Operations
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+    from types import ModuleType
+
+    from cxfs.fuse.operations import Operations
 
 log = logging.getLogger(__name__)
 
@@ -105,7 +108,6 @@ def _look_again_before_reading() -> None:
     comes. Asked again by poll(2) in the same step as the read, that window is closed. The name `trio` in pyfuse3's
     module is the seam: its functions look it up at each call.
     """
-
     module: Any = pyfuse3
     module.trio = _Seam(trio, lowlevel=_Seam(trio.lowlevel, wait_readable=_wait_readable))
 
