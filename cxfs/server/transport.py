@@ -186,9 +186,9 @@ def _write(arrival: Arrival, pieces: list[bytes]) -> None:
 
 
 def _cached(descriptor: int, length: int, offset: int) -> bytes | None:
-    """What can be read without waiting for the disk, if anything."""
+    """What can be read without waiting for the disk, if anything; nothing where the file system cannot tell (tmpfs)."""
     buffer = bytearray(length)
-    with suppress(BlockingIOError):
+    with suppress(OSError):
         return bytes(memoryview(buffer)[: os.preadv(descriptor, [buffer], offset, os.RWF_NOWAIT)])
     return None
 
