@@ -10,7 +10,7 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
-from cxfs.core.errors import NotADirectory, NotFound
+from cxfs.core.errors import BadName, NotADirectory, NotFound
 from cxfs.core.names import escape, unescape
 from cxfs.fs.flights import Flights
 from cxfs.fs.node import Node
@@ -115,7 +115,8 @@ class Tree:
             return self.node_of_change(new, folder), 0.0
         known = self._metadata.child(folder.uuid, shown)
         if known is None:
-            entry = (await self.listing(folder)).by_shown.get(shown)
+            # Also when a listing is fresh: names in it are believed for longer than names not in it.
+            entry = (await self.listing_now(folder)).by_shown.get(shown)
             known = self._metadata.child(folder.uuid, shown)
             remaining_s = known.remaining_s if known is not None else 0.0
         else:
@@ -368,5 +369,8 @@ class Tree:
         return path
 
     def child_path(self, folder: Node, shown: str) -> TreePath:
-        """Where a new thing of this name goes."""
-        return self.path_of(folder).child(unescape(shown))
+        """Where a new thing of this name goes; raises BadName for one that would be shown under another name."""
+        name = unescape(shown)
+        if escape(name) != shown:
+            raise BadName(f"{shown!r} is how another name is shown")
+        return self.path_of(folder).child(name)

@@ -215,6 +215,10 @@ class Uploader:
         if self._failures_in_a_row == 1 or isinstance(error, SignedOut):
             log.warning("%s waits for the server: %s", change.path, error)
 
+    async def ended(self) -> None:
+        """Returns when the next attempt or deletion has come to its end."""
+        await self._ended.wait()
+
     def _tell(self) -> None:
         self._ended.set()
         self._ended = trio.Event()
@@ -235,7 +239,7 @@ class Uploader:
                 self._plan(change, 0)
         with trio.move_on_after(timeout_s):
             while self.busy:
-                await self._ended.wait()
+                await self.ended()
 
     def statistics(self) -> UploaderStatistics:
         """What is on its way, and what has failed so far."""

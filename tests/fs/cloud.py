@@ -1,0 +1,169 @@
+"""A CX account for the tests of the file system: the real server app in this process, and other people who use it."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Final
+
+import httpx
+import trio
+
+from cxfs.core.entries import SELF, Entry, Path, TreePath, UuidPath
+from cxfs.core.errors import NotFound
+from cxfs.core.ranges import ByteRange
+from cxfs.remote.files import Files
+from cxfs.remote.session import Session, open_session
+from cxfs.remote.transport import Transport
+from cxfs.remote.urls import ServiceUrls
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+URLS: Final = ServiceUrls.parse(
+    api_url="https://api.cx.test", data_url="https://data.cx.test", auth_url="https://www.cx.test"
+)
+
+class Wire(httpx.AsyncBaseTransport):
+    """What lies between the mount and the server: counts requests, and breaks where a test wants it to.
+
+    `before` may answer or fail a request instead of the server; `after` may lose the answer of one that was done.
+    """
+
+    def __init__(self, app: httpx.ASGITransport) -> None:
+        self._app = app
+        self.requests: list[str] = []
+        self.before: Callable[[httpx.Request], Exception | httpx.Response | None] = lambda _: None
+        self.after: Callable[[httpx.Request], Exception | None] = lambda _: None
+        self.held = trio.Event()
+        self._released = trio.Event()
+        self._kept_back = ""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        self.requests.append(f"{request.method} {'/'.join(request.url.path.split('/')[2:4])}")
+        instead = self.before(request)
+        if isinstance(instead, Exception):
+            raise instead
+        if instead is not None:
+            return instead
+        response = await self._app.handle_async_request(request)
+        if self.requests[-1] == self._kept_back:
+            self._kept_back = ""
+            self.held.set()
+            await self._released.wait()
+        lost = self.after(request)
+        if lost is not None:
+            raise lost
+        return response
+
+    def holds_back(self, method: str, call: str) -> None:
+        """The next such request is done, and its answer kept on the way until `lets_go`."""
+        self._kept_back = f"{method} {call}"
+        self.held = trio.Event()
+        self._released = trio.Event()
+
+    def lets_go(self) -> None:
+        """The answer kept back arrives."""
+        self._released.set()
+
+    def goes_offline(self) -> None:
+        """No request arrives from now on."""
+        self.before = lambda request: httpx.ConnectError("no route", request=request)
+
+    def comes_back(self) -> None:
+        """Requests arrive again."""
+        self.before = lambda _: None
+
+    def count(self, call: str) -> int:
+        """How many requests of one kind were made, such as `GET files/list`."""
+        return sum(1 for made in self.requests if made.startswith(call))
+
+
+class Content:
+    """Bytes to upload."""
+
+    def __init__(self, content: bytes) -> None:
+        self.size = len(content)
+        self._content = content
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        yield self._content
+
+
+class Cloud:
+    """The account as somebody else sees it, past the mount under test. Paths are like `a/b.txt`."""
+
+    def __init__(self, session: Session) -> None:
+        self.files = Files(session)
+        self.transport = Transport(session)
+
+    async def holds(self, tree: dict[str, bytes]) -> None:
+        """The account holds these files, with the folders above them; `a/` with no bytes is an empty folder."""
+        for name, content in tree.items():
+            parts = name.split("/")
+            for depth in range(1, len(parts)):
+                await self._has_folder("/".join(parts[:depth]))
+            if parts[-1]:
+                await self.puts(name, content)
+
+    async def _has_folder(self, name: str) -> None:
+        try:
+            await self.files.entry(at(name))
+        except NotFound:
+            await self.files.make_folder(at(name))
+
+    async def puts(self, name: str, content: bytes, *, modified_ms: int = 1_000_000_000_000) -> Entry:
+        """Somebody uploads this."""
+        return await self.transport.upload(at(name), Content(content), modified_ms=modified_ms, if_version=None)
+
+    async def deletes(self, name: str) -> None:
+        """Somebody deletes this."""
+        await self.files.delete(at(name), recursive=True)
+
+    async def renames(self, name: str, to: str) -> None:
+        """Somebody renames this."""
+        await self.files.move(at(name), at(to), overwrite=False)
+
+    async def entry(self, name: str) -> Entry:
+        """What the server says of it."""
+        return await self.files.entry(at(name))
+
+    async def content(self, name: str) -> bytes:
+        """What the server holds under this name."""
+        return await self._content(await self.entry(name))
+
+    async def tree(self) -> dict[str, bytes]:
+        """Everything the account holds, folders as `name/`."""
+        return {name: content async for name, content in self._walk(at(""), "")}
+
+    async def _walk(self, path: Path, prefix: str) -> AsyncIterator[tuple[str, bytes]]:
+        for entry in (await self.files.listing(path)).entries:
+            if entry.is_folder:
+                yield f"{prefix}{entry.name}/", b""
+                async for below in self._walk(entry.path, f"{prefix}{entry.name}/"):
+                    yield below
+            else:
+                yield prefix + entry.name, await self._content(entry)
+
+    async def _content(self, entry: Entry) -> bytes:
+        if not entry.size:
+            return b""
+        async with self.transport.download(
+            UuidPath(SELF, entry.id),
+            ByteRange(0, entry.size),
+            version=entry.version,
+            size=entry.size,
+            pin_version=False,
+        ) as download:
+            return b"".join([piece async for piece in download.pieces()])
+
+
+def at(name: str) -> TreePath:
+    """The CX path of `a/b.txt`."""
+    return TreePath.parse(f"self:/{name}")
+
+
+@asynccontextmanager
+async def session_over(transport: httpx.AsyncBaseTransport, token: str) -> AsyncIterator[Session]:
+    """A client's session whose pauses between retries are known."""
+    async with open_session(URLS, lambda: token, transport=transport, jitter=lambda: 0.5) as session:
+        yield session

@@ -1,0 +1,149 @@
+"""Programs at work in a file system without a kernel: they go by paths and do what open, read, write and close do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import TYPE_CHECKING
+
+import trio
+
+from cxfs.fs.filesystem import FileSystem, Wanted
+from cxfs.fs.namespace import Rename
+
+if TYPE_CHECKING:
+    from cxfs.fs.attributes import Attributes
+    from cxfs.fs.handles import FileHandle
+    from cxfs.fs.node import Node
+    from cxfs.fs.volume import Volume
+
+
+Mounts = Callable[..., AbstractAsyncContextManager["Desk"]]
+"""One run of the daemon after the other."""
+
+
+class NoSuchName(Exception):
+    """The lookup found nothing: what a program sees as ENOENT."""
+
+
+class Desk:
+    """One mount's programs."""
+
+    def __init__(self, volume: Volume) -> None:
+        self.volume = volume
+        self.fs: FileSystem = volume.filesystem
+
+    async def node(self, name: str) -> Node:
+        """Walks the path, as the kernel does."""
+        node = self.fs.root
+        for part in name.split("/") if name else ():
+            found, _ = await self.fs.lookup(node, part.encode())
+            if found is None:
+                raise NoSuchName(name)
+            found.kernel = True
+            node = found
+        return node
+
+    async def has(self, name: str) -> bool:
+        """Whether the path leads anywhere."""
+        try:
+            await self.node(name)
+        except NoSuchName:
+            return False
+        return True
+
+    async def names(self, folder: str = "") -> set[str]:
+        """What `ls` prints."""
+        handle = await self.fs.open_folder(await self.node(folder))
+        return {child.shown for child in handle.children}
+
+    async def stat(self, name: str) -> Attributes:
+        """What `stat` prints."""
+        return (await self.fs.attributes(await self.node(name)))[0]
+
+    # ------------------------------------------------------------ content
+
+    async def opens(self, name: str, *, writable: bool = False, truncate: bool = False) -> FileHandle:
+        """An open file."""
+        return (await self.fs.open(await self.node(name), writable=writable, truncate=truncate)).handle
+
+    async def creates(self, name: str, mode: int = 0o644) -> FileHandle:
+        """A new open file."""
+        folder, _, last = name.rpartition("/")
+        opened = await self.fs.create(await self.node(folder), last.encode(), mode)
+        opened.handle.node.kernel = True
+        return opened.handle
+
+    async def closes(self, handle: FileHandle) -> None:
+        """What close(2) of the only descriptor does."""
+        await self.fs.flush(handle)
+        await self.fs.close(handle)
+
+    async def reads(self, name: str) -> bytes:
+        """What `cat` prints."""
+        handle = await self.opens(name)
+        try:
+            return await self.all_of(handle)
+        finally:
+            await self.closes(handle)
+
+    async def all_of(self, handle: FileHandle) -> bytes:
+        """An open file from its start to its end."""
+        return await self.fs.read(handle, 0, 1 << 30)
+
+    async def writes(self, name: str, content: bytes) -> None:
+        """What `printf … > name` does."""
+        exists = await self.has(name)
+        handle = await (self.opens(name, writable=True, truncate=True) if exists else self.creates(name))
+        await self.fs.write(handle, 0, content)
+        await self.closes(handle)
+
+    async def patches(self, name: str, offset: int, content: bytes) -> None:
+        """What `dd conv=notrunc` does."""
+        handle = await self.opens(name, writable=True)
+        await self.fs.write(handle, offset, content)
+        await self.closes(handle)
+
+    async def truncates(self, name: str, size: int) -> None:
+        """What `truncate -s` does."""
+        await self.fs.set_attributes(await self.node(name), Wanted(size=size), None)
+
+    async def touches(self, name: str, modified_ms: int) -> None:
+        """What `touch -d` does."""
+        await self.fs.set_attributes(await self.node(name), Wanted(modified_ms=modified_ms), None)
+
+    # ------------------------------------------------------------ names
+
+    async def makes_folder(self, name: str) -> None:
+        """What `mkdir` does."""
+        folder, _, last = name.rpartition("/")
+        (await self.fs.make_folder(await self.node(folder), last.encode(), 0o755)).kernel = True
+
+    async def removes(self, name: str) -> None:
+        """What `rm` does."""
+        folder, _, last = name.rpartition("/")
+        await self.fs.remove(await self.node(folder), last.encode())
+
+    async def removes_folder(self, name: str) -> None:
+        """What `rmdir` does."""
+        folder, _, last = name.rpartition("/")
+        await self.fs.remove_folder(await self.node(folder), last.encode())
+
+    async def renames(self, name: str, to: str, how: Rename = Rename.REPLACE) -> None:
+        """What `mv` does."""
+        folder, _, last = name.rpartition("/")
+        new_folder, _, new_last = to.rpartition("/")
+        await self.fs.rename(
+            await self.node(folder), last.encode(), await self.node(new_folder), new_last.encode(), how
+        )
+
+    # ------------------------------------------------------------ time and uploads
+
+    async def waits(self, seconds: float) -> None:
+        """Does nothing for so long, by the clock of the test."""
+        await trio.sleep(seconds)
+
+    async def settles(self) -> None:
+        """Waits until nothing is on its way any more."""
+        while self.volume.uploader.busy:
+            await self.volume.uploader.ended()

@@ -1,0 +1,17 @@
+"""A kernel that only writes down what it is told."""
+
+from __future__ import annotations
+
+
+class RecordingKernel:
+    """What the kernel was told to forget."""
+
+    def __init__(self) -> None:
+        self.forgotten: list[tuple[int, str]] = []
+        self.dropped: list[int] = []
+
+    def forget_name(self, folder_inode: int, shown: str) -> None:
+        self.forgotten.append((folder_inode, shown))
+
+    def drop_pages(self, inode: int) -> None:
+        self.dropped.append(inode)
