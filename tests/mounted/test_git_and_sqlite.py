@@ -48,7 +48,7 @@ def test_git_commits_and_pushes_from_a_clone_in_the_mount(mount: Mount, folder: 
     mount.run(*GIT, "fsck", "--full", cwd=folder / "clone")
 
 
-def test_a_git_repository_is_whole_after_a_remount(own_mount: Mount, tmp_path: Path) -> None:
+def test_a_git_repository_is_whole_after_a_remount(own_mount: Mount) -> None:
     """Everything of it reached the server, in the state of its last commit."""
     repository = own_mount.path / "repository"
     own_mount.run(*GIT, "init", "--quiet", repository)
