@@ -202,6 +202,8 @@ class Namespace:
         assert node.parent is not None
         assert target.parent is not None
         here, there = (node.parent, node.shown), (target.parent, target.shown)
+        for folder, shown in (here, there):
+            self._tree.child_path(folder, shown)  # a name that cannot be given is refused before anything has moved
         await self._relocate(node, target.parent, f".cxfs-exchange-{node.inode}", replaced=None)
         await self._relocate(target, *here, replaced=None)
         await self._relocate(node, *there, replaced=None)
