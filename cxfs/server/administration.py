@@ -42,6 +42,7 @@ __all__ = [
     "list_users",
     "open_store",
     "remove_member",
+    "revoke_tokens",
     "set_member",
     "set_quota",
     "suspend_user",
@@ -132,6 +133,13 @@ def issue_token(store: Store, user: str, *, app: str | None = None) -> str:
             app=None if app is None else accounts.app_of(connection, app)[0],
             now=store.clock(),
         )
+
+
+def revoke_tokens(store: Store, user: str) -> int:
+    """All access tokens of the user are worthless from now on; how many there were."""
+    with store.transaction() as connection:
+        number = accounts.account_named(connection, user).number
+        return connection.execute("DELETE FROM tokens WHERE user = ?", (number,)).rowcount
 
 
 def issue_code(store: Store, user: str, *, app: str, redirect_uri: str) -> str:

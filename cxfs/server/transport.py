@@ -39,6 +39,7 @@ class _Pieces:
         self._descriptor = descriptor
         self._offset, self._stop = span
         self._offload = offload
+        self._buffer = bytearray(min(PIECE_BYTES, span.stop - span.start))  # one for all pieces: fresh memory is dear
 
     def __aiter__(self) -> Self:
         return self
@@ -47,13 +48,20 @@ class _Pieces:
         length = min(PIECE_BYTES, self._stop - self._offset)
         if not length:
             raise StopAsyncIteration
-        piece = _cached(self._descriptor, length, self._offset)
+        piece = self._cached(length)
         if piece is None:
             piece = await self._offload.content(os.pread, self._descriptor, length, self._offset)
         if not piece:
             raise EOFError("a content file is shorter than its record")
         self._offset += len(piece)
         return piece
+
+    def _cached(self, length: int) -> bytes | None:
+        """What can be read without waiting for the disk; nothing where the file system cannot tell, as tmpfs cannot."""
+        room = memoryview(self._buffer)[:length]
+        with suppress(OSError):
+            return bytes(room[: os.preadv(self._descriptor, [room], self._offset, os.RWF_NOWAIT)])
+        return None
 
 
 class _Download(StreamingResponse):
@@ -183,14 +191,6 @@ class Transport:
 def _write(arrival: Arrival, pieces: list[bytes]) -> None:
     for piece in pieces:
         arrival.write(piece)
-
-
-def _cached(descriptor: int, length: int, offset: int) -> bytes | None:
-    """What can be read without waiting for the disk, if anything; nothing where the file system cannot tell (tmpfs)."""
-    buffer = bytearray(length)
-    with suppress(OSError):
-        return bytes(memoryview(buffer)[: os.preadv(descriptor, [buffer], offset, os.RWF_NOWAIT)])
-    return None
 
 
 def _if_version(reader: FormReader) -> int | None:

@@ -152,6 +152,17 @@ async def test_a_suspended_account_is_told_so(store: Store, ann: Person, line: s
     assert await ann.names("/") == ["folder", "note"]
 
 
+async def test_revoked_tokens_are_worth_nothing(store: Store, ann: Person, ben: Person) -> None:
+    """All of that user's, and nobody else's."""
+    also = administration.issue_token(store, "ann")
+
+    assert administration.revoke_tokens(store, "ann") == 2
+
+    for token in (ann.token, also):
+        assert refusal_of(await ann.client.get(f"/1/users/self?access_token={token}")) == (401, "BadAuthToken")
+    assert await ben.names("/") == []
+
+
 async def test_the_client_id_beside_the_token_is_allowed(ann: Person) -> None:
     """[seen] clients send it."""
     assert (await ann.ask("GET", "/1/users/self?client_id=anything")).status_code == 200
