@@ -39,7 +39,7 @@ class App:
 
 
 @pytest.fixture
-def app(store: Store, ann: Person) -> App:  # noqa: ARG001 - she gives the code
+def app(store: Store, ann: Person) -> App:
     """See App."""
     client_id, secret = administration.add_app(store, "Photos", [REDIRECT, "https://photos.example.org/other"])
     return App(client_id, secret, administration.issue_code(store, "ann", app=client_id, redirect_uri=REDIRECT))
