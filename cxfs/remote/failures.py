@@ -46,6 +46,27 @@ if TYPE_CHECKING:
 MESSAGE_CHARACTERS_MAX: Final = 300
 """Of a server's own words in ours: an error is one line, whatever page of HTML it came with."""
 
+
+class Misshapen(BadReply):
+    """A JSON object that lacks what the contract requires. Asking again at once would bring the same."""
+
+
+class Redirected(BadReply):
+    """A redirect, which is never followed: the token must not travel to where a server points."""
+
+
+class Declined(RateLimited):
+    """The server turned the request away unread (429), so it has done nothing. A 503 may be a gateway's guess."""
+
+
+class NeverSent(Unreachable):
+    """No connection came about, so the server has not heard of the request."""
+
+
+class CertificateRefused(NeverSent):
+    """The server could not prove who it is. Later may be different (a captive portal), the next second is not."""
+
+
 BY_TYPE: Final[Mapping[str, type[CxfsError]]] = {
     "AccessDenied": Denied,
     "SuspendedAccount": Suspended,
@@ -61,7 +82,7 @@ BY_TYPE: Final[Mapping[str, type[CxfsError]]] = {
     "QuotaExceeded": NoSpace,
     # We ask only for bytes that the version has: a server that has not got them holds another version.
     "RangeNotSatisfiable": Stale,
-    "RateLimited": RateLimited,
+    "RateLimited": Declined,
     "Internal": ServerTrouble,
     "Unavailable": ServerTrouble,
 }
@@ -81,32 +102,16 @@ BY_STATUS: Final[Mapping[int, type[CxfsError]]] = {
     416: Stale,
     423: Denied,
     425: ServerTrouble,
-    429: RateLimited,
+    429: Declined,
     501: Unsupported,
     507: NoSpace,
 }
 
 
-class Misshapen(BadReply):
-    """A JSON object that lacks what the contract requires. Asking again at once would bring the same."""
-
-
-class Redirected(BadReply):
-    """A redirect, which is never followed: the token must not travel to where a server points."""
-
-
-class NeverSent(Unreachable):
-    """No connection came about, so the server has not heard of the request."""
-
-
-class CertificateRefused(NeverSent):
-    """The server could not prove who it is. Later may be different (a captive portal), the next second is not."""
-
-
 NOT_WORTH_REPEATING: Final = (Misshapen, Redirected, CertificateRefused)
 """Transient in the long run, but not within one call."""
 
-CERTAINLY_NOT_DONE: Final = (NeverSent, RateLimited)
+CERTAINLY_NOT_DONE: Final = (NeverSent, Declined)
 """After these even a request that must not be done twice may be sent again."""
 
 
@@ -125,7 +130,9 @@ def failure_of(status: int, headers: Mapping[str, str], body: bytes) -> CxfsErro
     said = " ".join(redact(wire.message).split())[:MESSAGE_CHARACTERS_MAX]
     text = f"the server answered {status}" + (f": {said}" if said else "")
     pause_s = retry_after_s(headers)
-    if kind is RateLimited or (pause_s is not None and kind is ServerTrouble):
+    if kind is Declined:
+        return Declined(text, retry_after_s=pause_s)
+    if kind is ServerTrouble and pause_s is not None:
         return RateLimited(text, retry_after_s=pause_s)
     return kind(text)
 

@@ -80,7 +80,7 @@ class UploadBody:
 
     async def parts(self) -> AsyncGenerator[bytes, None]:
         """Everything that goes out, once. Raises Invalid when the content has not got the size it told."""
-        yield self._head
+        head = self._head  # goes with the first content: a small file is one packet less
         left = self._content.size
         async with aclosing(_generator(self._content.pieces())) as pieces:
             async for piece in pieces:
@@ -90,9 +90,12 @@ class UploadBody:
                         raise Invalid("the content grew while it was being uploaded")
                     self._sha1.update(part)
                     self._md5.update(part)
-                    yield part
+                    yield head + part
+                    head = b""
         if left:
             raise Invalid("the content shrank while it was being uploaded")
+        if head:
+            yield head
         self.is_sealed = True
         if self._on_sealed is not None:
             await self._on_sealed(self.sha1)

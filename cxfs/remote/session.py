@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import urlencode
+from urllib.request import getproxies
 
 import httpx
 import trio
@@ -22,6 +23,7 @@ from cxfs.core.errors import BadReply, CxfsError, RateLimited, TimedOut
 from cxfs.core.retry import RetryPolicy
 from cxfs.remote.endpoints import ACCESS_TOKEN, API_VERSION, CLIENT_ID
 from cxfs.remote.failures import CERTAINLY_NOT_DONE, NOT_WORTH_REPEATING, failure_of
+from cxfs.remote.hearing import HearingTransport
 from cxfs.remote.lanes import CLOSE_S, Incoming, Lane, LaneStatistics, OnePiece, trust
 from cxfs.remote.redaction import silence_http_libraries
 
@@ -113,7 +115,7 @@ class Session:
         limits: SessionLimits,
         retry: RetryPolicy,
         jitter: Callable[[], float],
-        make_client: Callable[[int], httpx.AsyncClient],
+        make_client: Callable[[int, bool], httpx.AsyncClient],
     ) -> None:
         self._urls = urls
         self._tokens = tokens
@@ -124,14 +126,14 @@ class Session:
         self._jitter = jitter
         self._retries = 0
 
-        def lane(requests_max: int) -> Lane:
+        def lane(requests_max: int, *, hears: bool = False) -> Lane:
             return Lane(
-                lambda: make_client(requests_max), requests_max=requests_max, no_progress_s=limits.no_progress_s
+                lambda: make_client(requests_max, hears), requests_max=requests_max, no_progress_s=limits.no_progress_s
             )
 
         self._metadata = lane(limits.metadata_requests_max)
         self._download = lane(limits.download_requests_max)
-        self._upload = lane(limits.upload_requests_max)
+        self._upload = lane(limits.upload_requests_max, hears=True)
 
     async def ask(self, call: Call, parse: Callable[[bytes], T], *, attempts: Attempts | None = None) -> T:
         """The parsed answer. `parse` raises BadReply for a body that is not what it should be.
@@ -232,11 +234,13 @@ class Session:
                 await lane.aclose()
 
 
-def _client(options: dict[str, Any], requests_max: int) -> httpx.AsyncClient:
-    """With a pool as large as its lane."""
+def _client(options: Mapping[str, Any], requests_max: int, hears: bool) -> httpx.AsyncClient:  # noqa: FBT001 - partial
+    """With a pool as large as its lane. Through a proxy it is httpx's own, which does not hear."""
     limits = httpx.Limits(
         max_connections=requests_max, max_keepalive_connections=requests_max, keepalive_expiry=KEEP_ALIVE_S
     )
+    if hears and "verify" in options and not (options["trust_env"] and getproxies()):
+        options = {**options, "transport": HearingTransport(verify=options["verify"], limits=limits)}
     return httpx.AsyncClient(limits=limits, **options)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from base64 import urlsafe_b64encode
 from urllib.parse import unquote
+from uuid import uuid1
 
 import pytest
 from hypothesis import given, strategies as st
@@ -126,3 +128,19 @@ def test_requests_about_an_entry_go_to_its_uuid() -> None:
     )
 
     assert entry.path == UuidPath(SELF, Uuid(UUID))
+
+
+@given(st.binary(min_size=16, max_size=16))
+def test_the_number_of_an_object_is_an_inode_number(raw: bytes) -> None:
+    """63 bits, never 0 and never the root's 1; the same after every remount."""
+    uuid = Uuid.parse(urlsafe_b64encode(raw).decode().rstrip("="))
+
+    assert 2 <= uuid.number < 1 << 63
+    assert uuid.number == Uuid(str(uuid)).number
+
+
+def test_objects_made_one_after_the_other_have_different_numbers() -> None:
+    """Time-based UUIDs differ in a few bits only."""
+    numbers = {Uuid(urlsafe_b64encode(uuid1().bytes).decode().rstrip("=")).number for _ in range(1_000)}
+
+    assert len(numbers) == 1_000

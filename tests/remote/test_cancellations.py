@@ -3,7 +3,6 @@
 A reader whose program was interrupted, a mount that is stopped, an upload overtaken by the next write: all of them are
 cancellations, and httpx has lost connections that way (encode/httpcore#1093).
 """
-# ruff: noqa: ARG001 - autojump_clock works by being asked for
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
 """Content out of CX: only the bytes that were asked for, or an error."""
-# ruff: noqa: ARG001 - autojump_clock works by being asked for
 
 from __future__ import annotations
 

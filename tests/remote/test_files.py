@@ -1,5 +1,5 @@
 """The File API: each call as it goes out, and what a repeated one means."""
-# ruff: noqa: ARG001, FBT001 - autojump_clock works by being asked for; booleans are columns of a table
+# ruff: noqa: FBT001 - autojump_clock works by being asked for; booleans are columns of a table
 
 from __future__ import annotations
 

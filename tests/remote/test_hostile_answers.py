@@ -1,5 +1,4 @@
 """Whatever a server answers, the client ends with one of its own errors, in time, and goes on working."""
-# ruff: noqa: ARG001 - autojump_clock works by being asked for
 
 from __future__ import annotations
 

@@ -156,7 +156,7 @@ async def test_a_proxy_is_not_asked_for_this_machine(secured: Secured, monkeypat
         nursery.cancel_scope.cancel()
 
 
-async def test_a_server_that_is_not_there_is_unreachable(autojump_clock: object) -> None:  # noqa: ARG001 - jumps
+async def test_a_server_that_is_not_there_is_unreachable(autojump_clock: object) -> None:
     """After some tries, with the reason."""
     async with open_session(urls_of(f"https://127.0.0.1:{free_port()}"), lambda: "token") as session:
         with pytest.raises(Unreachable, match="cannot reach the server"):

@@ -1,5 +1,4 @@
 """No secret in any log line or error text."""
-# ruff: noqa: ARG001 - some fixtures work by being asked for
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """How a request goes out, and how often."""
-# ruff: noqa: ARG001, FBT001 - autojump_clock works by being asked for; booleans are columns of a table
+# ruff: noqa: FBT001 - autojump_clock works by being asked for; booleans are columns of a table
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cxfs.core.entries import TreePath
 from cxfs.core.errors import BadReply, CxfsError, Denied, NotFound, RateLimited, ServerTrouble, SignedOut, TimedOut
 from cxfs.core.retry import TRIES_MAX
 from cxfs.remote import replies
-from cxfs.remote.failures import CertificateRefused, NeverSent, Redirected
+from cxfs.remote.failures import CertificateRefused, Declined, NeverSent, Redirected
 from cxfs.remote.files import Files
 from cxfs.remote.lanes import BadCertificateFile
 from cxfs.remote.session import Attempts, Call, SessionLimits, open_session
@@ -309,7 +309,8 @@ async def test_a_certificate_that_is_refused_is_not_shown_again(session: Session
     [
         ([NotFound()], False, False),
         ([NeverSent(), NotFound()], False, False),
-        ([RateLimited(""), NotFound()], False, False),
+        ([Declined(""), NotFound()], False, False),
+        ([RateLimited(""), NotFound()], True, True),
         ([ServerTrouble()], True, False),
         ([ServerTrouble(), NotFound()], True, True),
         ([TimedOut(), NeverSent(), NotFound()], True, True),

@@ -1,5 +1,4 @@
 """Who we are, and what the server can do."""
-# ruff: noqa: ARG001 - autojump_clock works by being asked for
 
 from __future__ import annotations
 
