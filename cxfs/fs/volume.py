@@ -95,6 +95,7 @@ class Volume:
     reader: Reader
     space: SpaceWatch
     changes: Changes
+    blocks: BlockStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +146,7 @@ def assemble(
     uploader = _uploader(shared, service, memory, machine, options, nursery)
     space = SpaceWatch(service.user.profile)
     filesystem = _filesystem(shared, service, memory, machine, options, uploader, space)
-    return Volume(filesystem, uploader, shared.reader, space, changes)
+    return Volume(filesystem, uploader, shared.reader, space, changes, memory.blocks)
 
 
 def _uploader(

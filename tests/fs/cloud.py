@@ -37,6 +37,7 @@ class Wire(httpx.AsyncBaseTransport):
         self.held = trio.Event()
         self._released = trio.Event()
         self._kept_back = ""
+        self._bytes_until_break: int | None = None
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(f"{request.method} {'/'.join(request.url.path.split('/')[2:4])}")
@@ -46,14 +47,20 @@ class Wire(httpx.AsyncBaseTransport):
         if instead is not None:
             return instead
         response = await self._app.handle_async_request(request)
-        if self.requests[-1] == self._kept_back:
+        if self._kept_back and self.requests[-1].startswith(self._kept_back):
             self._kept_back = ""
             self.held.set()
             await self._released.wait()
         lost = self.after(request)
         if lost is not None:
             raise lost
+        if self._bytes_until_break is not None and request.method == "GET":
+            return await _broken_off(response, self._bytes_until_break)
         return response
+
+    def breaks_bodies_after(self, count: int) -> None:
+        """Every longer body from now on breaks off after so many bytes."""
+        self._bytes_until_break = count
 
     def holds_back(self, method: str, call: str) -> None:
         """The next such request is done, and its answer kept on the way until `lets_go`."""
@@ -76,6 +83,31 @@ class Wire(httpx.AsyncBaseTransport):
     def count(self, call: str) -> int:
         """How many requests of one kind were made, such as `GET files/list`."""
         return sum(1 for made in self.requests if made.startswith(call))
+
+
+class _BrokenOff(httpx.AsyncByteStream):
+    def __init__(self, body: bytes, count: int) -> None:
+        self._body = body
+        self._count = count
+        self._is_broken = False
+
+    def __aiter__(self) -> _BrokenOff:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if self._is_broken:
+            raise httpx.ReadError("connection reset")
+        self._is_broken = True
+        return self._body[: self._count]
+
+
+async def _broken_off(response: httpx.Response, count: int) -> httpx.Response:
+    """In a real one nothing is buffered; the bytes that were not sent are simply lost."""
+    assert isinstance(response.stream, httpx.AsyncByteStream)
+    body = b"".join([piece async for piece in response.stream])
+    if len(body) <= count:
+        return httpx.Response(response.status_code, headers=response.headers, stream=httpx.ByteStream(body))
+    return httpx.Response(response.status_code, headers=response.headers, stream=_BrokenOff(body, count))
 
 
 class Content:
