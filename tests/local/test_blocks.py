@@ -1,0 +1,507 @@
+"""Content on disk, least recently used out first: losing any of it costs time, never data."""
+
+from __future__ import annotations
+
+import resource
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cxfs.core.errors import DiskFull
+from cxfs.core.ranges import ByteRange
+from cxfs.local.blocks import FREE_BYTES_FLOOR, FREE_CHECK_BYTES, BlockFile, BlockKey, BlockStatistics, BlockStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from cxfs.core.entries import Uuid
+
+SIZE = 100
+BYTES_MAX = 3 * SIZE
+
+
+class Disk:
+    """What else is on the disk decides how much of it is free."""
+
+    def __init__(self) -> None:
+        self.free_bytes = FREE_BYTES_FLOOR * 10
+        self.looks = 0
+
+    def __call__(self, _folder: Path) -> int:
+        self.looks += 1
+        return self.free_bytes
+
+
+@pytest.fixture
+def disk() -> Disk:
+    return Disk()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "blocks"
+
+
+@pytest.fixture
+def blocks(folder: Path, disk: Disk) -> Iterator[BlockStore]:
+    blocks = BlockStore(folder, bytes_max=BYTES_MAX, free_bytes=disk)
+    yield blocks
+    blocks.close()
+
+
+@pytest.fixture
+def key(uuid: Callable[[int], Uuid]) -> Callable[[int], BlockKey]:
+    """A version of the object with this number."""
+    return lambda number: BlockKey(uuid(number), 1)
+
+
+def content_of(key: BlockKey) -> bytes:
+    """No zero among them, and another for each version."""
+    return bytes(1 + (key.version * 31 + sum(key.object.encode())) % 200 for _ in range(SIZE))
+
+
+def fetch(blocks: BlockStore, key: BlockKey) -> BlockFile:
+    """Opened, and all of it brought in."""
+    file = blocks.open(key, SIZE)
+    file.write(0, content_of(key))
+    return file
+
+
+def read_once(blocks: BlockStore, *keys: BlockKey) -> None:
+    """A program reads each file and closes it."""
+    for key in keys:
+        fetch(blocks, key).close()
+
+
+def close_all(files: list[BlockFile]) -> None:
+    for file in files:
+        file.close()
+
+
+def held(blocks: BlockStore, key: BlockKey) -> int:
+    """Bytes of it that need not be fetched again."""
+    file = blocks.open(key, SIZE)
+    bytes_held = file.held.length
+    file.close()
+    return bytes_held
+
+
+def descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+# ---------------------------------------------------------------- keeping
+
+
+def test_what_was_written_is_read(blocks: BlockStore, key: Callable[[int], BlockKey]) -> None:
+    """Any part of it."""
+    file = fetch(blocks, key(1))
+
+    piece = file.read(ByteRange(10, 20))
+
+    assert piece == content_of(key(1))[10:20]
+    file.close()
+
+
+def test_a_file_knows_which_of_its_bytes_are_there(blocks: BlockStore, key: Callable[[int], BlockKey]) -> None:
+    """The rest are holes, which would read as zeros."""
+    file = blocks.open(key(1), SIZE)
+
+    file.write(10, b"ten bytes!")
+    file.write(50, b"ten bytes!")
+
+    assert list(file.held) == [ByteRange(10, 20), ByteRange(50, 60)]
+    file.close()
+
+
+def test_content_is_kept_after_its_last_reader(blocks: BlockStore, key: Callable[[int], BlockKey]) -> None:
+    """To be read again without the network."""
+    read_once(blocks, key(1))
+
+    again = blocks.open(key(1), SIZE)
+
+    assert again.read(ByteRange(0, SIZE)) == content_of(key(1))
+    again.close()
+
+
+def test_two_versions_of_an_object_are_two_contents(blocks: BlockStore, uuid: Callable[[int], Uuid]) -> None:
+    """A reader of the old one never sees a byte of the new."""
+    old, new = fetch(blocks, BlockKey(uuid(1), 1)), fetch(blocks, BlockKey(uuid(1), 2))
+
+    contents = [old.read(ByteRange(0, SIZE)), new.read(ByteRange(0, SIZE))]
+
+    assert contents == [content_of(BlockKey(uuid(1), 1)), content_of(BlockKey(uuid(1), 2))]
+    old.close()
+    new.close()
+
+
+def test_two_readers_of_a_version_share_it(blocks: BlockStore, key: Callable[[int], BlockKey]) -> None:
+    """What one brought in the other has."""
+    one, other = fetch(blocks, key(1)), blocks.open(key(1), SIZE)
+
+    one.close()
+
+    assert other.read(ByteRange(0, SIZE)) == content_of(key(1))
+    other.close()
+
+
+def test_an_empty_file_is_content_too(blocks: BlockStore, key: Callable[[int], BlockKey]) -> None:
+    """With nothing to fetch."""
+    file = blocks.open(key(1), 0)
+
+    assert file.read(ByteRange(0, 0)) == b""
+
+    file.close()
+
+
+def test_a_new_store_is_empty(folder: Path, disk: Disk, key: Callable[[int], BlockKey]) -> None:
+    """Which bytes are there was known in memory only: an earlier run's files are holes and guesses."""
+    earlier = BlockStore(folder, bytes_max=BYTES_MAX, free_bytes=disk)
+    read_once(earlier, key(1))
+
+    later = BlockStore(folder, bytes_max=BYTES_MAX, free_bytes=disk)
+
+    assert list(folder.iterdir()) == []
+    assert held(later, key(1)) == 0
+
+
+# ---------------------------------------------------------------- evicting
+
+
+def test_the_least_recently_opened_goes_first(blocks: BlockStore, key: Callable[[int], BlockKey]) -> None:
+    """What was read just now is most likely read again."""
+    read_once(blocks, key(1), key(2), key(3), key(1))
+
+    read_once(blocks, key(4))
+
+    assert [held(blocks, key(number)) for number in (2, 1, 3, 4)] == [0, SIZE, SIZE, SIZE]
+
+
+def test_a_file_in_use_is_never_evicted(blocks: BlockStore, key: Callable[[int], BlockKey]) -> None:
+    """Its reader was told that its bytes are there."""
+    oldest = fetch(blocks, key(1))
+
+    read_once(blocks, key(2), key(3), key(4), key(5))
+
+    assert oldest.read(ByteRange(0, SIZE)) == content_of(key(1))
+    assert oldest.held.covers(ByteRange(0, SIZE))
+    oldest.close()
+
+
+def test_open_files_may_pass_the_limit(blocks: BlockStore, key: Callable[[int], BlockKey]) -> None:
+    """Reading goes on rather than fail."""
+    files = [fetch(blocks, key(number)) for number in range(5)]
+
+    assert blocks.statistics().bytes_held == 5 * SIZE
+
+    close_all(files)
+
+
+def test_the_limit_is_kept_again_after_closing(blocks: BlockStore, key: Callable[[int], BlockKey]) -> None:
+    """The disk belongs to others too."""
+    files = [fetch(blocks, key(number)) for number in range(5)]
+
+    close_all(files)
+
+    assert blocks.statistics() == BlockStatistics(
+        files=3, files_in_use=0, bytes_held=BYTES_MAX, bytes_max=BYTES_MAX, evicted_files=2
+    )
+
+
+def test_an_evicted_file_is_gone_from_disk(blocks: BlockStore, folder: Path, key: Callable[[int], BlockKey]) -> None:
+    """Else the limit would be one of our books only."""
+    read_once(blocks, *(key(number) for number in range(10)))
+
+    assert len(list(folder.iterdir())) == 3
+
+
+def test_room_is_counted_in_bytes_held(blocks: BlockStore, key: Callable[[int], BlockKey]) -> None:
+    """A look at the first bytes of a huge file does not push out the rest."""
+    read_once(blocks, key(1))
+
+    huge = blocks.open(key(2), 1 << 40)
+    huge.write(0, b"x" * SIZE)
+
+    assert blocks.statistics().bytes_held == 2 * SIZE
+    assert held(blocks, key(1)) == SIZE
+    huge.close()
+
+
+def test_bytes_written_twice_count_once(blocks: BlockStore, key: Callable[[int], BlockKey]) -> None:
+    """Two requests may overlap."""
+    file = fetch(blocks, key(1))
+
+    file.write(50, content_of(key(1))[50:])
+
+    assert blocks.statistics().bytes_held == SIZE
+    file.close()
+
+
+def test_a_version_that_proved_useless_is_freed(
+    blocks: BlockStore, folder: Path, key: Callable[[int], BlockKey]
+) -> None:
+    """Its object was deleted."""
+    read_once(blocks, key(1))
+
+    blocks.forget(key(1))
+
+    assert list(folder.iterdir()) == []
+    assert blocks.statistics().bytes_held == 0
+
+
+def test_a_useless_version_is_not_taken_from_its_reader(blocks: BlockStore, key: Callable[[int], BlockKey]) -> None:
+    """An open file is readable after its deletion."""
+    file = fetch(blocks, key(1))
+
+    blocks.forget(key(1))
+
+    assert file.read(ByteRange(0, SIZE)) == content_of(key(1))
+    file.close()
+
+
+def test_forgetting_what_was_never_there_is_no_error(blocks: BlockStore, key: Callable[[int], BlockKey]) -> None:
+    """Whoever deletes does not know what was read."""
+    blocks.forget(key(1))
+
+    assert blocks.statistics().files == 0
+
+
+def test_a_closed_store_leaves_nothing(folder: Path, disk: Disk, key: Callable[[int], BlockKey]) -> None:
+    """Not even the folder."""
+    blocks = BlockStore(folder, bytes_max=BYTES_MAX, free_bytes=disk)
+    read_once(blocks, key(1))
+
+    blocks.close()
+
+    assert not folder.exists()
+
+
+# ---------------------------------------------------------------- drafts become versions
+
+
+def test_a_sent_draft_becomes_cached_content(
+    blocks: BlockStore, tmp_path: Path, key: Callable[[int], BlockKey]
+) -> None:
+    """What was just written is not downloaded to be read."""
+    draft = tmp_path / "draft"
+    draft.write_bytes(content_of(key(1)))
+
+    blocks.adopt(key(1), draft, SIZE)
+    draft.unlink()
+
+    file = blocks.open(key(1), SIZE)
+    assert file.held.covers(ByteRange(0, SIZE))
+    assert file.read(ByteRange(0, SIZE)) == content_of(key(1))
+    file.close()
+
+
+def test_an_adopted_draft_counts(blocks: BlockStore, tmp_path: Path, key: Callable[[int], BlockKey]) -> None:
+    """And makes others go."""
+    read_once(blocks, key(1), key(2), key(3))
+    draft = tmp_path / "draft"
+    draft.write_bytes(content_of(key(4)))
+
+    blocks.adopt(key(4), draft, SIZE)
+
+    assert blocks.statistics().bytes_held == BYTES_MAX
+    assert held(blocks, key(1)) == 0
+
+
+def test_a_draft_of_another_size_than_the_version_is_not_believed(
+    blocks: BlockStore, tmp_path: Path, key: Callable[[int], BlockKey]
+) -> None:
+    """It is fetched, and never served wrong."""
+    draft = tmp_path / "draft"
+    draft.write_bytes(b"short")
+
+    blocks.adopt(key(1), draft, SIZE)
+
+    assert held(blocks, key(1)) == 0
+
+
+def test_a_draft_that_cannot_be_linked_is_not_kept(
+    blocks: BlockStore, tmp_path: Path, key: Callable[[int], BlockKey]
+) -> None:
+    """The cache may be on another file system than the drafts: reading fetches, and that is all."""
+    blocks.adopt(key(1), tmp_path / "nowhere", SIZE)
+
+    assert blocks.statistics().files == 0
+
+
+def test_a_version_that_is_open_already_is_left_alone(
+    blocks: BlockStore, tmp_path: Path, key: Callable[[int], BlockKey]
+) -> None:
+    """Its reader has a descriptor of the file that is there."""
+    file = fetch(blocks, key(1))
+    draft = tmp_path / "draft"
+    draft.write_bytes(b"x" * SIZE)
+
+    blocks.adopt(key(1), draft, SIZE)
+
+    assert file.read(ByteRange(0, SIZE)) == content_of(key(1))
+    file.close()
+
+
+# ---------------------------------------------------------------- others on the same disk
+
+
+def test_an_emptied_cache_is_fetched_again(blocks: BlockStore, folder: Path, key: Callable[[int], BlockKey]) -> None:
+    """`rm -rf ~/.cache/*` is allowed at any moment, and never makes zeros of content."""
+    read_once(blocks, key(1))
+    shutil.rmtree(folder)
+    folder.mkdir()
+
+    file = blocks.open(key(1), SIZE)
+
+    assert file.held.length == 0
+    assert blocks.statistics().bytes_held == 0
+    file.close()
+
+
+def test_a_removed_cache_folder_comes_back(blocks: BlockStore, folder: Path, key: Callable[[int], BlockKey]) -> None:
+    """Reading goes on in the running mount."""
+    read_once(blocks, key(1))
+    shutil.rmtree(folder)
+
+    read_once(blocks, key(1), key(2))
+
+    assert [held(blocks, key(1)), held(blocks, key(2))] == [SIZE, SIZE]
+
+
+def test_an_open_file_outlives_its_name(blocks: BlockStore, folder: Path, key: Callable[[int], BlockKey]) -> None:
+    """What its reader was told is still true."""
+    file = fetch(blocks, key(1))
+
+    shutil.rmtree(folder)
+
+    assert file.read(ByteRange(0, SIZE)) == content_of(key(1))
+    file.close()
+
+
+def test_evicting_what_somebody_removed_is_no_error(
+    blocks: BlockStore, folder: Path, key: Callable[[int], BlockKey]
+) -> None:
+    """It is gone, which was the purpose."""
+    read_once(blocks, key(1), key(2), key(3))
+    shutil.rmtree(folder)
+
+    read_once(blocks, key(4))
+
+    assert held(blocks, key(4)) == SIZE
+
+
+def test_a_cache_folder_that_is_none_is_an_error_and_no_leak(
+    blocks: BlockStore, folder: Path, key: Callable[[int], BlockKey]
+) -> None:
+    """Somebody put a file in its place."""
+    shutil.rmtree(folder)
+    folder.write_text("in the way")
+    before = descriptors()
+
+    with pytest.raises(DiskFull, match="cannot be used"):
+        blocks.open(key(1), SIZE)
+
+    assert descriptors() == before
+    folder.unlink()
+
+
+def test_the_disk_is_not_filled_to_the_last_byte(
+    blocks: BlockStore, disk: Disk, key: Callable[[int], BlockKey]
+) -> None:
+    """A cache that stops the machine is worse than none."""
+    disk.free_bytes = FREE_BYTES_FLOOR + SIZE - 1
+
+    with pytest.raises(DiskFull, match="full"):
+        fetch(blocks, key(1))
+
+    assert blocks.statistics().bytes_held == 0
+
+
+def test_old_content_makes_room_on_a_full_disk(folder: Path, disk: Disk, key: Callable[[int], BlockKey]) -> None:
+    """Before anybody is told that it is full, and whatever the cache's own limit still allows."""
+    blocks = BlockStore(folder, bytes_max=1 << 40, free_bytes=disk)
+    read_once(blocks, key(1), key(2))
+    disk.free_bytes = FREE_BYTES_FLOOR + FREE_CHECK_BYTES - SIZE
+
+    blocks.make_room(FREE_CHECK_BYTES)
+
+    assert [held(blocks, key(1)), held(blocks, key(2))] == [0, SIZE]
+
+
+def test_the_disk_is_looked_at_now_and_then(blocks: BlockStore, disk: Disk, key: Callable[[int], BlockKey]) -> None:
+    """Not for every block: that would cost a system call each."""
+    read_once(blocks, *(key(number) for number in range(100)))
+
+    assert disk.looks == 1
+
+
+def test_a_full_disk_is_looked_at_again_before_the_next_byte(
+    blocks: BlockStore, disk: Disk, key: Callable[[int], BlockKey]
+) -> None:
+    """So that reading goes on as soon as somebody cleaned up."""
+    disk.free_bytes = 0
+    file = blocks.open(key(1), SIZE)
+    with pytest.raises(DiskFull):
+        file.write(0, content_of(key(1)))
+    disk.free_bytes = FREE_BYTES_FLOOR * 2
+
+    file.write(0, content_of(key(1)))
+
+    assert file.read(ByteRange(0, SIZE)) == content_of(key(1))
+    file.close()
+
+
+def test_a_write_that_was_cut_short_is_not_taken_for_content(
+    blocks: BlockStore, key: Callable[[int], BlockKey]
+) -> None:
+    """The rest is a hole, and would be served as zeros."""
+    file = blocks.open(key(1), SIZE)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    resource.setrlimit(resource.RLIMIT_FSIZE, (SIZE // 2, before[1]))
+    try:
+        with pytest.raises(DiskFull):
+            file.write(0, content_of(key(1)))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    assert not file.held.covers(ByteRange(SIZE // 2, SIZE))
+    file.close()
+
+
+# ---------------------------------------------------------------- descriptors
+
+
+def test_a_descriptor_is_held_only_while_a_file_is_in_use(blocks: BlockStore, key: Callable[[int], BlockKey]) -> None:
+    """Thousands of small files may be kept, and a process has 1024 descriptors."""
+    before = descriptors()
+
+    read_once(blocks, key(1), key(2), key(3))
+
+    assert descriptors() == before
+
+
+def test_readers_of_one_version_share_a_descriptor(blocks: BlockStore, key: Callable[[int], BlockKey]) -> None:
+    """However many there are."""
+    first = blocks.open(key(1), SIZE)
+    before = descriptors()
+
+    second = blocks.open(key(1), SIZE)
+
+    assert descriptors() == before
+    first.close()
+    second.close()
+
+
+def test_the_store_tells_what_it_holds(blocks: BlockStore, key: Callable[[int], BlockKey]) -> None:
+    """What `cxfs status` prints."""
+    read_once(blocks, key(1))
+    in_use = fetch(blocks, key(2))
+
+    assert blocks.statistics() == BlockStatistics(
+        files=2, files_in_use=1, bytes_held=2 * SIZE, bytes_max=BYTES_MAX, evicted_files=0
+    )
+
+    in_use.close()

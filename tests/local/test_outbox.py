@@ -1,0 +1,495 @@
+"""The journal: what was accepted is there after any death of the daemon, whatever became of its neighbours."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from cxfs.core.entries import NAME_CHARACTERS_MAX, SELF, EntryName, Owner, TreePath, Uuid
+from cxfs.core.errors import CxfsError, DiskFull
+from cxfs.core.ranges import ByteRange, RangeSet
+from cxfs.local.outbox import INODES_MAX, SCHEMA_VERSION, ChangeRow, Outbox
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cxfs.local.drafts import Draft
+
+PARENT = Uuid("SNU2d6zrEeGnthICOA-R7w")
+OBJECT = Uuid("0b9iV-7fEeSEcwAmVS5YtA")
+
+numbers = st.integers(min_value=0, max_value=2**63 - 1)
+uuids = st.from_regex(r"[A-Za-z0-9_-]{22}", fullmatch=True).map(Uuid)
+names = st.text(
+    st.characters(exclude_categories=["Cs"], exclude_characters="/\0"), min_size=1, max_size=NAME_CHARACTERS_MAX
+).filter(lambda text: text not in {".", ".."})
+paths = st.builds(TreePath, uuids.map(Owner), st.lists(names.map(EntryName), min_size=1, max_size=3).map(tuple))
+held = st.lists(
+    st.tuples(st.integers(0, 100), st.integers(0, 100)).map(lambda at: ByteRange(min(at), max(at))), max_size=4
+).map(lambda ranges: tuple(RangeSet(ranges)))
+rows = st.builds(
+    ChangeRow,
+    id=st.just(""),
+    generation=numbers,
+    inode=numbers,
+    parent=uuids,
+    path=paths,
+    object=st.none() | uuids,
+    base_version=st.none() | numbers,
+    base_size=numbers,
+    base_bytes=numbers,
+    size=st.integers(0, 100),
+    held=held,
+    modified_ms=st.integers(min_value=-(2**40), max_value=2**50),
+    sealed_sha1=st.none() | st.binary(min_size=20, max_size=20),
+    parked=st.none() | names,
+)
+
+
+def accept(outbox: Outbox, name: str = "a.txt", content: bytes = b"precious", *, durable: bool = False) -> ChangeRow:
+    """A new file was written and closed."""
+    change_id, draft = outbox.new_draft(size=0, base_bytes=0)
+    draft.write(0, content)
+    row = row_of(change_id, name, draft)
+    outbox.record(row, draft, durable=durable)
+    draft.close()
+    return row
+
+
+def row_of(change_id: str, name: str, draft: Draft, *, generation: int = 1) -> ChangeRow:
+    return ChangeRow(
+        id=change_id,
+        generation=generation,
+        inode=4711,
+        parent=PARENT,
+        path=TreePath(SELF, (EntryName("folder"), EntryName(name))),
+        object=None,
+        base_version=None,
+        base_size=0,
+        base_bytes=draft.base_bytes,
+        size=draft.size,
+        held=draft.present(),
+        modified_ms=1_700_000_000_000,
+        sealed_sha1=None,
+        parked=None,
+    )
+
+
+def rewrite(outbox: Outbox, row: ChangeRow) -> ChangeRow:
+    """The file was written and closed once more."""
+    newer = replace(row, generation=row.generation + 1)
+    draft = outbox.open_draft(row)
+    outbox.record(newer, draft)
+    draft.close()
+    return newer
+
+
+def damage(folder: Path, statement: str) -> None:
+    """Somebody, or a failing disk, changes the journal behind our back."""
+    journal = sqlite3.connect(folder / "journal.sqlite")
+    with journal:
+        journal.execute(statement)
+    journal.close()
+
+
+def drafts_in(folder: Path) -> set[str]:
+    return {file.name for file in (folder / "drafts").iterdir()}
+
+
+def set_aside(folder: Path) -> int:
+    """How many rows are in quarantine."""
+    journal = sqlite3.connect(folder / "journal.sqlite")
+    (count,) = journal.execute("SELECT count(*) FROM quarantine").fetchone()
+    journal.close()
+    return int(count)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "outbox"
+
+
+@pytest.fixture
+def restarted(folder: Path, request: pytest.FixtureRequest) -> Callable[[], Outbox]:
+    """The daemon died without a word, and runs again on the same folder."""
+
+    def again() -> Outbox:
+        outbox = Outbox(folder)
+        request.addfinalizer(outbox.close)
+        return outbox
+
+    return again
+
+
+# ---------------------------------------------------------------- what was accepted
+
+
+@given(rows)
+@settings(deadline=None, max_examples=60)
+def test_every_fact_about_a_change_comes_back(row: ChangeRow) -> None:
+    """What is not recovered is sent wrong, or to the wrong place."""
+    with TemporaryDirectory() as folder:
+        outbox = Outbox(Path(folder))
+        change_id, draft = outbox.new_draft(size=row.size, base_bytes=0)
+        accepted = replace(row, id=change_id)
+
+        outbox.record(accepted, draft)
+
+        assert outbox.recover() == [accepted]
+        draft.close()
+        outbox.close()
+
+
+def test_an_accepted_change_survives_the_daemon(outbox: Outbox, restarted: Callable[[], Outbox]) -> None:
+    """`close` has returned: from then on nothing but the user takes the change back."""
+    accepted = accept(outbox, content=b"precious")
+
+    recovered = restarted()
+
+    assert recovered.recover() == [accepted]
+    draft = recovered.open_draft(accepted)
+    assert draft.read(ByteRange(0, draft.size)) == b"precious"
+    draft.close()
+
+
+def test_a_draft_goes_on_where_it_was(outbox: Outbox, restarted: Callable[[], Outbox]) -> None:
+    """A program may append to a file that still waits."""
+    accepted = accept(outbox, content=b"first")
+    draft = restarted().open_draft(accepted)
+
+    draft.write(5, b", second")
+
+    assert draft.read(ByteRange(0, draft.size)) == b"first, second"
+    draft.close()
+
+
+def test_only_the_last_record_of_a_change_counts(outbox: Outbox, restarted: Callable[[], Outbox]) -> None:
+    """One change, one row, however often it was closed."""
+    newer = rewrite(outbox, accept(outbox))
+
+    assert restarted().recover() == [newer]
+
+
+def test_a_sealed_digest_survives_the_daemon(outbox: Outbox, restarted: Callable[[], Outbox]) -> None:
+    """The answer to the upload may have got lost with it."""
+    accepted = accept(outbox)
+
+    outbox.sealed(accepted.id, b"s" * 20)
+
+    assert restarted().recover() == [replace(accepted, sealed_sha1=b"s" * 20)]
+
+
+def test_a_daemon_that_is_killed_loses_nothing_it_accepted(folder: Path, restarted: Callable[[], Outbox]) -> None:
+    """SIGKILL leaves no time to say goodbye; a process of its own records and kills itself."""
+    program = f"""
+import os, signal
+from pathlib import Path
+from tests.local.test_outbox import accept
+from cxfs.local.outbox import Outbox
+outbox = Outbox(Path({str(folder)!r}))
+for number in range(20):
+    accept(outbox, f"file {{number}}", content=b"x" * 10_000)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+    killed = subprocess.run([sys.executable, "-c", program], cwd=Path(__file__).parents[2], check=False, timeout=60)
+
+    assert killed.returncode == -signal.SIGKILL
+    assert {row.name for row in restarted().recover()} == {f"file {number}" for number in range(20)}
+
+
+# ---------------------------------------------------------------- durable
+
+
+def test_a_durable_record_syncs_bytes_then_name_then_row(folder: Path) -> None:
+    """A row that survives power loss while its bytes do not would send garbage."""
+    steps: list[object] = []
+    outbox = Outbox(folder, sync=lambda descriptor: steps.append(os.fstat(descriptor).st_ino))
+    outbox._db.set_trace_callback(lambda statement: steps.append(statement.split("(")[0]))
+
+    row = accept(outbox, durable=True)
+
+    draft, drafts = folder / "drafts" / row.id, folder / "drafts"
+    assert steps == [
+        draft.stat().st_ino,
+        drafts.stat().st_ino,
+        "PRAGMA synchronous=FULL",
+        "BEGIN IMMEDIATE",
+        "INSERT OR REPLACE INTO changes VALUES ",
+        "COMMIT",
+        "PRAGMA synchronous=NORMAL",
+    ]
+    outbox.close()
+
+
+def test_an_ordinary_record_does_not_wait_for_the_disk(folder: Path) -> None:
+    """`close` promises to outlive the daemon, not the power: a copy of many small files is not held up by each."""
+    steps: list[object] = []
+    outbox = Outbox(folder, sync=steps.append)
+    outbox._db.set_trace_callback(lambda statement: steps.append(statement.split("(")[0]))
+
+    accept(outbox)
+
+    assert steps == ["BEGIN IMMEDIATE", "INSERT OR REPLACE INTO changes VALUES ", "COMMIT"]
+    outbox.close()
+
+
+def test_a_change_whose_bytes_cannot_be_synced_is_not_accepted(folder: Path) -> None:
+    """fsync(2) fails, and no row claims otherwise."""
+
+    def broken(_descriptor: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    outbox = Outbox(folder, sync=broken)
+
+    with pytest.raises(DiskFull):
+        accept(outbox, durable=True)
+
+    assert outbox.recover() == []
+    outbox.close()
+
+
+def test_a_full_disk_is_an_error_and_harms_nothing_accepted_before(outbox: Outbox) -> None:
+    """`close` says so, and the program can tell its user; what it was told before still holds."""
+    accepted = accept(outbox)
+    draft = outbox.open_draft(accepted)
+    outbox._db.execute("PRAGMA max_page_count=1")
+
+    with pytest.raises(DiskFull, match="full"):
+        outbox.record(replace(accepted, generation=2, parked="x" * 100_000), draft)
+
+    assert outbox.recover() == [accepted]
+    draft.close()
+
+
+# ---------------------------------------------------------------- the end of a change
+
+
+def test_a_change_that_was_sent_is_over(outbox: Outbox, folder: Path, restarted: Callable[[], Outbox]) -> None:
+    """Its row goes first, then its draft."""
+    row = accept(outbox)
+
+    settled = outbox.sent(row.id, row.generation, OBJECT, None)
+    outbox.erase(row.id)
+
+    assert settled
+    assert restarted().recover() == []
+    assert drafts_in(folder) == set()
+
+
+def test_a_change_that_was_written_again_is_not_over(outbox: Outbox, restarted: Callable[[], Outbox]) -> None:
+    """The server has the older generation; the newer is still to be sent."""
+    older = accept(outbox)
+    newer = rewrite(outbox, older)
+
+    settled = outbox.sent(older.id, older.generation, OBJECT, None)
+
+    assert not settled
+    assert restarted().recover() == [newer]
+
+
+def test_a_change_that_was_never_journalled_is_over_when_sent(outbox: Outbox) -> None:
+    """There is no row that could say otherwise."""
+    assert outbox.sent("0" * 24, 1, OBJECT, None)
+
+
+def test_a_discarded_change_leaves_nothing(outbox: Outbox, folder: Path, restarted: Callable[[], Outbox]) -> None:
+    """Deleted before it was sent: it is never sent."""
+    row = accept(outbox)
+
+    outbox.discard(row.id)
+
+    assert restarted().recover() == []
+    assert drafts_in(folder) == set()
+
+
+def test_erasing_twice_is_no_error(outbox: Outbox, folder: Path) -> None:
+    """The crash may have come after the first."""
+    row = accept(outbox)
+    outbox.erase(row.id)
+
+    outbox.erase(row.id)
+
+    assert drafts_in(folder) == set()
+
+
+def test_a_draft_that_was_never_accepted_is_cleared(outbox: Outbox, folder: Path) -> None:
+    """No program was told that it is safe, or the server has it already."""
+    accepted = accept(outbox)
+    _, never_closed = outbox.new_draft(size=0, base_bytes=0)
+    never_closed.close()
+
+    outbox.recover()
+
+    assert drafts_in(folder) == {accepted.id}
+
+
+def test_the_outbox_tells_what_its_drafts_take(outbox: Outbox) -> None:
+    """On disk, in bytes: holes take none."""
+    accept(outbox, content=b"x" * 8192)
+    _, sparse = outbox.new_draft(size=1 << 30, base_bytes=1 << 30)
+
+    taken = outbox.draft_bytes()
+
+    assert taken == 8192
+    sparse.close()
+
+
+# ---------------------------------------------------------------- damage
+
+
+DAMAGES = {
+    "a parent that is no UUID": "UPDATE changes SET parent = 'nonsense' WHERE path LIKE '%/bad'",
+    "a path that is none": "UPDATE changes SET path = 'bad' WHERE path LIKE '%/bad'",
+    "a name that no path can hold": "UPDATE changes SET path = 'self:/folder/..' WHERE path LIKE '%/bad'",
+    "an object that is no UUID": "UPDATE changes SET object = '' WHERE path LIKE '%/bad'",
+    "ranges that are no JSON": "UPDATE changes SET held = '[[0,' WHERE path LIKE '%/bad'",
+    "ranges that are none": "UPDATE changes SET held = '[[0]]' WHERE path LIKE '%/bad'",
+    "ranges of no numbers": """UPDATE changes SET held = '[["a", null]]' WHERE path LIKE '%/bad'""",
+    "ranges that are a number": "UPDATE changes SET held = '7' WHERE path LIKE '%/bad'",
+    "text that is not UTF-8": "UPDATE changes SET path = CAST(x'73656c663a2fff' AS TEXT) WHERE path LIKE '%/bad'",
+    "a parent that is not UTF-8": "UPDATE changes SET parent = CAST(x'ff' AS TEXT) WHERE path LIKE '%/bad'",
+    "a size larger than its draft": "UPDATE changes SET size = 1000000 WHERE path LIKE '%/bad'",
+    "another id than its draft": "UPDATE changes SET id = 'nobody' WHERE path LIKE '%/bad'",
+    "an id that is not UTF-8": "UPDATE changes SET id = CAST(x'ff' AS TEXT) WHERE path LIKE '%/bad'",
+}
+
+
+@pytest.mark.parametrize("what", DAMAGES)
+def test_a_row_that_cannot_be_used_is_set_aside(
+    outbox: Outbox, folder: Path, restarted: Callable[[], Outbox], what: str
+) -> None:
+    """Its neighbours are recovered, and its own bytes are kept for a person to look at."""
+    good, bad = accept(outbox, "good"), accept(outbox, "bad")
+    damage(folder, DAMAGES[what])
+
+    recovered = restarted().recover()
+
+    assert recovered == [good]
+    assert set_aside(folder) == 1
+    assert drafts_in(folder) == {good.id, bad.id}
+
+
+@pytest.mark.parametrize("what", DAMAGES)
+def test_what_was_set_aside_stays_there(
+    outbox: Outbox, folder: Path, restarted: Callable[[], Outbox], what: str
+) -> None:
+    """Once, and over any number of starts."""
+    good, bad = accept(outbox, "good"), accept(outbox, "bad")
+    damage(folder, DAMAGES[what])
+    restarted().recover()
+
+    recovered = restarted().recover()
+
+    assert recovered == [good]
+    assert set_aside(folder) == 1
+    assert drafts_in(folder) == {good.id, bad.id}
+
+
+def test_a_row_without_its_draft_is_set_aside(outbox: Outbox, folder: Path) -> None:
+    """There is nothing to send, but the user is told what was lost."""
+    good, bad = accept(outbox, "good"), accept(outbox, "bad")
+    (folder / "drafts" / bad.id).unlink()
+
+    recovered = outbox.recover()
+
+    assert recovered == [good]
+    assert set_aside(folder) == 1
+
+
+def test_what_is_set_aside_is_said_aloud(outbox: Outbox, folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Nothing accepted is ever dropped silently."""
+    bad = accept(outbox, "bad")
+    (folder / "drafts" / bad.id).unlink()
+
+    outbox.recover()
+
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    assert bad.id in caplog.text
+
+
+def test_a_reason_with_any_text_is_recovered(outbox: Outbox, folder: Path, restarted: Callable[[], Outbox]) -> None:
+    """A reason is for people: damage to it is no reason to hold the change back."""
+    accept(outbox)
+    damage(folder, "UPDATE changes SET parked = CAST(x'6e6fff' AS TEXT)")
+
+    recovered = restarted().recover()
+
+    assert [row.parked for row in recovered] == ["no?"]
+
+
+def test_a_journal_of_a_newer_cxfs_is_refused_in_one_line(outbox: Outbox, folder: Path) -> None:
+    """Its rows may mean something that this version would drop."""
+    accept(outbox)
+    damage(folder, f"PRAGMA user_version={SCHEMA_VERSION + 1}")
+
+    with pytest.raises(CxfsError, match=r"^the journal in .* was written by a newer cxfs; use that one$"):
+        Outbox(folder)
+
+
+def test_a_journal_that_is_none_is_refused_in_one_line(folder: Path) -> None:
+    """And not touched: a person may know what it is."""
+    folder.mkdir()
+    (folder / "journal.sqlite").write_bytes(b"not a database at all, but somebody's file" * 100)
+
+    with pytest.raises(CxfsError, match=r"^the journal in .* cannot be used: [^\n]*$"):
+        Outbox(folder)
+
+    assert (folder / "journal.sqlite").read_bytes().startswith(b"not a database at all")
+
+
+# ---------------------------------------------------------------- inode numbers
+
+
+def test_an_inode_number_is_remembered(outbox: Outbox) -> None:
+    """A file that was opened before it had a UUID keeps its number when it has one."""
+    row = accept(outbox)
+
+    outbox.sent(row.id, row.generation, OBJECT, 4711)
+
+    assert outbox.inode_of(OBJECT) == 4711
+
+
+def test_an_inode_number_is_remembered_over_a_restart(outbox: Outbox, restarted: Callable[[], Outbox]) -> None:
+    """Programs such as backup tools know files by it."""
+    row = accept(outbox)
+
+    outbox.sent(row.id, row.generation, OBJECT, 4711)
+
+    assert restarted().inode_of(OBJECT) == 4711
+
+
+def test_most_objects_need_no_number_of_their_own(outbox: Outbox) -> None:
+    """Theirs is the one that their UUID gives."""
+    row = accept(outbox)
+
+    outbox.sent(row.id, row.generation, OBJECT, None)
+
+    assert outbox.inode_of(OBJECT) is None
+
+
+def test_the_oldest_inode_numbers_are_forgotten(
+    outbox: Outbox, folder: Path, restarted: Callable[[], Outbox], uuid: Callable[[int], Uuid]
+) -> None:
+    """A mount that lives for years does not remember every file it ever made."""
+    damage(
+        folder,
+        f"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {INODES_MAX})"
+        " INSERT INTO inodes SELECT i, i FROM n",
+    )
+    outbox.sent("0" * 24, 1, uuid(1), 4711)
+
+    again = restarted()
+
+    assert again.inode_of(uuid(1)) == 4711
+    assert (again.inode_of(Uuid("1")), again.inode_of(Uuid("2"))) == (None, 2)
