@@ -77,7 +77,9 @@ def mounted_at(path: Path, table: Path = MOUNT_TABLE) -> Mounted | None:
 def is_dead(mountpoint: Path) -> bool:
     """Whether its daemon is gone ("Transport endpoint is not connected"). Waits when the daemon lives but hangs."""
     try:
-        mountpoint.stat()
+        os.statvfs(
+            mountpoint
+        )  # stat(2) of the root would be answered by the kernel's cache long after the daemon's end
     except OSError as error:
         return error.errno in {errno.ENOTCONN, errno.ECONNABORTED}
     return False
