@@ -77,9 +77,7 @@ def mounted_at(path: Path, table: Path = MOUNT_TABLE) -> Mounted | None:
 def is_dead(mountpoint: Path) -> bool:
     """Whether its daemon is gone ("Transport endpoint is not connected"). Waits when the daemon lives but hangs."""
     try:
-        os.statvfs(
-            mountpoint
-        )  # stat(2) of the root would be answered by the kernel's cache long after the daemon's end
+        os.statvfs(mountpoint)  # stat(2) of the root is answered from the kernel's cache long after the daemon's end
     except OSError as error:
         return error.errno in {errno.ENOTCONN, errno.ECONNABORTED}
     return False
