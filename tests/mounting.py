@@ -15,10 +15,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
-from types import TracebackType
-from typing import Any, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 from urllib.parse import quote
 
 import httpx
@@ -27,6 +24,11 @@ from cxfs import mounts
 from cxfs.fuse.mounting import mounted_at
 from cxfs.server import administration
 from tests.server_process import ServerProcess
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+    from types import TracebackType
 
 PROGRAM_TIMEOUT_S: Final = 60.0
 MOUNT_LIFE_S_MAX: Final = 240.0
@@ -133,9 +135,9 @@ class Account:
                 found[entry["name"]] = checksum(answer.content) if answer.status_code == 200 else "gone meanwhile"
         return found
 
-    def put(self, path: str, content: bytes) -> dict[str, Any]:
+    def put(self, path: str, content: bytes, **fields: str) -> dict[str, Any]:
         """A new file, or a new version of one."""
-        return self._ask("POST", f"/1/data/{_address(path)}", files={"file": content})
+        return self._ask("POST", f"/1/data/{_address(path)}", data=fields, files={"file": content})
 
     def make_folder(self, path: str) -> None:
         """A new folder."""

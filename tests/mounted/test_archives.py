@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.mounting import Account, Mount, checksum, eventually, tree_of, wait_until, write_tree
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 WRITTEN_S = 1_350_941_207
 """2012-10-22T21:26:47Z: what every file of the tree says it was last changed at."""

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.mounting import Account, Mount, checksum, eventually, tree_of, wait_until
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 MIB = 1 << 20
 

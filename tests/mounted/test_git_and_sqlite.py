@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.mounting import Account, Mount, checksum, eventually, wait_until, write_tree
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 GIT = ("git", "-c", "user.name=Ann", "-c", "user.email=ann@example.org", "-c", "init.defaultBranch=main")
 

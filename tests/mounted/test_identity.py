@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.mounting import Account, Mount, checksum, eventually, tree_of, wait_until, write_tree
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
 
 LONG_AGO_NS = 1_350_941_207_700_000_000
 """2012-10-22T21:26:47.700Z"""

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import unicodedata
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.mounting import Account, Mount, checksum, eventually, tree_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 LONG_AT_THE_SERVER = "🌸" * 255
 """1,020 bytes: CX counts characters."""

@@ -8,12 +8,15 @@ import hashlib
 import os
 import stat
 from base64 import b64encode
-from collections.abc import Callable
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.mounting import Account, Mount, checksum, eventually, tree_of, write_tree
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
 
 AT_FDCWD = -100
 RENAME_NOREPLACE = 1

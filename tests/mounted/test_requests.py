@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.mounting import Account, CountingServer, Mount, wait_until
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 FOLDERS = 200
 FILES_EACH = 50
