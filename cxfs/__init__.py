@@ -12,7 +12,8 @@ arithmetic, `core/retry` when to try again; `remote/session` sends every request
 kernel; `fuse` the kernel's side of it; `config` and `credentials` say who and where; `daemon` puts everything together;
 `cli` is the command line; `server` is a CX server of its own, which shares no code with the rest.
 
-Imports go one way (pyproject.toml, import-linter): cli > daemon | server > fuse | config | credentials > fs > remote | local > core.
+Imports go one way, which import-linter holds (pyproject.toml):
+cli > daemon | server > fuse | mounts | config | credentials > fs > remote | local > core.
 """
 
 __version__ = "0.1.0"

@@ -6,6 +6,7 @@ it, deletes withdraw it, so what is sent in the end is what the tree looks like 
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import trio
@@ -45,12 +46,12 @@ class Change:
         self.base_version: int | None = None
         self.base_size = 0
         self.modified_ms = modified_ms
-        self.sealed_sha1: bytes | None = None
+        self.sealed: tuple[bytes, ...] = ()
         self.parked: str | None = None
         self.node: Node | None = None
         self.attempts = 0
         self.conflicts = 0
-        self.due = 0.0
+        self.due = math.inf
         self.attempt: trio.CancelScope | None = None
         self.attempt_ended = trio.Event()
         self.attempt_ended.set()
@@ -67,6 +68,12 @@ class Change:
             self.generation += 1
             if before is State.SENDING and self.attempt is not None:
                 self.attempt.cancel()
+
+    def starts(self) -> None:
+        """An attempt is about to run: whoever recalls the change waits for its end from now on."""
+        self.on(Event.STARTED)
+        self.due = math.inf
+        self.attempt_ended = trio.Event()
 
     def begin_from(self, entry: Entry) -> None:
         """It is a new version of what `entry` describes."""
@@ -89,7 +96,7 @@ class Change:
             size=self.draft.size,
             held=self.draft.present(),
             modified_ms=self.modified_ms,
-            sealed_sha1=self.sealed_sha1,
+            sealed=self.sealed,
             parked=self.parked,
         )
 
@@ -101,7 +108,7 @@ class Change:
         change.object = row.object
         change.base_version = row.base_version
         change.base_size = row.base_size
-        change.sealed_sha1 = row.sealed_sha1
+        change.sealed = row.sealed
         change.parked = row.parked
         change.state = State.WAITING if row.parked is None else State.PARKED
         return change

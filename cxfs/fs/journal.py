@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from cxfs.core.entries import Entry
     from cxfs.fs.changes import Change, Changes
     from cxfs.fs.offload import Offload
     from cxfs.local.outbox import Outbox
+
+SEALED_MAX: Final = 16
+"""Contents of one change whose answers got lost, one after the other, that are still recognised as our own."""
 
 
 class Journal:
@@ -28,8 +31,10 @@ class Journal:
             change.journalled = max(change.journalled, row.generation)
 
     async def sealed(self, change: Change, sha1: bytes) -> None:
-        """Content of this digest is about to be handed over whole; the answer may get lost."""
-        await self._offload(self._outbox.sealed, change.id, sha1)
+        """Content of this digest is about to be handed over whole; its answer may get lost, as others may have."""
+        if sha1 not in change.sealed:
+            change.sealed = (*change.sealed[-SEALED_MAX + 1 :], sha1)
+        await self._offload(self._outbox.sealed, change.id, change.sealed)
 
     async def sent(self, change: Change, generation: int, entry: Entry) -> None:
         """The server has this generation, and nothing newer was written: the change is over."""

@@ -55,7 +55,7 @@ class Outcomes:
         """The server has this generation of the change, as `entry`."""
         change.on(Event.ACCEPTED)
         change.attempts = 0
-        change.sealed_sha1 = None
+        change.sealed = ()
         self._tree.put(entry, change.parent)
         if change.state is not State.DONE:
             self._rebase(change, entry)

@@ -75,11 +75,15 @@ class Sender(Protocol):
         ...
 
 
-class Lookup(Protocol):
-    """The part of the File API that tells what is there now."""
+class Files(Protocol):
+    """The part of the File API that tells what is there now, and changes a time."""
 
     async def entry(self, path: Path) -> Entry:
         """What is there; raises NotFound."""
+        ...
+
+    async def set_modified(self, path: Path, modified_ms: int) -> Entry:
+        """The object with its new time."""
         ...
 
 
@@ -95,34 +99,38 @@ class Verdict(Enum):
 
 
 class Sending:
-    """Attempts of one mount. `conditional`: the server compares versions itself (capability `conditional-upload`)."""
+    """Attempts of one mount. `conditional`: the server compares versions itself (capability `conditional-upload`).
+
+    `keeps_times`: it can change a time (capability `attributes`).
+    """
 
     def __init__(
         self,
         sender: Sender,
-        lookup: Lookup,
+        files: Files,
         *,
         outcomes: Outcomes,
         reader: Reader,
         journal: Journal,
         disk: Offload,
         conditional: bool,
+        keeps_times: bool,
     ) -> None:
         self._sender = sender
-        self._lookup = lookup
+        self._files = files
         self._outcomes = outcomes
         self._reader = reader
         self._journal = journal
         self._disk = disk
         self._conditional = conditional
+        self._keeps_times = keeps_times
 
     async def attempt(self, change: Change) -> tuple[Verdict, CxfsError | None]:
-        """Sends a WAITING change once; the error tells why it is not settled. Raises nothing that a server causes."""
-        change.on(Event.STARTED)
-        change.attempt_ended = trio.Event()
+        """Sends a change that `starts`, once; the error tells why it is not settled. No server can make it raise."""
         try:
             with trio.CancelScope() as change.attempt:
-                return await self._sent(change)
+                if change.state is State.SENDING:  # else it was taken back before this task ran
+                    return await self._sent(change)
         except Abandoned:
             if change.state in IN_FLIGHT:
                 change.on(Event.FAILED)
@@ -141,8 +149,18 @@ class Sending:
             return await self._nowhere_to_go(change, error)
         except CxfsError as error:
             return await self._failed(change, error)
-        await self._outcomes.accepted(change, entry, content.generation)
+        await self._outcomes.accepted(change, await self._with_time(change, entry), content.generation)
         return Verdict.SETTLED, None
+
+    async def _with_time(self, change: Change, entry: Entry) -> Entry:
+        """The time may have been set after the upload had taken its own along."""
+        if entry.modified_ms == change.modified_ms or not self._keeps_times:
+            return entry
+        try:
+            return await self._files.set_modified(entry.path, change.modified_ms)
+        except CxfsError as error:
+            log.warning("the time of %s could not be set: %s", change.path, error)
+            return entry
 
     async def _send(self, change: Change, content: DraftContent) -> Entry:
         await bring_base(self._reader, change, ByteRange(0, content.size))
@@ -155,7 +173,6 @@ class Sending:
         async def sealed(sha1: bytes) -> None:
             await self._journal.sealed(change, sha1)
             content.check()
-            change.sealed_sha1 = sha1
             change.on(Event.HANDED_OVER)
 
         return await self._sender.upload(
@@ -172,7 +189,7 @@ class Sending:
 
     async def _current(self, change: Change) -> Entry | None:
         try:
-            return await self._lookup.entry(self._target(change))
+            return await self._files.entry(self._target(change))
         except NotFound:
             return None
 
@@ -204,9 +221,9 @@ class Sending:
             await self._outcomes.object_gone(change)
         elif current.sha1 is not None and current.sha1 == await self._disk(_sha1_of, change.draft):
             content.check()
-            await self._outcomes.accepted(change, current, content.generation)
+            await self._outcomes.accepted(change, await self._with_time(change, current), content.generation)
             return Verdict.SETTLED, None
-        elif current.sha1 is not None and current.sha1 == change.sealed_sha1:
+        elif current.sha1 in change.sealed:
             await self._outcomes.answer_was_lost(change, current)
         else:
             await self._outcomes.conflicted(change, current)

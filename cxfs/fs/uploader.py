@@ -163,7 +163,8 @@ class Uploader:
         while True:
             change = await self._next_due()
             await self._slots.acquire()
-            if change.state is State.WAITING and change.attempt is None and change in self._changes:
+            if change.state is State.WAITING and change.attempt_ended.is_set() and change in self._changes:
+                change.starts()
                 self._nursery.start_soon(self._send, change)
             else:
                 self._slots.release()

@@ -175,6 +175,7 @@ def _uploader(
         journal=shared.journal,
         disk=machine.disk,
         conditional="conditional-upload" in service.capabilities,
+        keeps_times="attributes" in service.capabilities,
     )
     return Uploader(
         sending,

@@ -38,6 +38,8 @@ SCHEMA_VERSION: Final = 1
 
 _DRAFT_ID: Final = re.compile("[0-9a-f]{24}")
 
+SHA1_BYTES: Final = 20
+
 INODES_MAX: Final = 100_000
 """Numbers remembered beyond those that UUIDs give (about 20 MB); past it the oldest fall back to their UUID's number
 at the next mount."""
@@ -56,7 +58,7 @@ CREATE TABLE changes (
     size INTEGER NOT NULL,
     held TEXT NOT NULL,             -- JSON [[start, stop], …]: bytes present in the draft
     modified_ms INTEGER NOT NULL,
-    sealed_sha1 BLOB,               -- of the content last handed over whole: was an answer lost, this recognises it
+    sealed BLOB NOT NULL,           -- SHA-1 digests of what was handed over: they recognise it when an answer is lost
     parked TEXT                     -- why it is not retried
 ) STRICT;
 CREATE TABLE quarantine (row TEXT NOT NULL, reason TEXT NOT NULL) STRICT;
@@ -80,7 +82,7 @@ class ChangeRow:
     size: int
     held: tuple[ByteRange, ...]
     modified_ms: int
-    sealed_sha1: bytes | None
+    sealed: tuple[bytes, ...]
     parked: str | None
 
     @property
@@ -159,15 +161,15 @@ class Outbox:
             draft.make_durable()
         values = (
             row.id, row.generation, row.inode, row.parent, str(row.path), row.object, row.base_version, row.base_size,
-            row.base_bytes, row.size, json.dumps(row.held), row.modified_ms, row.sealed_sha1, row.parked,
+            row.base_bytes, row.size, json.dumps(row.held), row.modified_ms, b"".join(row.sealed), row.parked,
         )  # fmt: skip
         with self._transaction(durable=durable):
             self._db.execute(f"INSERT OR REPLACE INTO changes VALUES ({','.join('?' * len(values))})", values)  # noqa: S608 - only placeholders
 
-    def sealed(self, change_id: str, sha1: bytes) -> None:
-        """Every byte of the content with this digest was handed over; its answer may get lost."""
+    def sealed(self, change_id: str, digests: tuple[bytes, ...]) -> None:
+        """Contents with these SHA-1 digests were, or are about to be, handed over whole; their answers may get lost."""
         with self._transaction():
-            self._db.execute("UPDATE changes SET sealed_sha1 = ? WHERE id = ?", (sha1, change_id))
+            self._db.execute("UPDATE changes SET sealed = ? WHERE id = ?", (b"".join(digests), change_id))
 
     def sent(self, change_id: str, generation: int, object_id: Uuid, inode: int | None) -> bool:
         """The server has this generation: True when that settles the change, False when a newer one was recorded.
@@ -257,7 +259,7 @@ class Outbox:
 
 def _row_from(raw: list[object]) -> ChangeRow:
     (change_id, generation, inode, parent, path, object_id, base_version, base_size, base_bytes, size, held,
-     modified_ms, sealed_sha1, parked) = raw  # fmt: skip
+     modified_ms, sealed, parked) = raw  # fmt: skip
     ranges = tuple(ByteRange(_number(start), _number(stop)) for start, stop in json.loads(str(held)))
     return ChangeRow(
         id=str(change_id),
@@ -272,7 +274,7 @@ def _row_from(raw: list[object]) -> ChangeRow:
         size=_number(size),
         held=ranges,
         modified_ms=_number(modified_ms),
-        sealed_sha1=sealed_sha1 if isinstance(sealed_sha1, bytes) else None,
+        sealed=_digests(sealed),
         parked=None if parked is None else str(parked).encode(errors="replace").decode(),
     )
 
@@ -281,3 +283,9 @@ def _number(value: object) -> int:
     if not isinstance(value, int):
         raise TypeError(f"expected a number, found {value!r}")
     return value
+
+
+def _digests(value: object) -> tuple[bytes, ...]:
+    if not isinstance(value, bytes) or len(value) % SHA1_BYTES:
+        raise TypeError(f"expected SHA-1 digests, found {value!r}")
+    return tuple(value[at : at + SHA1_BYTES] for at in range(0, len(value), SHA1_BYTES))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 URLS: Final = ServiceUrls.parse(
     api_url="https://api.cx.test", data_url="https://data.cx.test", auth_url="https://www.cx.test"
 )
+
 
 class Wire(httpx.AsyncBaseTransport):
     """What lies between the mount and the server: counts requests, and breaks where a test wants it to.
@@ -108,6 +110,12 @@ async def _broken_off(response: httpx.Response, count: int) -> httpx.Response:
     if len(body) <= count:
         return httpx.Response(response.status_code, headers=response.headers, stream=httpx.ByteStream(body))
     return httpx.Response(response.status_code, headers=response.headers, stream=_BrokenOff(body, count))
+
+
+def says(status: int, body: object, *, retry_after_s: int | None = None) -> httpx.Response:
+    """An answer that comes instead of the server's."""
+    headers = {"Content-Type": "application/json"} | ({"Retry-After": str(retry_after_s)} if retry_after_s else {})
+    return httpx.Response(status, headers=headers, stream=httpx.ByteStream(json.dumps(body).encode()))
 
 
 class Content:

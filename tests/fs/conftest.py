@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 import trio
-from trio.testing import MockClock
 
 from cxfs.core.entries import SELF, TreePath
 from cxfs.fs.offload import inline
@@ -31,6 +30,8 @@ from tests.fs.recording import RecordingKernel
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+
+    from trio.testing import MockClock
 
     from cxfs.server.store import Store
 
@@ -90,9 +91,7 @@ def kernel() -> RecordingKernel:
 
 
 @pytest.fixture
-def mounts(
-    wire: Wire, token: str, folder: Path, kernel: RecordingKernel
-) -> Mounts:
+def mounts(wire: Wire, token: str, folder: Path, kernel: RecordingKernel) -> Mounts:
     """`async with mounts() as desk:` is one run of the daemon; what is not sent at its end is a crash's leftover."""
 
     @asynccontextmanager

@@ -8,11 +8,11 @@ import pytest
 import trio
 
 from cxfs.core.errors import Stale
-from cxfs.fs.filesystem import FileSystem
 
 if TYPE_CHECKING:
     from trio.testing import MockClock
 
+    from cxfs.fs.filesystem import FileSystem
     from tests.fs.cloud import Cloud, Wire
     from tests.fs.desk import Desk, Mounts
 
@@ -36,7 +36,8 @@ async def test_a_listing_is_believed_for_the_ttl(desk: Desk, cloud: Cloud, wire:
 
 
 async def test_one_request_lists_a_folder_and_answers_every_lookup_in_it(
-    desk: Desk, cloud: Cloud, wire: Wire, clock: MockClock) -> None:
+    desk: Desk, cloud: Cloud, wire: Wire, clock: MockClock
+) -> None:
     """Asking for each name would cost a round trip a file."""
     await cloud.holds({f"file {number}": b"x" for number in range(50)})
 
@@ -47,7 +48,9 @@ async def test_one_request_lists_a_folder_and_answers_every_lookup_in_it(
 
 
 @pytest.mark.promise
-async def test_an_absent_name_is_believed_absent_for_the_negative_ttl(desk: Desk, cloud: Cloud, wire: Wire, clock: MockClock) -> None:
+async def test_an_absent_name_is_believed_absent_for_the_negative_ttl(
+    desk: Desk, cloud: Cloud, wire: Wire, clock: MockClock
+) -> None:
     """A name known to be absent is believed absent for the negative TTL (5 seconds by default; `--negative-ttl`)."""
     absent_before = await desk.has("a")
     await cloud.puts("a", b"new")
@@ -60,7 +63,9 @@ async def test_an_absent_name_is_believed_absent_for_the_negative_ttl(desk: Desk
 
 
 @pytest.mark.promise
-async def test_an_open_after_the_ttl_sees_what_another_client_uploaded(desk: Desk, cloud: Cloud, clock: MockClock) -> None:
+async def test_an_open_after_the_ttl_sees_what_another_client_uploaded(
+    desk: Desk, cloud: Cloud, clock: MockClock
+) -> None:
     """Opening a file revalidates what is older than the TTL: an upload that another client has finished is seen by an
     open here after the TTL."""
     await cloud.holds({"a": b"old"})
@@ -148,7 +153,8 @@ async def test_what_this_mount_did_is_visible_at_once(desk: Desk, clock: MockClo
 
 
 async def test_a_listing_that_was_on_its_way_does_not_undo_what_was_done_meanwhile(
-    mounts: Mounts, cloud: Cloud, wire: Wire, clock: MockClock) -> None:
+    mounts: Mounts, cloud: Cloud, wire: Wire, clock: MockClock
+) -> None:
     """An answer made before our change and delivered after it would hide the change for a whole TTL."""
     async with mounts() as desk, trio.open_nursery() as nursery:
         await desk.writes("new", b"1")

@@ -8,7 +8,6 @@ import pytest
 
 from cxfs.core.errors import BadName, NameTooLong
 from cxfs.fs.namespace import Rename
-
 from tests.fs.cloud import at
 
 if TYPE_CHECKING:
@@ -101,7 +100,8 @@ async def test_a_name_that_is_too_long_is_refused_without_asking(desk: Desk, wir
 
 
 @pytest.mark.parametrize(
-    "name", ["%2F", "-rf", "a\nb", "...", "..a", "#", "?", "100 %", "a&b=c", "a+b", "%cx41", " ", "\t", "\\", "'\"", "日本"]
+    "name",
+    ["%2F", "-rf", "a\nb", "...", "..a", "#", "?", "100 %", "a&b=c", "a+b", "%cx41", " ", "\t", "\\", "'\"", "日本"],
 )
 async def test_any_name_comes_back_as_it_was_written(desk: Desk, cloud: Cloud, name: str, clock: MockClock) -> None:
     """What is special in a URL or a shell is nothing special in a name."""

@@ -51,7 +51,7 @@ rows = st.builds(
     size=st.integers(0, 100),
     held=held,
     modified_ms=st.integers(min_value=-(2**40), max_value=2**50),
-    sealed_sha1=st.none() | st.binary(min_size=20, max_size=20),
+    sealed=st.lists(st.binary(min_size=20, max_size=20), max_size=3).map(tuple),
     parked=st.none() | names,
 )
 
@@ -80,7 +80,7 @@ def row_of(change_id: str, name: str, draft: Draft, *, generation: int = 1) -> C
         size=draft.size,
         held=draft.present(),
         modified_ms=1_700_000_000_000,
-        sealed_sha1=None,
+        sealed=(),
         parked=None,
     )
 
@@ -184,9 +184,9 @@ def test_a_sealed_digest_survives_the_daemon(outbox: Outbox, restarted: Callable
     """The answer to the upload may have got lost with it."""
     accepted = accept(outbox)
 
-    outbox.sealed(accepted.id, b"s" * 20)
+    outbox.sealed(accepted.id, (b"s" * 20, b"t" * 20))
 
-    assert restarted().recover() == [replace(accepted, sealed_sha1=b"s" * 20)]
+    assert restarted().recover() == [replace(accepted, sealed=(b"s" * 20, b"t" * 20))]
 
 
 def test_a_daemon_that_is_killed_loses_nothing_it_accepted(folder: Path, restarted: Callable[[], Outbox]) -> None:
