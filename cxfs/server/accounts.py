@@ -11,8 +11,7 @@ import hmac
 import json
 import secrets
 import sqlite3
-from collections.abc import Sequence
-from typing import Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from argon2 import PasswordHasher
 from argon2.exceptions import VerifyMismatchError
@@ -20,6 +19,9 @@ from argon2.exceptions import VerifyMismatchError
 from cxfs.server.errors import BadAuthToken, InvalidClient, ServerError, SuspendedAccount
 from cxfs.server.limits import CODE_LIFE_S, NAME_CHARACTERS_MAX
 from cxfs.server.wire import new_uuid
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 Role = Literal["owner", "writer", "reader"]
 ROLES: Final[tuple[Role, ...]] = ("owner", "writer", "reader")

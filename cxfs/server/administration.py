@@ -6,9 +6,7 @@ notices all of it at once.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 from urllib.parse import urlsplit
 
 from cxfs.server import accounts
@@ -25,6 +23,10 @@ from cxfs.server.carrying import (
 from cxfs.server.errors import ServerError
 from cxfs.server.limits import QUOTA_BYTES_DEFAULT
 from cxfs.server.store import Store, open_store
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
 
 __all__ = [
     "Account",

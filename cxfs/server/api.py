@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, TypeVar
-
-from starlette.requests import Request
-from starlette.responses import Response
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from cxfs.server import changes
 from cxfs.server.accounts import Account, Membership, account_of, memberships
 from cxfs.server.calls import Body, Call, Offload, answer
 from cxfs.server.errors import InvalidRequest
 from cxfs.server.limits import DESCRIPTION_CHARACTERS_MAX, PAGE_ENTRIES_MAX
-from cxfs.server.store import Store
 from cxfs.server.trees import SORT_KEYS, Node, find, page_of, versions_of
 from cxfs.server.wire import parse_time
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from cxfs.server.store import Store
 
 CAPABILITIES: Final = ("attributes", "versions", "conditional-upload", "groups")
 _ORDERS: Final = frozenset({"asc", "desc"})

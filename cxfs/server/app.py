@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Match
-from starlette.types import Receive, Scope, Send
 
 from cxfs.server.api import Api
 from cxfs.server.calls import Body, Endpoint, InThreads, Offload, answer, refusal, understand
 from cxfs.server.errors import MethodNotAllowed, NotFound, Refusal
 from cxfs.server.oauth import OAuth
-from cxfs.server.store import Store
 from cxfs.server.transport import Transport
+
+if TYPE_CHECKING:
+    from starlette.types import Receive, Scope, Send
+
+    from cxfs.server.store import Store
 
 log = logging.getLogger(__name__)
 

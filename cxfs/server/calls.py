@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, ParamSpec, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, Self, TypeVar
 
 import msgspec
 from anyio import CapacityLimiter, move_on_after, to_thread
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.types import Receive
 
 from cxfs.server.accounts import Caller, caller_with_token
 from cxfs.server.errors import HeadersTooLarge, InvalidRequest, Refusal, RequestTooLarge
@@ -25,8 +24,12 @@ from cxfs.server.limits import (
     THREADS_FOR_CHANGES,
     THREADS_FOR_CONTENT,
 )
-from cxfs.server.store import Store
 from cxfs.server.wire import TreePath, UuidPath, parse_path, parse_path_in_url
+
+if TYPE_CHECKING:
+    from starlette.types import Receive
+
+    from cxfs.server.store import Store
 
 P = ParamSpec("P")
 R = TypeVar("R")

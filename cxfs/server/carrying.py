@@ -7,23 +7,26 @@ has committed stays if it is broken off; running it again makes new versions of 
 from __future__ import annotations
 
 import os
-import sqlite3
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, TYPE_CHECKING, Final
 
 from cxfs.server import changes
 from cxfs.server.accounts import Caller, account_named
 from cxfs.server.changes import Upload
-from cxfs.server.contents import Arrival
 from cxfs.server.errors import NotFound, Refusal, ServerError
 from cxfs.server.limits import PIECE_BYTES
-from cxfs.server.store import Store
 from cxfs.server.trees import Node, Place, by_number, child, children, find, root_of
 from cxfs.server.wire import TreePath, check_name
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from cxfs.server.contents import Arrival
+    from cxfs.server.store import Store
 
 BATCH_FILES: Final = 1_000
 BATCH_BYTES: Final = 256 << 20

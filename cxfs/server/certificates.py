@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
-from pathlib import Path
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey, generate_private_key
@@ -24,6 +22,10 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
 
 AUTHORITY_DAYS: Final = 3_650
 SERVER_DAYS: Final = 397

@@ -6,11 +6,9 @@ or with new content or attributes (not what happens deeper); its `modified` move
 
 from __future__ import annotations
 
-import sqlite3
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from cxfs.server.accounts import Caller
-from cxfs.server.contents import Content
 from cxfs.server.errors import (
     AlreadyExists,
     InvalidPath,
@@ -26,6 +24,12 @@ from cxfs.server.store import note_unused
 from cxfs.server.subtrees import below, change_owner, depth_of, erase
 from cxfs.server.trees import Node, Place, by_number, children, find, find_place
 from cxfs.server.wire import TreePath, UuidPath, new_uuid
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from cxfs.server.accounts import Caller
+    from cxfs.server.contents import Content
 
 Path = TreePath | UuidPath
 

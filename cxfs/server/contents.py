@@ -13,13 +13,15 @@ import fcntl
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
-from types import TracebackType
-from typing import Final, NamedTuple, Self
+from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 from cxfs.server.wire import new_uuid, unpadded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+    from types import TracebackType
 
 _LOCK: Final = "lock"
 

@@ -5,8 +5,10 @@ The name of a refusal's class is the `errorType` on the wire (docs/protocol.md, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class ServerError(Exception):

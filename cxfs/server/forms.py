@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl
 
 from multipart import (  # type: ignore[import-untyped]
@@ -17,6 +16,9 @@ from multipart import (  # type: ignore[import-untyped]
 
 from cxfs.server.errors import InvalidRequest, RequestTooLarge
 from cxfs.server.limits import FIELD_BYTES_MAX, FIELDS_MAX
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 URL_ENCODED: Final = "application/x-www-form-urlencoded"
 MULTIPART: Final = "multipart/form-data"

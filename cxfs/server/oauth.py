@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import binascii
 from base64 import b64decode
-
-from starlette.requests import Request
-from starlette.responses import Response
+from typing import TYPE_CHECKING
 
 from cxfs.server.accounts import add_token, app_with_secret, use_code
 from cxfs.server.calls import Body, Offload, Parameters, answer, check_head, short_form
 from cxfs.server.errors import InvalidClient, InvalidGrant, InvalidRequest
-from cxfs.server.store import Store
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from cxfs.server.store import Store
 
 
 class OAuth:

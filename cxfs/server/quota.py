@@ -5,11 +5,13 @@ Former versions give way, oldest first, before anything is refused: the quota is
 
 from __future__ import annotations
 
-import sqlite3
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from cxfs.server.errors import QuotaExceeded
 from cxfs.server.store import note_unused
+
+if TYPE_CHECKING:
+    import sqlite3
 
 _STEP: Final = 256
 """Former versions looked at in one go when room has to be made."""

@@ -7,10 +7,12 @@ Current content hangs on `nodes`, former versions on `versions`: no byte is coun
 from __future__ import annotations
 
 import sqlite3
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from cxfs.server.errors import ServerError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 FORMAT: Final = 1
 """Stands in `PRAGMA user_version`; a directory with a larger one was made by a newer server."""

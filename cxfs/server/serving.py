@@ -12,23 +12,26 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from ipaddress import ip_address
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from granian import Granian
 from granian.constants import HTTPModes, Interfaces, Loops
 from granian.http import HTTP1Settings
-from starlette.applications import Starlette
 
 from cxfs.server.app import make_app
 from cxfs.server.certificates import Certificates, ensure_certificates
 from cxfs.server.errors import ServerError
 from cxfs.server.limits import PIECE_BYTES
 from cxfs.server.store import open_store
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from starlette.applications import Starlette
 
 __all__ = ["DEFAULT_PORT", "make_app", "serve"]
 

@@ -8,14 +8,16 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from cxfs.server.contents import Contents
 from cxfs.server.errors import ServerError
 from cxfs.server.schema import connect, prepare
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
 SWEEP_CONTENTS: Final = 500
 """Contents removed in one transaction: other writers wait some milliseconds, not seconds."""

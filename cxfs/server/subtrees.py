@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import sqlite3
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cxfs.server.errors import InvalidPath
 from cxfs.server.quota import charge
 from cxfs.server.store import note_unused
+
+if TYPE_CHECKING:
+    import sqlite3
 
 _BELOW: Final = """
 WITH RECURSIVE below (number, depth) AS (

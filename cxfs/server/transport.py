@@ -7,22 +7,25 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from starlette.responses import Response, StreamingResponse
-from starlette.types import Receive, Scope, Send
 
 from cxfs.server import changes
 from cxfs.server.calls import Call, Offload, Parameters, answer
 from cxfs.server.changes import Upload
-from cxfs.server.contents import Arrival
 from cxfs.server.errors import InvalidRequest, IsADirectory, NotFound, QuotaExceeded
 from cxfs.server.forms import FormReader, boundary_of
 from cxfs.server.limits import CONTENT_TYPE_CHARACTERS_MAX, FORM_ENVELOPE_BYTES, PIECE_BYTES
 from cxfs.server.ranges import Span, check_if_match, etag_of, if_range_holds, last_modified, requested_span
-from cxfs.server.store import Store
 from cxfs.server.trees import Node, at_version, find
 from cxfs.server.wire import TreePath, UuidPath, parse_time
+
+if TYPE_CHECKING:
+    from starlette.types import Receive, Scope, Send
+
+    from cxfs.server.contents import Arrival
+    from cxfs.server.store import Store
 
 _ANY_TYPE: Final = "application/octet-stream"
 _HARMLESS: Final = {

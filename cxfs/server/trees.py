@@ -5,14 +5,16 @@ Existence is private: whoever has no role in a tree gets NotFound for all of it,
 
 from __future__ import annotations
 
-import sqlite3
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
 from cxfs.server.accounts import Caller, Role, role_in
 from cxfs.server.errors import AccessDenied, InvalidPath, IsADirectory, NotADirectory, NotFound
 from cxfs.server.wire import File, TreePath, UuidPath, show_time
+
+if TYPE_CHECKING:
+    import sqlite3
 
 
 class Node(NamedTuple):
