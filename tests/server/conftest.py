@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
@@ -13,6 +12,10 @@ from cxfs.server.app import make_app
 from cxfs.server.store import Store
 from tests.server.person import Person
 from tests.server_process import ServerProcess
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
 
 QUOTA_BYTES = 1_000_000
 

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from cxfs.server import administration
 from cxfs.server.administration import ServerError
 from cxfs.server.store import Store, open_store
-from tests.server.person import Person
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.server.person import Person
 
 MTIME_NS = 981_173_106_789_000_000  # 2001-02-03T04:05:06.789Z
 

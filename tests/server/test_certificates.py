@@ -5,12 +5,15 @@ from __future__ import annotations
 import ssl
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from cryptography import x509
 
 from cxfs.server.certificates import ensure_certificates
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 TODAY = datetime(2030, 1, 1, tzinfo=UTC)
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from cxfs.server import administration
-from cxfs.server.store import Store
 from tests.server.person import Person, found_in, refusal_of
+
+if TYPE_CHECKING:
+    from cxfs.server.store import Store
 
 
 async def grown(ann: Person) -> None:

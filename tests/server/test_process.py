@@ -7,8 +7,7 @@ import select
 import signal
 import socket
 import ssl
-from collections.abc import Iterator
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
@@ -18,6 +17,10 @@ from cxfs.server.serving import serve
 from cxfs.server.store import open_store
 from tests.server.person import BOUNDARY, FORM_HEADERS, form, refusal_of
 from tests.server_process import ServerProcess, free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 MEBIBYTE = 1 << 20
 LARGE = 512

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 
 from cxfs.server import administration
-from cxfs.server.store import Store
 from tests.server.conftest import QUOTA_BYTES
 from tests.server.person import FORM_HEADERS, Person, form, found_in, pieces, refusal_of
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from cxfs.server.store import Store
 
 HALF = b"h" * (QUOTA_BYTES // 2)
 FULL = b"f" * QUOTA_BYTES

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from cxfs.server import administration
 from cxfs.server.accounts import Caller
 from cxfs.server.changes import Upload, put
-from cxfs.server.contents import Arrival
 from cxfs.server.store import Store, open_store
 from cxfs.server.trees import find
 from cxfs.server.wire import TreePath
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from cxfs.server.contents import Arrival
 
 NOTE = TreePath("self", ("note",))
 STEPS = ["written", "synced", "recorded", "placed", "committed"]

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from base64 import b64encode
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import httpx
 import pytest
 
 from cxfs.server import administration
-from cxfs.server.store import Store
-from tests.server.conftest import Clock
 from tests.server.person import Person, found_in, refusal_of
+
+if TYPE_CHECKING:
+    import httpx
+
+    from cxfs.server.store import Store
+    from tests.server.conftest import Clock
 
 REDIRECT = "https://photos.example.org/back"
 URL_ENCODED = "application/x-www-form-urlencoded"

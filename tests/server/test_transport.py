@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import itertools
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-import httpx
 import pytest
 
-from cxfs.server.store import Store
 from tests.server.person import FORM_HEADERS, Person, form, found_in, pieces, refusal_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import httpx
+
+    from cxfs.server.store import Store
 
 TEN = b"0123456789"
 

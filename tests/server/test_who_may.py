@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import httpx
 import pytest
 
 from cxfs.server import administration
-from cxfs.server.store import Store
 from tests.server.conftest import new_person
 from tests.server.person import Person, found_in, refusal_of
+
+if TYPE_CHECKING:
+    import httpx
+
+    from cxfs.server.store import Store
 
 READ = ["GET list /", "GET list /folder", "GET info /note", "GET versions /note", "GET data /note"]
 WRITE = [
