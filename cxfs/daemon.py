@@ -110,9 +110,19 @@ def run(settings: MountSettings, *, on_ready: Callable[[], None]) -> int:
     without waiting for uploads. Raises CxfsError for a start that is refused.
     """
     with hold_lock(settings.state_folder, settings.mountpoint) as lock:
-        left = trio.run(_run, settings, on_ready)
+        try:
+            left = trio.run(_run, settings, on_ready)
+        except BaseExceptionGroup as group:
+            raise _cause(group) from None
         lock.note_uploads_left(left)
         return left
+
+
+def _cause(error: BaseException) -> BaseException:
+    """The one failure in a group, however many nurseries it came through; several stay a group."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
 
 
 async def _run(settings: MountSettings, on_ready: Callable[[], None]) -> int:
