@@ -288,7 +288,8 @@ class Mount:
             self._guard.cancel()
         self.kill()
         while self.is_mounted:
-            subprocess.run(["umount", "--lazy", str(self.path)], check=True, timeout=30)
+            program = ["umount", "--lazy"] if os.geteuid() == 0 else ["fusermount3", "-uz"]
+            subprocess.run([*program, str(self.path)], check=True, timeout=30)
         wait_until(lambda: not self.is_served)
 
     def log(self) -> str:

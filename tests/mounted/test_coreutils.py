@@ -221,9 +221,9 @@ def test_chmod_and_chown_of_ones_own_file_are_kept_for_the_life_of_the_mount(mou
     (folder / "program").write_bytes(b"#!/bin/sh\n")
 
     mount.run("chmod", "750", folder / "program")
-    mount.run("chown", "0:0", folder / "program")
+    mount.run("chown", f"{os.getuid()}:{os.getgid()}", folder / "program")
 
-    assert mount.run("stat", "--format=%a %u", folder / "program").split() == ["750", "0"]
+    assert mount.run("stat", "--format=%a %u", folder / "program").split() == ["750", str(os.getuid())]
 
 
 def test_head_and_tail_read_the_ends_of_a_file(mount: Mount, account: Account, folder: Path) -> None:
