@@ -10,9 +10,12 @@ import click
 from cxfs import __version__
 
 COMMANDS: Final = {
-    "help": "cxfs.cli.help",
+    "demo": "cxfs.cli.demo",
     "mount": "cxfs.cli.mount",
     "umount": "cxfs.cli.umount",
+    "whoami": "cxfs.cli.whoami",
+    "serve": "cxfs.cli.serve",
+    "help": "cxfs.cli.help",
 }
 """Each module holds a click command named `command`."""
 

@@ -1,0 +1,66 @@
+"""How facts, tables and progress look on a terminal, and plainly elsewhere. Knows nothing of what they say."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from rich.console import Console
+
+UNITS: Final = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
+
+
+def size(count: int) -> str:
+    """Bytes for people: `1.5 GiB`."""
+    amount = float(count)
+    for unit in UNITS:
+        if amount < 1024 or unit == UNITS[-1]:
+            return f"{amount:.0f} {unit}" if unit == "B" or amount >= 100 else f"{amount:.1f} {unit}"
+        amount /= 1024
+    raise AssertionError("the last unit takes whatever is left")
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Colours on a terminal only, and none with NO_COLOR: both are rich's rules."""
+    from rich.console import Console
+
+    return Console(stderr=stderr, highlight=False, soft_wrap=True)
+
+
+def print_facts(facts: Mapping[str, str]) -> None:
+    """One `name  value` a line, the names in bold."""
+    from rich.text import Text
+
+    width = max(map(len, facts))
+    screen = console()
+    for name, value in facts.items():
+        screen.print(Text(f"{name:<{width}}  ", style="bold"), Text(value), sep="", end="\n")
+
+
+def print_rows(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Columns as wide as they need to be."""
+    from rich.table import Table
+
+    table = Table(*heads, box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*row)
+    console().print(table)
+
+
+@contextmanager
+def counting(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A line on stderr that counts files and bytes while the block runs; nothing where nobody watches."""
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    screen = console(stderr=True)
+    columns = (SpinnerColumn(), TextColumn("{task.description} {task.fields[so_far]}"), TimeElapsedColumn())
+    with Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal) as progress:
+        task = progress.add_task(what, total=None, so_far="")
+
+        def tell(files: int, count: int) -> None:
+            progress.update(task, so_far=f"{files} files, {size(count)}")
+
+        yield tell
