@@ -8,10 +8,12 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
-from types import TracebackType
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from cxfs.server import administration
+
+if TYPE_CHECKING:
+    from types import TracebackType
 
 READY_TIMEOUT_S: Final = 30
 STOP_TIMEOUT_S: Final = 20

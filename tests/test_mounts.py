@@ -1,0 +1,136 @@
+"""The lock that says which daemon serves which mount point."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cxfs import mounts
+from cxfs.mounts import AlreadyMounted, MountRecord, hold_lock
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MOUNTPOINT = Path("/mnt/cx")
+
+HOLDER = """
+import sys
+from pathlib import Path
+from cxfs.mounts import hold_lock
+
+with hold_lock(Path(sys.argv[1]), Path("/mnt/cx")):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def state_folder(tmp_path: Path) -> Path:
+    return tmp_path / "states" / "work"
+
+
+@pytest.fixture
+def other_daemon(state_folder: Path) -> Iterator[subprocess.Popen[str]]:
+    """Another process that holds the lock until its stdin closes."""
+    command = [sys.executable, "-c", HOLDER, str(state_folder)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        yield process
+        process.kill()
+
+
+def never() -> None:
+    """For a wait that must not have to wait."""
+    raise AssertionError
+
+
+def test_a_daemon_says_who_it_is_and_what_it_serves(state_folder: Path) -> None:
+    """`cxfs umount` and the message of a second mount need both."""
+    with hold_lock(state_folder, MOUNTPOINT):
+        assert mounts.read_record(state_folder) == MountRecord(os.getpid(), MOUNTPOINT)
+
+
+def test_the_state_folder_is_made_for_its_owner_alone(state_folder: Path) -> None:
+    """Drafts are private files."""
+    with hold_lock(state_folder, MOUNTPOINT):
+        assert state_folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_one_daemon_a_profile(state_folder: Path, other_daemon: subprocess.Popen[str]) -> None:
+    """Two would send the same journal; the message says where the first one is."""
+    with (
+        pytest.raises(AlreadyMounted, match=rf"at /mnt/cx \(process {other_daemon.pid}\)"),
+        hold_lock(state_folder, Path("/mnt/another")),
+    ):
+        pass
+
+
+def test_the_lock_is_gone_with_a_killed_daemon(state_folder: Path, other_daemon: subprocess.Popen[str]) -> None:
+    """No stale lock ever needs to be removed by hand."""
+    other_daemon.kill()
+    other_daemon.wait()
+
+    with hold_lock(state_folder, Path("/mnt/another")):
+        assert mounts.read_record(state_folder) == MountRecord(os.getpid(), Path("/mnt/another"))
+
+
+def test_a_glance_at_the_lock_does_not_stop_a_new_daemon(state_folder: Path) -> None:
+    """Looking takes it for an instant, so a daemon that finds it taken looks again."""
+    with hold_lock(state_folder, MOUNTPOINT):
+        pass
+    assert not mounts.is_held(state_folder)
+
+    with hold_lock(state_folder, MOUNTPOINT):
+        assert mounts.is_held(state_folder)
+
+
+def test_the_state_folder_of_a_mount_point_is_found(state_folder: Path, other_daemon: subprocess.Popen[str]) -> None:
+    """A person names the mount point, not the profile."""
+    assert mounts.state_folder_serving(state_folder.parent, MOUNTPOINT) == state_folder
+    assert mounts.state_folder_serving(state_folder.parent, Path("/mnt/another")) is None
+
+
+def test_an_ended_daemon_serves_nothing(state_folder: Path) -> None:
+    """Its record stays, its lock does not."""
+    with hold_lock(state_folder, MOUNTPOINT):
+        pass
+
+    assert mounts.state_folder_serving(state_folder.parent, MOUNTPOINT) is None
+
+
+def test_a_daemon_leaves_word_of_what_it_could_not_upload(state_folder: Path) -> None:
+    """It is read after the end, by whoever waited for it."""
+    with hold_lock(state_folder, MOUNTPOINT) as lock:
+        lock.note_uploads_left(3)
+
+    assert mounts.read_record(state_folder) == MountRecord(os.getpid(), MOUNTPOINT, 3)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"pid": 1}', b'{"pid": "x", "mountpoint": "/"}', b"\xff\xfe"])
+def test_an_unreadable_record_is_no_record(state_folder: Path, content: bytes) -> None:
+    """A daemon that was killed while it wrote must not break the next command."""
+    state_folder.mkdir(parents=True)
+    (state_folder / mounts.LOCK_FILE).write_bytes(content)
+
+    assert mounts.read_record(state_folder) is None
+
+
+def test_waiting_ends_with_the_daemon(state_folder: Path, other_daemon: subprocess.Popen[str]) -> None:
+    """The first wait lets it go."""
+    assert mounts.wait_until_released(state_folder, deadline_s=20, on_wait=other_daemon.kill)
+
+
+def test_waiting_ends_at_its_deadline(state_folder: Path, other_daemon: subprocess.Popen[str]) -> None:
+    """A daemon that hangs must not take the terminal with it."""
+    assert not mounts.wait_until_released(state_folder, deadline_s=0, on_wait=never)
+
+
+def test_nothing_is_waited_for_where_nobody_runs(state_folder: Path) -> None:
+    """No folder, no daemon."""
+    assert mounts.wait_until_released(state_folder, deadline_s=20, on_wait=never)
