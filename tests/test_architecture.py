@@ -1,7 +1,7 @@
 """The layers hold, and each contract that holds them notices a trespass.
 
-A contract that is never seen to fail may be mistyped, or watch nothing. So each line here is planted, alone, in a copy of
-the package, and the contract that forbids it has to say so.
+A contract that is never seen to fail may be mistyped, or watch nothing. So each line here is planted, alone, in a copy
+of the package, and the contract that forbids it has to say so.
 """
 
 from __future__ import annotations
