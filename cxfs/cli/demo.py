@@ -18,7 +18,8 @@ import click
 
 from cxfs.cli import tables
 from cxfs.cli.exits import Exit, Refusal
-from cxfs.cli.serve import in_one_line, opened
+from cxfs.cli.serve import opened
+from cxfs.cli.signals import orderly
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,21 +42,28 @@ def command(mountpoint: Path) -> int:
 
     mountpoint = mounting.resolved(mountpoint)
     with contextlib.ExitStack() as stack:
-        stack.enter_context(_folder_for(mountpoint))
-        mounting.prepare_mount_point(mountpoint)
+        stack.enter_context(orderly())
         mounting.check_machine(allow_other=False)
+        stack.enter_context(_folder_for(mountpoint))
         scratch = Path(tempfile.mkdtemp(prefix="cxfs-demo-"))
         stack.callback(shutil.rmtree, scratch, ignore_errors=True)
         click.echo("Making a sample account: text, pictures, names in several scripts, a 200 MB file…", err=True)
         token = _account(scratch)
         url = stack.enter_context(_server(scratch / "server"))
-        return _mounted(_settings(scratch, url, token, mountpoint))
+        left = _mounted(_settings(scratch, url, token, mountpoint))
+    click.echo("\nUnmounted; the server is stopped and everything is removed.", err=True)
+    if left:
+        raise Refusal(Exit.UPLOADS_LEFT, f"{left} changes had not reached the demo's server")
+    return Exit.OK
 
 
 @contextlib.contextmanager
 def _folder_for(mountpoint: Path) -> Iterator[None]:
-    """The mount point, made if need be and then removed again."""
-    if mountpoint.exists():
+    """The mount point, cleared of a demo that was killed; made if need be and then removed again."""
+    from cxfs.fuse import mounting
+
+    if mounting.mounted_at(mountpoint) is not None or mountpoint.exists():
+        mounting.prepare_mount_point(mountpoint)
         yield
         return
     mountpoint.mkdir(parents=True)
@@ -68,7 +76,7 @@ def _folder_for(mountpoint: Path) -> Iterator[None]:
 
 def _account(scratch: Path) -> str:
     """A server folder with one account full of samples; its access token."""
-    with opened(scratch / "server") as store:
+    with opened(scratch / "server", extra="demo") as store:
         from cxfs.cli.samples import make_samples
         from cxfs.server.administration import add_user, import_tree, issue_token
 
@@ -83,12 +91,15 @@ def _account(scratch: Path) -> str:
 def _server(folder: Path) -> Iterator[str]:
     """A server process for the length of the block; yields its URL once it accepts.
 
-    It is in a session of its own, so that Ctrl-C reaches the mount first, which then still needs it.
+    It is in a session of its own, so that Ctrl-C reaches the mount first, which then still needs it. It ends with the
+    pipe to it, should this process be killed.
     """
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    words = [sys.executable, "-m", "cxfs", "serve", "--port", str(port), str(folder)]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:  # noqa: S603 - our own words
+    words = [sys.executable, "-m", "cxfs.cli.demo_server", str(port), str(folder)]
+    with subprocess.Popen(  # noqa: S603 - our own words
+        words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
         assert process.stdout is not None
         try:
             if not process.stdout.readline():
@@ -119,15 +130,12 @@ def _settings(scratch: Path, url: str, token: str, mountpoint: Path) -> MountSet
 
 
 def _mounted(settings: MountSettings) -> int:
-    """Serves until Ctrl-C; says what can be done meanwhile."""
+    """Serves until Ctrl-C and says what can be done meanwhile; how many changes did not reach the server."""
     from cxfs import daemon
     from cxfs.cli import logs
 
     logs.configure("warning", None, settings.token)
-    with in_one_line():
-        left = daemon.run(settings, on_ready=lambda: _say_what_to_try(settings.mountpoint))
-    click.echo("\nUnmounted; the server is stopped and everything is removed.", err=True)
-    return Exit.UPLOADS_LEFT if left else Exit.OK
+    return daemon.run(settings, on_ready=lambda: _say_what_to_try(settings.mountpoint))
 
 
 def _say_what_to_try(mountpoint: Path) -> None:

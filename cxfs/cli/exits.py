@@ -60,9 +60,9 @@ class Refusal(Exception):
     """A failure as the person meets it: one line and an exit status."""
 
     def __init__(self, code: int, text: str) -> None:
-        super().__init__(text)
+        self.text = " ".join(text.split())
+        super().__init__(self.text)
         self.code = code
-        self.text = text
 
 
 _EXIT_OF: Final[dict[type[BaseException], Exit]] = {
@@ -90,7 +90,7 @@ def refusal_of(error: BaseException) -> Refusal:
     if isinstance(error, Refusal):
         return error
     code = next((_EXIT_OF[kind] for kind in type(error).__mro__ if kind in _EXIT_OF), Exit.BUG)
-    return Refusal(code, " ".join(_text_of(error, code).split()))
+    return Refusal(code, _text_of(error, code))
 
 
 def _text_of(error: BaseException, code: Exit) -> str:

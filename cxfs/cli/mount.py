@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from cxfs import config
-from cxfs.cli import logs, profiles
+from cxfs.cli import logs, profiles, signals
 from cxfs.cli.exits import Exit
 from cxfs.cli.words import COUNT, SECONDS, SIZE, MountWords, parse_words
 
@@ -57,7 +57,8 @@ def command(
     log_file = log_file and log_file.absolute()
     serve = _service(profile, token, mountpoint, words, configure=lambda: logs.configure(log_level, log_file, token))
     if foreground:
-        return serve(lambda: click.echo(f"{profile.name} is mounted at {mountpoint}; Ctrl-C unmounts", err=True))
+        with signals.orderly():
+            return serve(lambda: click.echo(f"{profile.name} is mounted at {mountpoint}; Ctrl-C unmounts", err=True))
     from cxfs.cli.background import run_in_background
 
     assert log_file is not None

@@ -22,9 +22,9 @@ ROLES: Final[tuple[Role, ...]] = ("owner", "writer", "reader")
 
 
 @contextlib.contextmanager
-def opened(directory: Path) -> Iterator[Store]:
+def opened(directory: Path, *, extra: str = "server") -> Iterator[Store]:
     """The server's folder, made at first use; what is wrong with it, or with what is asked of it, is one line."""
-    with in_one_line():
+    with in_one_line(extra):
         from cxfs.server.administration import open_store
 
         with open_store(directory) as store:
@@ -32,22 +32,22 @@ def opened(directory: Path) -> Iterator[Store]:
 
 
 @contextlib.contextmanager
-def in_one_line() -> Iterator[None]:
-    """The server's own errors as the command line's."""
+def in_one_line(extra: str = "server") -> Iterator[None]:
+    """The server's own errors as the command line's; a package that is missing comes with `cxfs[extra]`."""
     try:
         from cxfs.server.errors import ServerError
     except ImportError as error:
-        raise _extra_missing(error) from error
+        raise _extra_missing(error, extra) from error
     try:
         yield
     except ServerError as error:
         raise Refusal(Exit.FAILED, str(error)) from error
     except ImportError as error:
-        raise _extra_missing(error) from error
+        raise _extra_missing(error, extra) from error
 
 
-def _extra_missing(error: ImportError) -> ServerExtraMissing:
-    return ServerExtraMissing(f"the server's packages are not installed ({error.name}): pip install 'cxfs[server]'")
+def _extra_missing(error: ImportError, extra: str) -> ServerExtraMissing:
+    return ServerExtraMissing(f"the {extra}'s packages are not installed ({error.name}): pip install 'cxfs[{extra}]'")
 
 
 @click.group("serve", invoke_without_command=True, short_help="Host a CX server in a folder.")
