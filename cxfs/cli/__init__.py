@@ -20,15 +20,22 @@ def main() -> NoReturn:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """One command line to its exit status; an error is one line on stderr, after its traceback when debugging."""
+    """One command line to its exit status; an error is one line on stderr, after its traceback when debugging.
+
+    Only a group that was called without any command shows its help page instead.
+    """
     from cxfs.cli.root import cxfs
 
     debugging = bool(os.environ.get("CXFS_DEBUG"))
     try:
         status = cxfs.main(args=list(arguments), prog_name="cxfs", standalone_mode=False)
     except Exception as error:  # noqa: BLE001  # the last resort: whatever it is, it ends as one line and a status
-        from cxfs.cli.exits import refusal_of
+        from cxfs.cli.exits import Exit, help_instead_of, refusal_of
 
+        page = help_instead_of(error)
+        if page is not None:
+            sys.stderr.write(f"{page}\n")
+            return Exit.USAGE
         if debugging:
             sys.excepthook(type(error), error, error.__traceback__)
         refusal = refusal_of(error)

@@ -93,6 +93,11 @@ def refusal_of(error: BaseException) -> Refusal:
     return Refusal(code, _text_of(error, code))
 
 
+def help_instead_of(error: BaseException) -> str | None:
+    """The help page of a group that was called without a command, which says more than a line would."""
+    return error.format_message() if isinstance(error, click.exceptions.NoArgsIsHelpError) else None
+
+
 def _text_of(error: BaseException, code: Exit) -> str:
     if isinstance(error, click.UsageError):
         command = error.ctx.command_path if error.ctx else "cxfs"

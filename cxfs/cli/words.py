@@ -9,6 +9,7 @@ from __future__ import annotations
 import grp
 import pwd
 import re
+from fractions import Fraction
 from typing import TYPE_CHECKING, Final, NoReturn, TypedDict
 
 import click
@@ -63,6 +64,12 @@ DROPPED_BEGINNINGS: Final = ("x-", "comment=", "fsname=", "subtype=")
 
 SIZE_UNITS: Final = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
+SIZE_BYTES_MAX: Final = (1 << 63) - 1
+"""What SQLite and the kernel can count."""
+
+ID_MAX: Final = (1 << 32) - 2
+"""The kernel's ids have 32 bits, and the last one means "none"."""
+
 
 def parse_words(texts: Iterable[str]) -> MountWords:
     """All `-o` arguments together, the later word over the earlier; raises click.UsageError naming a word."""
@@ -95,15 +102,16 @@ def _parsed(name: str, value: str, parse: Callable[[str], object]) -> object:
 
 def parse_size(text: str) -> int:
     """`10G`, `512M`, `1.5GiB`: bytes, by powers of 1024."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?) ?([KMGT]?)(?:i?B)?", text.strip(), re.IGNORECASE)
-    if found is None:
+    found = re.fullmatch(r"([0-9]{1,19}(?:\.[0-9]{1,9})?) ?([KMGT]?)(?:i?B)?", text.strip(), re.IGNORECASE)
+    size = int(Fraction(found[1]) * SIZE_UNITS[found[2].upper()]) if found else SIZE_BYTES_MAX + 1
+    if size > SIZE_BYTES_MAX:
         raise ValueError("expected a size such as 512M or 10G")
-    return int(float(found[1]) * SIZE_UNITS[found[2].upper()])
+    return size
 
 
 def parse_seconds(text: str) -> float:
     """`30`, `0.5`, `2m`, `1h`: seconds, not negative."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?) ?(s|m|h|d|)", text.strip(), re.IGNORECASE)
+    found = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,9})?) ?(s|m|h|d|)", text.strip(), re.IGNORECASE)
     if found is None:
         raise ValueError("expected a time such as 30, 0.5 or 2m")
     return float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}[found[2].lower()]
@@ -111,7 +119,7 @@ def parse_seconds(text: str) -> float:
 
 def parse_count(text: str) -> int:
     """A number of at least one."""
-    if not text.isascii() or not text.isdigit() or int(text) < 1:
+    if re.fullmatch(r"[0-9]{1,9}", text) is None or int(text) < 1:
         raise ValueError("expected a number of at least 1")
     return int(text)
 
@@ -125,7 +133,7 @@ def _group(text: str) -> int:
 
 
 def _number_or(text: str, find: Callable[[str], int], what: str) -> int:
-    if text.isascii() and text.isdigit():
+    if re.fullmatch(r"[0-9]{1,10}", text) and int(text) <= ID_MAX:
         return int(text)
     try:
         return find(text)
