@@ -46,6 +46,7 @@ class Change:
         self.base_version: int | None = None
         self.base_size = 0
         self.modified_ms = modified_ms
+        self.counted_bytes = 0
         self.sealed: tuple[bytes, ...] = ()
         self.parked: str | None = None
         self.node: Node | None = None
@@ -64,6 +65,8 @@ class Change:
     def on(self, event: Event) -> None:
         """The next step of its life; a write while its bytes go out abandons the attempt."""
         before, self.state = self.state, step(self.state, event)
+        if before is State.PARKED is not self.state:
+            self.parked = None
         if event is Event.WRITTEN:
             self.generation += 1
             if before is State.SENDING and self.attempt is not None:
@@ -126,7 +129,7 @@ class Changes:
         self._by_object: dict[Uuid, Change] = {}
         self._new: dict[Uuid, dict[EntryName, Change]] = {}
         self.bytes_held = 0
-        """Bytes in all drafts, those of a base included once they were brought in by a write."""
+        """Bytes in all drafts, each as it was last counted."""
 
     def __iter__(self) -> Iterator[Change]:
         return iter(list(self._all.values()))
@@ -148,19 +151,20 @@ class Changes:
     def add(self, change: Change) -> None:
         """From now on it shows in the tree and will be sent."""
         self._all[change.id] = change
-        self.bytes_held += change.draft.held.length
         self._index(change)
+        self.count(change)
 
     def remove(self, change: Change) -> None:
         """It is done, or was taken back."""
         if self._all.pop(change.id, None) is not None:
-            self.bytes_held -= change.draft.held.length
+            self.bytes_held -= change.counted_bytes
             self._unindex(change)
 
-    def grew(self, change: Change, added_bytes: int) -> None:
-        """The draft holds more (or, cut, less) than before."""
+    def count(self, change: Change) -> None:
+        """The draft may hold more (or, cut, less) than when it was last counted."""
         if change in self:
-            self.bytes_held += added_bytes
+            counted_before, change.counted_bytes = change.counted_bytes, change.draft.held.length
+            self.bytes_held += change.counted_bytes - counted_before
 
     def becomes(self, change: Change, entry: Entry | None) -> None:
         """It is now a new version of `entry`, or (None) a new file again."""
@@ -177,13 +181,17 @@ class Changes:
         change.parent, change.path = parent, path
         self._index(change)
 
+    def below(self, folder: TreePath) -> list[Change]:
+        """Whatever is to be sent to somewhere in this folder or deeper."""
+        depth = len(folder.names)
+        return [c for c in self if c.path.owner == folder.owner and c.path.names[:depth] == folder.names]
+
     def folder_moved(self, before: TreePath, after: TreePath) -> list[Change]:
         """A folder was renamed: the paths below it follow. The changes that were touched, to be journalled."""
-        depth = len(before.names)
-        below = [c for c in self if c.path.owner == before.owner and c.path.names[:depth] == before.names]
-        for change in below:
-            change.path = TreePath(after.owner, after.names + change.path.names[depth:])
-        return below
+        touched = self.below(before)
+        for change in touched:
+            change.path = TreePath(after.owner, after.names + change.path.names[len(before.names) :])
+        return touched
 
     def _index(self, change: Change) -> None:
         if change.object is not None:

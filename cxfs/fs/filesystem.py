@@ -162,6 +162,7 @@ class FileSystem:
         """A new file, open for writing; it shows here at once and is accepted when closed."""
         path = await self._namespace.new_path(folder, from_kernel(name))
         opened = self._contents.create(folder, path, folder.uuid)
+        self._namespace.succeed(opened.handle.node, folder)
         self._keep_mode(opened.handle.node, mode)
         self._attributes.drop_time(folder)
         return opened
@@ -203,6 +204,7 @@ class FileSystem:
     async def set_attributes(self, node: Node, wanted: Wanted, handle: FileHandle | None) -> None:
         """truncate, chmod, chown, utimens: whichever of them is wanted."""
         self._namespace.check_writable()
+        node = node if handle is None else handle.node  # which a conflict may have given a node of its own
         if wanted.size is not None and wanted.size != node.size:
             await self._contents.truncate(node, wanted.size, handle)
         if wanted.mode is not None or wanted.uid is not None or wanted.gid is not None:

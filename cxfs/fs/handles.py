@@ -97,11 +97,16 @@ class Contents:
             raise ReadOnly("the mount is read-only")
         if node.change is None:
             await self._tree.refresh(node)
+        _check_there(node)
         handle = FileHandle(node, writable=writable)
         opened = self._how_to_treat(handle)
         node.handles.add(handle)
-        if truncate:
-            await self.truncate(node, 0, handle)
+        try:
+            if truncate:
+                await self.truncate(node, 0, handle)
+        except BaseException:
+            node.handles.discard(handle)
+            raise
         return opened
 
     def _how_to_treat(self, handle: FileHandle) -> Opened:
@@ -145,46 +150,50 @@ class Contents:
         node.handles.discard(handle)
         handle.leave_stream()
         change = handle.change
-        if change is not None:
-            change.writers.discard(handle)
-            if node.change is change and not node.gone:
-                await self.settle(change)
-        if not node.handles and node.gone:
-            await self._last_close(node)
-        self._tree.release(node)
+        try:
+            if change is not None:
+                change.writers.discard(handle)
+                await self._settle(change)
+        finally:
+            if not node.handles and node.gone:
+                self._last_close(node)
+            self._tree.release(node)
 
-    async def settle(self, change: Change) -> None:
-        """Journals the change and, when nobody writes any more, hands it to the uploader."""
-        if change.generation != change.journalled:
-            await self._journal.record(change)
-        if not change.writers and change in self._changes:
+    async def _settle(self, change: Change) -> None:
+        """Journals the change and, when nobody writes any more, hands it to the uploader: even if the journal fails."""
+        try:
+            if change.generation != change.journalled:
+                await self._journal.record(change)
+        finally:
             self._uploader.closed(change)
 
-    async def _last_close(self, node: Node) -> None:
+    def _last_close(self, node: Node) -> None:
         change, node.change = node.change, None
         if change is not None:
             change.draft.close()
-        if node.entry is not None:
+        if node.entry is not None and self._tree.is_hidden(node.entry.id):
             self._uploader.delete_later(node.entry, node.parent)
 
     # ------------------------------------------------------------ reading
 
     async def read(self, handle: FileHandle, wanted: ByteRange) -> bytes:
         """The bytes of `wanted` that the file has; fewer only at its end."""
-        change = handle.node.change
-        if change is not None:
-            wanted = wanted.clipped(ByteRange(0, change.draft.size))
-            await self._bring_base(change, wanted)
-            return change.draft.read(wanted)
+        while (change := handle.node.change) is not None:  # after each wait: it may have become a version meanwhile
+            within = wanted.clipped(ByteRange(0, change.draft.size))
+            if not change.draft.missing(within):
+                return change.draft.read(within)
+            await bring_base(self._reader, change, within)
         if handle.entry is None:
             raise Stale("the file is gone")
         if handle.stream is None:
             handle.stream = self._reader.open(handle.entry)
-        return await handle.stream.read(wanted)
-
-    async def _bring_base(self, change: Change, wanted: ByteRange) -> None:
-        if change.draft.missing(wanted):
-            await bring_base(self._reader, change, wanted)
+        stream = handle.stream
+        try:
+            return await stream.read(wanted)
+        except Stale:
+            if handle.stream is stream:
+                raise
+            return await self.read(handle, wanted)  # what was written here took the place of the version it read
 
     # ------------------------------------------------------------ writing
 
@@ -193,11 +202,10 @@ class Contents:
         change = self.change_of(handle.node, handle)
         self._check_room(len(content))
         change.on(Event.WRITTEN)
-        before = change.draft.held.length
         try:
             await self._disk(change.draft.write, offset, content)
         finally:
-            self._wrote(change, grown_bytes=change.draft.held.length - before)
+            self._wrote(change)
         return len(content)
 
     async def truncate(self, node: Node, size: int, handle: FileHandle | None) -> None:
@@ -208,18 +216,17 @@ class Contents:
             await self._tree.refresh(node)
         change = self.change_of(node, handle)
         change.on(Event.WRITTEN)
-        before = change.draft.held.length
         try:
             change.draft.truncate(size)
         finally:
-            self._wrote(change, grown_bytes=change.draft.held.length - before)
+            self._wrote(change)
         if handle is None:
-            await self.settle(change)
+            await self._settle(change)
 
-    def _wrote(self, change: Change, *, grown_bytes: int) -> None:
+    def _wrote(self, change: Change) -> None:
         # Counted before and after: whatever the journal recorded in between is not the whole of this write.
         change.on(Event.WRITTEN)
-        self._changes.grew(change, grown_bytes)
+        self._changes.count(change)
         change.modified_ms = self._wall_ms()
 
     def change_of(self, node: Node, writer: FileHandle | None) -> Change:
@@ -234,6 +241,7 @@ class Contents:
         return change
 
     def _begin(self, node: Node, base: Entry | None) -> Change:
+        _check_there(node)
         if base is None or node.parent is None:
             raise Stale("the file is gone")
         change = self._new_change(
@@ -244,7 +252,9 @@ class Contents:
             base_bytes=base.size,
         )
         change.begin_from(base)
-        if not node.gone:
+        if node.gone:
+            self._outbox.erase(change.id)  # an unlinked file: its draft goes with its last descriptor
+        else:
             self._changes.add(change)
         node.change, change.node = change, node
         return change
@@ -258,3 +268,9 @@ class Contents:
     def _check_room(self, added_bytes: int) -> None:
         if self._changes.bytes_held + added_bytes > self._draft_bytes_max:
             raise DiskFull("the drafts waiting to be uploaded have reached their limit")
+
+
+def _check_there(node: Node) -> None:
+    """A file that is gone lives on for those who have it open; for others it is gone, whatever the kernel remembers."""
+    if node.gone and not node.handles:
+        raise Stale("the file is gone")

@@ -89,6 +89,7 @@ class Namespace:
     async def make_folder(self, folder: Node, shown: str) -> Node:
         """A new folder, on the server when this returns."""
         path = await self.new_path(folder, shown)
+        await self._make_way(folder, shown)
         async with self._doubting(folder):
             entry = await self._files.make_folder(path)
         self._tree.put_new_folder(entry, folder.uuid)
@@ -107,18 +108,19 @@ class Namespace:
         self._attributes.drop_time(folder)
 
     async def _take_away(self, node: Node, folder: Node) -> None:
-        """Removes a file here and, now or at its last close, on the server."""
-        await self._withdraw(node)
-        if node.entry is not None:
-            if node.handles:
+        """Removes a file here and, now or at its last close, on the server. What waits of it counts until then."""
+        async with self._held(node.change):
+            if node.entry is not None and node.handles:
                 self._tree.hide(node)
-            else:
+            elif node.entry is not None:
                 async with self._doubting(folder):
                     await self._delete(node.entry)
                 self._tree.remove(node.uuid, folder.uuid)
-        self._tree.detach(node)
+            self._tree.detach(node)
+            await self._withdraw(node)
 
     async def _withdraw(self, node: Node) -> None:
+        """What waits of a node that is gone is not sent; those who have it open keep it."""
         change = node.change
         if change is None:
             return
@@ -126,6 +128,7 @@ class Namespace:
         if not node.handles and node.change is change:
             node.change = change.node = None
             change.draft.close()
+            self._tree.release(node)
 
     async def _delete(self, entry: Entry) -> None:
         try:
@@ -150,14 +153,25 @@ class Namespace:
         if self._changes.new_in(node.uuid):
             raise NotEmpty(f"{node.shown!r} is not empty")
         await self._uploader.deletions_done()
-        for hidden in self._tree.hidden_in(node):  # deleted here while open: now they have to go
-            await self._delete(self._entry_of(hidden))
-            self._tree.remove(hidden.uuid, node.uuid)
-            self._tree.unhide(hidden.uuid)
-            hidden.entry = None
+        for hidden in self._tree.hidden_in(node):
+            await self._delete_now(hidden, node)
         # Asked of the server itself: one that does not know `recursive` would delete what others just put there.
         if len(await self._tree.listing_now(node)):
             raise NotEmpty(f"{node.shown!r} is not empty")
+
+    async def _delete_now(self, hidden: Node, folder: Node) -> None:
+        """Deleted here while open: now it has to go."""
+        await self._delete(self._entry_of(hidden))
+        self._tree.remove(hidden.uuid, folder.uuid)
+        self._tree.unhide(hidden.uuid)
+
+    async def _make_way(self, folder: Node, shown: str) -> None:
+        """Nothing that was deleted here stands under this name on the server any more."""
+        if self._tree.hidden_at(folder, shown) is not None:
+            await self._uploader.deletions_done()
+        hidden = self._tree.hidden_at(folder, shown)
+        if hidden is not None:
+            await self._delete_now(hidden, folder)
 
     # ------------------------------------------------------------ renaming
 
@@ -194,7 +208,6 @@ class Namespace:
             self._tree.detach(target)
             await self._relocate(node, folder, shown, replaced=None)
             return
-        await self._withdraw(target)
         await self._relocate(node, folder, shown, replaced=target)
 
     async def _exchange(self, node: Node, target: Node) -> None:
@@ -209,24 +222,21 @@ class Namespace:
         await self._relocate(node, *there, replaced=None)
 
     async def _relocate(self, node: Node, folder: Node, shown: str, *, replaced: Node | None) -> None:
-        """Moves a node to a name that is free, or is `replaced`'s, whose own change was withdrawn before."""
+        """Moves a node to a name that is free, or is `replaced`'s, whose own change is then taken back."""
         path = self._tree.child_path(folder, shown)
         if node.is_folder:
             await self._move_folder(node, folder, shown, path)
             return
         change = node.change
-        if change is not None:
-            await self._uploader.recall(change)
-        try:
+        async with self._held(change, replaced.change if replaced is not None else None):
             if node.entry is None and node.change is not None:
                 self._move_new_file(node, node.change, folder, shown, path, replaced)
             else:
                 await self._move_object(node, folder, shown, path, replaced)
-        finally:
-            if change is not None and change in self._changes:
+            if change is not None:
                 await self._journal.record(change)
-                if not change.writers:
-                    self._uploader.closed(change)
+            if replaced is not None:  # only now, so that a kill in between loses neither
+                await self._withdraw(replaced)
 
     def _move_new_file(
         self, node: Node, change: Change, folder: Node, shown: str, path: TreePath, replaced: Node | None
@@ -234,18 +244,30 @@ class Namespace:
         """The server does not know the file yet: only what will be sent changes."""
         self._changes.moved(change, folder.uuid, path)
         if replaced is not None:
-            entry = replaced.entry
-            self._tree.detach(replaced)
-            if entry is not None:
-                self._changes.becomes(change, entry)
-                self._tree.identify(node, entry)
+            self._take_over(node, change, replaced)
         self._tree.place(node, folder, shown)
+        self.succeed(node, folder)
+
+    def succeed(self, node: Node, folder: Node) -> None:
+        """A new file by the name of one that was deleted here while open: it becomes that one's next version."""
+        hidden = self._tree.hidden_at(folder, node.shown)
+        if hidden is not None and hidden.handles and node.entry is None and node.change is not None:
+            self._take_over(node, node.change, hidden)
+
+    def _take_over(self, node: Node, change: Change, former: Node) -> None:
+        entry = former.entry
+        self._tree.detach(former)
+        if entry is not None:
+            self._tree.unhide(entry.id)
+            self._changes.becomes(change, entry)
+            self._tree.identify(node, entry)
 
     async def _move_object(self, node: Node, folder: Node, shown: str, path: TreePath, replaced: Node | None) -> None:
         """The server knows the file: it is moved there, and keeps its UUID."""
         parent = node.parent
         assert parent is not None
         before = self._entry_of(node)
+        await self._make_way(folder, shown)
         overwritten = replaced.entry if replaced is not None else None
         async with self._doubting(parent, folder):
             entry = await self._files.move(before.path, path, overwrite=overwritten is not None)
@@ -266,11 +288,13 @@ class Namespace:
                 raise Invalid("a folder cannot be moved below itself")
             above = above.parent
         before = self._tree.path_of(node)
-        async with self._doubting(parent, folder):
-            entry = await self._files.move(self._entry_of(node).path, path, overwrite=False)
-        self._moved(node, entry, parent, folder, shown)
-        for change in self._changes.folder_moved(before, path):
-            await self._journal.record(change)
+        await self._make_way(folder, shown)
+        async with self._held(*self._changes.below(before)):
+            async with self._doubting(parent, folder):
+                entry = await self._files.move(self._entry_of(node).path, path, overwrite=False)
+            self._moved(node, entry, parent, folder, shown)
+            for change in self._changes.folder_moved(before, path):
+                await self._journal.record(change)
 
     def _moved(self, node: Node, entry: Entry, parent: Node, folder: Node, shown: str) -> None:
         self._tree.remove(entry.id, parent.uuid)
@@ -295,6 +319,18 @@ class Namespace:
         if node.entry is None:
             raise NotFound(f"{node.shown!r} is not on the server")
         return node.entry
+
+    @asynccontextmanager
+    async def _held(self, *changes: Change | None) -> AsyncIterator[None]:
+        """None of them is sent while the block runs; what it does not take back goes on after it, also if it fails."""
+        held = [change for change in changes if change is not None]
+        try:
+            for change in held:
+                await self._uploader.recall(change)
+            yield
+        finally:
+            for change in held:
+                self._uploader.closed(change)
 
     @asynccontextmanager
     async def _doubting(self, *folders: Node) -> AsyncIterator[None]:

@@ -157,7 +157,7 @@ class Reader:
     async def bring(self, version: Version, wanted: ByteRange) -> None:
         """Returns when `wanted` is held; raises what made its flight fail."""
         self._asked_bytes += wanted.length
-        while not version.blocks.held.covers(wanted):
+        while version.streams and not version.blocks.held.covers(wanted):
             self.start(version, wanted)
             watched = [flight for flight in version.flights if _meet(flight.reach, wanted)]
             await version.landing.park()
@@ -260,6 +260,8 @@ class ReadStream:
         self._reader.start(self._version, plan.want)
         if not self._version.blocks.held.covers(wanted):
             await self._reader.bring(self._version, wanted)
+        if self._closed:
+            raise Stale("the file was closed")
         return self._version.blocks.read(wanted)
 
     def close(self) -> None:

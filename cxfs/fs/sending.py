@@ -225,6 +225,9 @@ class Sending:
             return Verdict.SETTLED, None
         elif current.sha1 in change.sealed:
             await self._outcomes.answer_was_lost(change, current)
+        elif self._outcomes.is_leaving(current):
+            change.on(Event.FAILED)
+            return Verdict.AGAIN_LATER, error
         else:
             await self._outcomes.conflicted(change, current)
         change.on(Event.FAILED)

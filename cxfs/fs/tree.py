@@ -220,7 +220,8 @@ class Tree:
         except NotFound:
             self._lost(node)
             raise
-        self._metadata.put(entry, node.parent.uuid if node.parent is not None else None)
+        if not node.gone:  # deleted here while the answer was on its way
+            self._metadata.put(entry, node.parent.uuid if node.parent is not None else None)
         return entry
 
     def _believe(self, node: Node, entry: Entry) -> None:
@@ -232,7 +233,7 @@ class Tree:
         if node.parent is None:
             return  # the root stays, whatever the server says of it
         self._metadata.remove(node.uuid, node.parent.uuid)
-        if node.change is None:
+        if node.change is None and not node.handles:  # who has it open may go on: an edit wins over a delete
             self.detach(node)
 
     # ------------------------------------------------------------ nodes
@@ -347,8 +348,16 @@ class Tree:
         """What was deleted from the folder here and is still there on the server."""
         return [node for node in self._hidden.values() if node.parent is folder]
 
+    def hidden_at(self, folder: Node, shown: str) -> Node | None:
+        """What was deleted under this name here and is still there on the server."""
+        return next((node for node in self.hidden_in(folder) if node.shown == shown), None)
+
+    def is_hidden(self, object_id: Uuid) -> bool:
+        """Whether it was deleted here and is still there on the server."""
+        return object_id in self._hidden
+
     def unhide(self, object_id: Uuid) -> None:
-        """The deletion was done, or failed."""
+        """The deletion was done, failed, or is not wanted any more."""
         self._hidden.pop(object_id, None)
 
     def doubt(self, *folders: Node) -> None:

@@ -96,16 +96,22 @@ class Uploader:
     # ------------------------------------------------------------ what is to be sent
 
     def closed(self, change: Change) -> None:
-        """Nobody writes it any more: it is due after the settling time."""
+        """Due after the settling time, unless somebody still writes it or it was taken back."""
+        if change.writers or change not in self._changes:
+            return
         change.on(Event.CLOSED)
         if change.state is State.WAITING:
             self._plan(change, self._settle_s)
 
     async def recall(self, change: Change) -> None:
-        """Returns when no attempt runs: it was abandoned, or its answer has come. Give it back by `closed`."""
+        """Returns when no attempt runs, and none begins until the change is given back by `closed`.
+
+        One that runs is abandoned, or its answer awaited.
+        """
         if change.state is State.SENDING:
             change.on(Event.WRITTEN)
         await change.attempt_ended.wait()
+        change.due = math.inf
 
     async def withdraw(self, change: Change) -> None:
         """The user took the change back. Its draft stays open for those who still read it; close it when they are done.
@@ -135,7 +141,7 @@ class Uploader:
             except NotFound:
                 break
             except CxfsError as error:
-                if not error.transient:
+                if not (error.transient or isinstance(error, SignedOut)):
                     log.error("%r could not be deleted and stays on the server: %s", str(entry.name), error)
                     break
                 failures += 1
@@ -161,8 +167,8 @@ class Uploader:
     async def run(self) -> None:
         """Sends what is due, until cancelled."""
         while True:
-            change = await self._next_due()
             await self._slots.acquire()
+            change = await self._next_due()
             if change.state is State.WAITING and change.attempt_ended.is_set() and change in self._changes:
                 change.starts()
                 self._nursery.start_soon(self._send, change)

@@ -9,6 +9,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cxfs.core.errors import CxfsError
 from cxfs.fs.attributes import AttributeRules
 from cxfs.fs.changes import Change, Changes
 from cxfs.fs.filesystem import FileSystem
@@ -239,8 +240,8 @@ def recovered(outbox: Outbox) -> Changes:
     for row in outbox.recover():
         try:
             changes.add(Change.recovered(row, outbox.open_draft(row)))
-        except OSError as error:
-            log.error("the draft of %s cannot be opened and stays where it is: %s", row.path, error.strerror)
+        except CxfsError as error:
+            log.error("%s waits for the next mount: %s", row.path, error)
     if len(changes):
         log.info("%d changes of an earlier mount wait to be sent", len(changes))
     return changes

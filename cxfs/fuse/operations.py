@@ -347,7 +347,11 @@ class Operations(pyfuse3.Operations):
     async def close_all(self) -> None:
         """Closes what programs left open when the mount ended, so that nothing written is lost."""
         while self._handles:
-            await self._fs.close(self._handles.popitem()[1])
+            handle = self._handles.popitem()[1]
+            try:
+                await self._fs.close(handle)
+            except CxfsError as error:
+                log.error("%r could not be written down when it was closed: %s", handle.node.shown, error)
 
     def _told(self, node: Node) -> EntryAttributes:
         self._inodes.remember(node)
