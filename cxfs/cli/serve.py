@@ -50,7 +50,17 @@ def _extra_missing(error: ImportError, extra: str) -> ServerExtraMissing:
     return ServerExtraMissing(f"the {extra}'s packages are not installed ({error.name}): pip install 'cxfs[{extra}]'")
 
 
-@click.group("serve", invoke_without_command=True, short_help="Host a CX server in a folder.")
+class OptionsOnEitherSide(click.Group):
+    """`cxfs serve DIR --port 9000` means what `cxfs serve --port 9000 DIR` does."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """What follows DIR is a command or the rest of the options, never both."""
+        if len(args) > 1 and args[1].startswith("-") and not args[0].startswith("-"):
+            args = [*args[1:], args[0]]
+        return super().parse_args(ctx, args)
+
+
+@click.group("serve", cls=OptionsOnEitherSide, invoke_without_command=True, short_help="Host a CX server in a folder.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at.")
 @click.option("--port", type=click.IntRange(1, 65535), default=PORT, show_default=True)
 @click.option("--name", "names", multiple=True, help="A further name for the certificate; may be repeated.")
@@ -67,7 +77,7 @@ def command(
     cxfs serve DIR user add ann         an account
     cxfs serve DIR token ann            an access token for it
     cxfs serve DIR import ann ~/files   its first files, without the network
-    cxfs serve DIR                      the server itself, over TLS with a CA of its own
+    cxfs serve DIR                      the server itself, over TLS
     """  # noqa: D301 - click's mark for lines that it must not join
     ctx.obj = directory
     if ctx.invoked_subcommand is not None:

@@ -1,0 +1,47 @@
+"""A command loads what it needs and no more."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cxfs import __version__
+
+if TYPE_CHECKING:
+    from tests.cli.terminal import Terminal
+
+HEAVY = {"pyfuse3", "httpx", "httpcore", "granian", "trio", "starlette", "argon2", "cryptography", "rich", "PIL"}
+
+LOADED = """
+import json, sys
+from cxfs.cli import run
+status = run(sys.argv[1:])
+print(json.dumps([status, sorted({name.partition(".")[0] for name in sys.modules})]), file=sys.stderr)
+"""
+
+
+def loaded_by(terminal: Terminal, *arguments: str) -> set[str]:
+    """The packages that are in memory after a command that went well."""
+    status, names = json.loads(terminal.python(LOADED, *arguments).err)
+    assert status == 0
+    return set(names)
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--version"], ["--help"], ["help"], ["help", "exit-codes"], ["mount", "--help"]]
+)
+def test_what_only_prints_loads_no_kernel_and_no_network(terminal: Terminal, arguments: list[str]) -> None:
+    """It answers at once, and on a machine where nothing else works."""
+    assert loaded_by(terminal, *arguments) & HEAVY == set()
+
+
+def test_the_hosts_commands_load_no_client(terminal: Terminal) -> None:
+    """A server is hosted on machines without FUSE."""
+    assert loaded_by(terminal, "serve", "there", "user", "list") & {"pyfuse3", "httpx", "trio", "granian"} == set()
+
+
+def test_the_version_is_said_in_one_line(terminal: Terminal) -> None:
+    """For bug reports and scripts."""
+    assert terminal.cxfs("--version").lines == [f"cxfs {__version__}"]
