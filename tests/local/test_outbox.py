@@ -211,8 +211,10 @@ os.kill(os.getpid(), signal.SIGKILL)
 # ---------------------------------------------------------------- durable
 
 
+@pytest.mark.promise
 def test_a_durable_record_syncs_bytes_then_name_then_row(folder: Path) -> None:
-    """A row that survives power loss while its bytes do not would send garbage."""
+    """When `fsync` has returned, the content, its name and the journal's row are on stable storage: the change
+    survives power loss."""
     steps: list[object] = []
     outbox = Outbox(folder, sync=lambda descriptor: steps.append(os.fstat(descriptor).st_ino))
     outbox._db.set_trace_callback(lambda statement: steps.append(statement.split("(")[0]))
@@ -365,11 +367,12 @@ DAMAGES = {
 }
 
 
+@pytest.mark.promise
 @pytest.mark.parametrize("what", DAMAGES)
 def test_a_row_that_cannot_be_used_is_set_aside(
     outbox: Outbox, folder: Path, restarted: Callable[[], Outbox], what: str
 ) -> None:
-    """Its neighbours are recovered, and its own bytes are kept for a person to look at."""
+    """A journal row that cannot be read, or whose draft is missing, is set aside and reported, never deleted."""
     good, bad = accept(outbox, "good"), accept(outbox, "bad")
     damage(folder, DAMAGES[what])
 

@@ -66,8 +66,9 @@ def test_o_trunc_empties_a_file_at_once(mount: Mount, account: Account, folder: 
     assert eventually(lambda: account.tree(mount.address(folder)), replaced) == replaced
 
 
+@pytest.mark.promise
 def test_o_excl_lets_one_of_many_programs_make_a_file(mount: Mount, folder: Path) -> None:
-    """Lock files work: exactly one wins."""
+    """O_EXCL works: of several programs exactly one makes the file."""
     maker = """
 import os, sys
 try:
@@ -105,8 +106,9 @@ with open(sys.argv[1], "r+b", buffering=0) as file:
     assert eventually(lambda: account.tree(mount.address(folder)), written) == written
 
 
+@pytest.mark.promise
 def test_o_append_writers_lose_no_line(mount: Mount, account: Account, folder: Path) -> None:
-    """Two programs add to one log: each line is there once and whole."""
+    """Programs that append to one file at the same time lose nothing."""
     account.put(mount.address(folder / "log"), b"first\n")
     writer = r"""
 import os, sys
@@ -233,8 +235,9 @@ with open(sys.argv[1], "rb") as file, mmap.mmap(file.fileno(), 0, prot=mmap.PROT
     assert read.strip() == checksum(stored)
 
 
+@pytest.mark.promise
 def test_a_shared_map_that_is_written_reaches_the_server(mount: Mount, account: Account, folder: Path) -> None:
-    """As databases write: into memory, then msync; and what was not synced goes with the end of the map."""
+    """A file that is mapped shared and writable works: what is written into the map reaches the server."""
     account.put(mount.address(folder / "mapped"), b"." * (2 * MIB))
     program = """
 import mmap, sys

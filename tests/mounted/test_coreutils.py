@@ -189,8 +189,9 @@ def test_dd_reads_from_the_middle_of_a_file(mount: Mount, account: Account, fold
     assert (tmp_path / "out").read_bytes() == stored[3_000_000:3_007_000]
 
 
+@pytest.mark.promise
 def test_df_shows_the_quota_of_the_account(mount: Mount) -> None:
-    """The room that the person has, not that of a disk."""
+    """`df` shows the account's quota, and never waits for the server."""
     shown = mount.run("df", "--output=fstype,size", "--block-size=1", mount.path)
 
     assert shown.splitlines()[1].split() == ["fuse.cxfs", str(QUOTA_BYTES)]
@@ -207,8 +208,9 @@ def test_find_and_grep_r_reach_every_file(mount: Mount, folder: Path, local: Pat
     assert matched.splitlines() == [str(folder / "local/texts/deep/deeper/deepest.txt")]
 
 
+@pytest.mark.promise
 def test_stat_says_that_a_file_is_the_mounting_users(mount: Mount, folder: Path) -> None:
-    """Owner and modes are plausible: the file is one's own."""
+    """Files belong to who mounts, with modes 0644 and folders 0755; `uid=`, `gid=` and `umask=` say otherwise."""
     (folder / "mine").write_bytes(b"12345")
 
     said = mount.run("stat", "--format=%F %s %a %u %g %h", folder / "mine")

@@ -39,8 +39,9 @@ def files(count: int, size: int) -> dict[str, bytes]:
     return {f"folder-{number % 3}/file-{number}": os.urandom(size) for number in range(count)}
 
 
+@pytest.mark.promise
 def test_umount_returns_when_everything_is_at_the_server(own_mount: Mount, own_account: Account) -> None:
-    """After that the machine may be switched off."""
+    """`cxfs umount` returns when everything that was written is at the server."""
     written = write_tree(own_mount.path, files(30, 50_000))
 
     done = own_mount.cxfs("umount", str(own_mount.path))
@@ -51,8 +52,9 @@ def test_umount_returns_when_everything_is_at_the_server(own_mount: Mount, own_a
     assert not own_mount.is_served
 
 
+@pytest.mark.promise
 def test_sigterm_ends_a_mount_in_order(own_mount: Mount, own_account: Account) -> None:
-    """As a service manager stops it: no request is cut off, and what waits is sent."""
+    """SIGTERM and SIGINT unmount, and send what waits before the daemon ends."""
     written = write_tree(own_mount.path, files(20, 50_000))
 
     os.kill(own_mount.daemon_pid, signal.SIGTERM)
@@ -86,8 +88,9 @@ def test_a_file_left_open_at_the_end_is_saved(own_mount: Mount, own_account: Acc
     assert own_account.content("/open") == b"written before the end"
 
 
+@pytest.mark.promise
 def test_every_closed_file_survives_a_kill_of_the_daemon(own_mount: Mount, own_account: Account) -> None:
-    """The next mount clears the dead mount point and sends what the first had accepted."""
+    """After a crash, `cxfs mount` clears the dead mount point and every accepted change is sent."""
     written = write_tree(own_mount.path, files(30, 20_000))
 
     own_mount.kill()
@@ -133,10 +136,12 @@ def test_names_changed_before_a_kill_of_the_daemon_stay_changed(own_mount: Mount
     assert set(left) == {"moved", "moved/renamed", "moved/c"}
 
 
+@pytest.mark.promise
 def test_uploads_that_a_stopped_server_cannot_take_are_left_for_the_next_mount(
     server: ServerProcess, account_there: Account, tmp_path: Path
 ) -> None:
-    """The exit status and a line say so; when the server is back they are sent."""
+    """What cannot be sent within the drain timeout (60 seconds by default; `--drain-timeout`) is counted in a line
+    and in the exit status, and the next mount sends it."""
     with Mount(account_there, tmp_path / "home", "--drain-timeout", "1") as mount:
         (mount.path / "folder").mkdir()
         server.stop()

@@ -81,8 +81,9 @@ def test_a_folder_cannot_be_moved_below_itself(mount: Mount, folder: Path) -> No
     assert tree_of(folder) == {"above": "folder", "above/below": "folder"}
 
 
+@pytest.mark.promise
 def test_rename_noreplace_refuses_a_name_that_is_taken(mount: Mount, folder: Path) -> None:
-    """`mv --no-clobber` without a race."""
+    """RENAME_NOREPLACE refuses a name that is taken."""
     write_tree(folder, {"new": b"new", "old": b"old"})
 
     with pytest.raises(FileExistsError):
@@ -92,9 +93,10 @@ def test_rename_noreplace_refuses_a_name_that_is_taken(mount: Mount, folder: Pat
     assert tree_of(folder) == {"free": checksum(b"new"), "old": checksum(b"old")}
 
 
+@pytest.mark.promise
 @pytest.mark.parametrize("where", ["at the server", "not sent yet"])
 def test_rename_exchange_swaps_two_files(mount: Mount, account: Account, folder: Path, where: str) -> None:
-    """Neither is away at the end, and nothing else is left behind."""
+    """RENAME_EXCHANGE swaps two names."""
     if where == "at the server":
         account.put(mount.address(folder / "a"), b"was a")
         account.put(mount.address(folder / "b"), b"was b")
@@ -125,8 +127,9 @@ def test_rename_exchange_swaps_a_file_and_a_folder(mount: Mount, account: Accoun
     assert eventually(lambda: account.tree(mount.address(folder)), swapped) == swapped
 
 
+@pytest.mark.promise
 def test_a_hard_link_is_refused(mount: Mount, folder: Path) -> None:
-    """CX has one name for an object: EPERM, as on FAT, which programs know how to take."""
+    """Hard links fail with EPERM: CX has one name for an object."""
     (folder / "file").write_bytes(b"one name")
 
     with pytest.raises(PermissionError) as refused:
@@ -135,8 +138,9 @@ def test_a_hard_link_is_refused(mount: Mount, folder: Path) -> None:
     assert refused.value.errno == errno.EPERM
 
 
+@pytest.mark.promise
 def test_a_symbolic_link_is_refused(mount: Mount, folder: Path) -> None:
-    """Rather than a file that is not what it was meant to be."""
+    """Symbolic links fail with EPERM."""
     with pytest.raises(PermissionError) as refused:
         (folder / "link").symlink_to("target")
 
@@ -196,9 +200,10 @@ def test_the_everyday_mistakes_get_their_errno(mount: Mount, folder: Path) -> No
     }
 
 
+@pytest.mark.promise
 @pytest.mark.parametrize("kind", ["flock", "lockf"])
 def test_a_lock_holds_between_two_programs(mount: Mount, folder: Path, kind: str) -> None:
-    """The second one is told that the first has it, and gets it when that is done."""
+    """flock and fcntl locks hold between the programs of this machine."""
     holder = """
 import fcntl, sys
 with open(sys.argv[1], "wb") as file:
@@ -227,8 +232,10 @@ with open(sys.argv[1], "r+b") as file:
     assert (while_held.strip(), afterwards.strip()) == ("refused", "taken")
 
 
+@pytest.mark.promise
 def test_extended_attributes_tell_what_an_object_is(mount: Mount, account: Account, folder: Path) -> None:
-    """UUID, version, owner, checksum and state, for scripts and for questions to whoever runs the server."""
+    """The extended attributes `user.cx.*` tell the UUID, version, owner, checksum and status (`synced`, `pending`,
+    `uploading`, `parked`) of each object; they cannot be set."""
     described = account.put(mount.address(folder / "file"), b"known")
 
     told = {name: os.getxattr(folder / "file", name).decode() for name in os.listxattr(folder / "file")}

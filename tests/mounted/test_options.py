@@ -58,8 +58,9 @@ def test_a_read_only_mount_reads_and_refuses_every_change(stocked_account: Accou
         assert stocked_account.names() == {"photos", "diary.txt"}
 
 
+@pytest.mark.promise
 def test_root_mounts_one_folder_of_the_account(stocked_account: Account, tmp_path: Path) -> None:
-    """Nothing outside of it can be reached; what is made is made in it."""
+    """`-o root=PATH` mounts one folder of the account."""
     with Mount(stocked_account, tmp_path / "home", "-o", "root=/photos") as mount:
         (mount.path / "november.jpg").write_bytes(b"another")
         (mount.path / "2012").mkdir()

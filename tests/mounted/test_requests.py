@@ -32,10 +32,12 @@ def calls_of(server: CountingServer, since: int) -> Counter[str]:
     return Counter("/".join(line.split("/")[:4]) for line in server.requests()[since:])
 
 
+@pytest.mark.promise
 def test_find_over_ten_thousand_files_costs_one_request_a_folder(
     large_account: Account, running_server: CountingServer, tmp_path: Path
 ) -> None:
-    """One listing serves a folder and every name in it; nobody asks for a name."""
+    """One request lists a folder (up to 1,000 entries of it) and answers for every name in it; no name is asked for
+    by itself."""
     with Mount(large_account, tmp_path / "home") as mount:
         before = len(running_server.requests())
 

@@ -130,8 +130,9 @@ def fail_with_a_secret_cause() -> None:
         raise KeyError(f"client_secret={SECRET}") from error
 
 
+@pytest.mark.promise
 def test_a_token_in_a_traceback_is_not_written(logger: logging.Logger, written: io.StringIO) -> None:
-    """An exception's text may be a URL, and so may that of the one before it."""
+    """The access token stands in no log line and in no traceback."""
     try:
         fail_with_a_secret_cause()
     except KeyError:
@@ -206,7 +207,8 @@ FAILURES: list[Exception | httpx.Response] = [
 
 
 @pytest.mark.parametrize("failure", FAILURES, ids=lambda failure: type(failure).__name__)
-async def test_no_failure_carries_the_token(
+async @pytest.mark.promise
+def test_no_failure_carries_the_token(
     cx: FakeCx,
     files: Files,
     failure: Exception | httpx.Response,
@@ -214,7 +216,7 @@ async def test_no_failure_carries_the_token(
     written: io.StringIO,
     autojump_clock: object,
 ) -> None:
-    """Neither in its text, nor in a printed traceback, nor in a log at DEBUG."""
+    """The access token stands in no error text, though it stands in every URL."""
     cx.answers(failure)
 
     with pytest.raises(CxfsError) as failed:
