@@ -207,8 +207,8 @@ FAILURES: list[Exception | httpx.Response] = [
 
 
 @pytest.mark.parametrize("failure", FAILURES, ids=lambda failure: type(failure).__name__)
-async @pytest.mark.promise
-def test_no_failure_carries_the_token(
+@pytest.mark.promise
+async def test_no_failure_carries_the_token(
     cx: FakeCx,
     files: Files,
     failure: Exception | httpx.Response,
