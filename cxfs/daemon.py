@@ -10,6 +10,7 @@ import functools
 import logging
 import os
 import random
+import resource
 import signal
 import socket
 import time
@@ -110,12 +111,19 @@ def run(settings: MountSettings, *, on_ready: Callable[[], None]) -> int:
     without waiting for uploads. Raises CxfsError for a start that is refused.
     """
     with hold_lock(settings.state_folder, settings.mountpoint) as lock:
+        allow_descriptors()
         try:
             left = trio.run(_run, settings, on_ready)
         except BaseExceptionGroup as group:
             raise _cause(group) from None
         lock.note_uploads_left(left)
         return left
+
+
+def allow_descriptors() -> None:
+    """As many open files as the system lets us have: each draft that waits is one, and 1,024 is the usual limit."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _cause(error: BaseException) -> BaseException:

@@ -52,6 +52,7 @@ class Change:
         self.node: Node | None = None
         self.attempts = 0
         self.conflicts = 0
+        self.contested_name = self.copy_name = path.names[-1]
         self.due = math.inf
         self.attempt: trio.CancelScope | None = None
         self.attempt_ended = trio.Event()

@@ -110,8 +110,8 @@ class FileSystem:
 
     def child(self, handle: FolderHandle, index: int) -> tuple[Child, Node] | None:
         """The node of one line of the listing; None when it was removed since."""
-        child = handle.children[index]
-        if not self._tree.still_there(handle.folder, child):
+        child = self._tree.as_now(handle.folder, handle.children[index])
+        if child is None:
             return None
         return child, self._tree.node_of_child(handle.folder, child)
 

@@ -12,7 +12,16 @@ from contextlib import asynccontextmanager
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Protocol
 
-from cxfs.core.errors import AlreadyExists, Invalid, IsADirectory, NotADirectory, NotEmpty, NotFound, ReadOnly
+from cxfs.core.errors import (
+    AlreadyExists,
+    CxfsError,
+    Invalid,
+    IsADirectory,
+    NotADirectory,
+    NotEmpty,
+    NotFound,
+    ReadOnly,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -109,7 +118,7 @@ class Namespace:
 
     async def _take_away(self, node: Node, folder: Node) -> None:
         """Removes a file here and, now or at its last close, on the server. What waits of it counts until then."""
-        async with self._held(node.change):
+        async with self._uploader.held(node.change):
             if node.entry is not None and node.handles:
                 self._tree.hide(node)
             elif node.entry is not None:
@@ -217,9 +226,16 @@ class Namespace:
         here, there = (node.parent, node.shown), (target.parent, target.shown)
         for folder, shown in (here, there):
             self._tree.child_path(folder, shown)  # a name that cannot be given is refused before anything has moved
-        await self._relocate(node, target.parent, f".cxfs-exchange-{node.inode}", replaced=None)
-        await self._relocate(target, *here, replaced=None)
-        await self._relocate(node, *there, replaced=None)
+        aside = (target.parent, f".cxfs-exchange-{node.inode}")
+        done: list[tuple[Node, tuple[Node, str]]] = []
+        try:
+            for moved, before, after in ((node, here, aside), (target, there, here), (node, aside, there)):
+                await self._relocate(moved, *after, replaced=None)
+                done.append((moved, before))
+        except CxfsError:
+            for moved, before in reversed(done):
+                await self._relocate(moved, *before, replaced=None)
+            raise
 
     async def _relocate(self, node: Node, folder: Node, shown: str, *, replaced: Node | None) -> None:
         """Moves a node to a name that is free, or is `replaced`'s, whose own change is then taken back."""
@@ -228,7 +244,7 @@ class Namespace:
             await self._move_folder(node, folder, shown, path)
             return
         change = node.change
-        async with self._held(change, replaced.change if replaced is not None else None):
+        async with self._uploader.held(change, replaced.change if replaced is not None else None):
             if node.entry is None and node.change is not None:
                 self._move_new_file(node, node.change, folder, shown, path, replaced)
             else:
@@ -289,7 +305,7 @@ class Namespace:
             above = above.parent
         before = self._tree.path_of(node)
         await self._make_way(folder, shown)
-        async with self._held(*self._changes.below(before)):
+        async with self._uploader.held(*self._changes.below(before)):
             async with self._doubting(parent, folder):
                 entry = await self._files.move(self._entry_of(node).path, path, overwrite=False)
             self._moved(node, entry, parent, folder, shown)
@@ -319,18 +335,6 @@ class Namespace:
         if node.entry is None:
             raise NotFound(f"{node.shown!r} is not on the server")
         return node.entry
-
-    @asynccontextmanager
-    async def _held(self, *changes: Change | None) -> AsyncIterator[None]:
-        """None of them is sent while the block runs; what it does not take back goes on after it, also if it fails."""
-        held = [change for change in changes if change is not None]
-        try:
-            for change in held:
-                await self._uploader.recall(change)
-            yield
-        finally:
-            for change in held:
-                self._uploader.closed(change)
 
     @asynccontextmanager
     async def _doubting(self, *folders: Node) -> AsyncIterator[None]:

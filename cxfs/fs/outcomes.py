@@ -109,8 +109,11 @@ class Outcomes:
         """Both sides changed: the server's keeps the name, ours goes beside it under a name of its own."""
         before = change.path
         host = self._host.replace("/", "_")
-        name = conflict_name(before.names[-1], host=host, date=self._today(), attempt=change.conflicts + 1)
+        if change.name != change.copy_name:  # not a copy that met one of the same name
+            change.contested_name, change.conflicts = change.name, 0
         change.conflicts += 1
+        name = conflict_name(change.contested_name, host=host, date=self._today(), attempt=change.conflicts)
+        change.copy_name = name
         path = TreePath(before.owner, before.names[:-1]).child(name)
         log.warning("%s changed on the server as well; this side's content becomes %r", before, str(name))
         was_new = change.object is None

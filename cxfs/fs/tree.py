@@ -137,14 +137,14 @@ class Tree:
         ]
         return shown + [Child(escape(name), None, change) for name, change in new.items()]
 
-    def still_there(self, folder: Node, child: Child) -> bool:
-        """Whether a line of an earlier listing is still true, as far as this mount knows."""
-        if child.entry is None:
-            return child.change is not None and child.change in self._changes
-        if child.entry.id in self._hidden:
-            return False
+    def as_now(self, folder: Node, child: Child) -> Child | None:
+        """A line of an earlier listing, None when it is not true any more, as far as this mount knows."""
+        if child.entry is None and child.change is not None and child.change in self._changes:
+            return child
         listing = self._metadata.last_listing(folder.uuid)
-        return listing is None or child.shown in listing.by_shown
+        # What was new then may have been sent since.
+        entry = child.entry if listing is None else listing.by_shown.get(child.shown)
+        return None if entry is None or entry.id in self._hidden else Child(child.shown, entry, None)
 
     def node_of_child(self, folder: Node, child: Child) -> Node:
         """The node behind a line of a listing."""

@@ -10,6 +10,7 @@ import heapq
 import itertools
 import logging
 import math
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -21,7 +22,7 @@ from cxfs.core.uploads import IN_FLIGHT, Event, State
 from cxfs.fs.sending import Sending, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
 
     from cxfs.core.entries import Entry, Path, Uuid
     from cxfs.fs.changes import Change, Changes
@@ -103,11 +104,20 @@ class Uploader:
         if change.state is State.WAITING:
             self._plan(change, self._settle_s)
 
-    async def recall(self, change: Change) -> None:
-        """Returns when no attempt runs, and none begins until the change is given back by `closed`.
+    @asynccontextmanager
+    async def held(self, *changes: Change | None) -> AsyncIterator[None]:
+        """None of them is sent while the block runs; what it does not take back goes on after it, also if it fails."""
+        held = [change for change in changes if change is not None]
+        try:
+            for change in held:
+                await self._recall(change)
+            yield
+        finally:
+            for change in held:
+                self.closed(change)
 
-        One that runs is abandoned, or its answer awaited.
-        """
+    async def _recall(self, change: Change) -> None:
+        """Returns when no attempt runs: it was abandoned, or its answer has come. None begins before `closed`."""
         if change.state is State.SENDING:
             change.on(Event.WRITTEN)
         await change.attempt_ended.wait()
@@ -118,7 +128,7 @@ class Uploader:
 
         When its bytes were all handed over already, the answer is awaited, and the file may exist on the server after.
         """
-        await self.recall(change)
+        await self._recall(change)
         if change in self._changes:
             self._changes.remove(change)
             await self._journal.discard(change)

@@ -1,0 +1,136 @@
+"""What several programs, other people and the uploader do to the same names at the same time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cxfs.core.errors import CxfsError
+from cxfs.fs.filesystem import Wanted
+from cxfs.fs.namespace import Rename
+from tests.fs.cloud import says
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from trio.testing import MockClock
+
+    from tests.fs.cloud import Cloud, Wire
+    from tests.fs.desk import Desk, Mounts
+
+
+async def test_a_name_whose_deletion_is_still_on_its_way_is_free_for_a_new_file(
+    desk: Desk, cloud: Cloud, wire: Wire, clock: MockClock
+) -> None:
+    """What the server still holds was deleted here: it is waited for, and no conflict."""
+    await cloud.holds({"a": b"old"})
+    reader = await desk.opens("a")
+    await desk.removes("a")
+    wire.before = lambda request: (
+        says(503, {"errorType": "Unavailable", "message": "soon"}) if "files/delete" in request.url.path else None
+    )
+    await desk.closes(reader)
+
+    await desk.writes("a", b"new")
+    await desk.waits(30)
+    wire.comes_back()
+    await desk.settles()
+
+    assert await cloud.tree() == {"a": b"new"}
+
+
+async def test_a_file_that_was_sent_while_its_folder_was_being_listed_stays_in_the_listing(
+    desk: Desk, clock: MockClock
+) -> None:
+    """`rm -r` would leave it behind, and then find the folder not empty."""
+    await desk.writes("a", b"content")
+    handle = await desk.fs.open_folder(desk.fs.root)
+
+    await desk.settles()
+    found = desk.fs.child(handle, 0)
+
+    assert found is not None
+    assert found[1] is await desk.node("a")
+
+
+async def test_a_truncate_of_an_open_file_follows_its_content_into_a_conflict_copy(
+    desk: Desk, cloud: Cloud, wire: Wire, clock: MockClock
+) -> None:
+    """The kernel names the file by the number it had before; the descriptor knows better."""
+    await cloud.holds({"a": b"base"})
+    first = await desk.opens("a", writable=True)
+    await desk.fs.write(first, 0, b"ours")
+    await cloud.puts("a", b"theirs")
+    await desk.closes(first)
+    node, second = await desk.node("a"), await desk.opens("a", writable=True)
+    wire.holds_back("POST", "data")
+    await wire.held.wait()
+    await desk.fs.write(second, 0, b"OURS")
+    wire.lets_go()
+    await desk.volume.uploader.ended()
+
+    await desk.fs.set_attributes(node, Wanted(size=2), second)
+    await desk.closes(second)
+    await desk.settles()
+
+    assert await cloud.tree() == {"a": b"theirs", "a (conflict laptop 2026-05-01)": b"OU"}
+
+
+async def test_a_second_conflict_adds_its_number_to_the_name(desk: Desk, cloud: Cloud, clock: MockClock) -> None:
+    """Not the words once more."""
+    await cloud.holds({"a.txt": b"base", "a (conflict laptop 2026-05-01).txt": b"earlier"})
+    handle = await desk.opens("a.txt", writable=True)
+    await desk.fs.write(handle, 0, b"ours")
+    await cloud.puts("a.txt", b"theirs")
+
+    await desk.closes(handle)
+    await desk.settles()
+
+    assert await cloud.tree() == {
+        "a.txt": b"theirs",
+        "a (conflict laptop 2026-05-01).txt": b"earlier",
+        "a (conflict laptop 2026-05-01 2).txt": b"ours",
+    }
+
+
+@pytest.mark.parametrize("refused", [2, 3])
+async def test_an_exchange_that_is_refused_half_way_is_undone(
+    desk: Desk, cloud: Cloud, wire: Wire, clock: MockClock, refused: int
+) -> None:
+    """Neither file is left under a name of ours."""
+    await cloud.holds({"a": b"1", "b": b"2"})
+    await desk.names()
+    moves = iter(range(1, 100))
+    wire.before = lambda request: (
+        says(403, {"errorType": "AccessDenied", "message": "no"})
+        if "files/move" in request.url.path and next(moves) == refused
+        else None
+    )
+
+    with pytest.raises(CxfsError):
+        await desk.renames("a", "b", Rename.EXCHANGE)
+
+    assert await cloud.tree() == {"a": b"1", "b": b"2"}
+    assert [await desk.reads("a"), await desk.reads("b")] == [b"1", b"2"]
+
+
+async def test_a_draft_that_cannot_be_opened_does_not_stop_the_mount(
+    mounts: Mounts, cloud: Cloud, folder: Path, clock: MockClock
+) -> None:
+    """The other changes are sent, and this one stays in the journal."""
+    async with mounts() as desk:
+        await desk.writes("a", b"content")
+    (draft,) = (folder / "state" / "drafts").iterdir()
+    draft.rename(folder / "aside")
+    draft.mkdir()
+
+    async with mounts() as desk:
+        await desk.writes("b", b"other")
+        await desk.settles()
+    draft.rmdir()
+    (folder / "aside").rename(draft)
+    async with mounts() as desk:
+        await desk.settles()
+
+    assert await cloud.tree() == {"a": b"content", "b": b"other"}
