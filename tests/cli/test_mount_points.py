@@ -59,7 +59,7 @@ def test_a_mount_point_is_known_by_any_of_its_names(own_mount: Mount) -> None:
     assert not own_mount.is_mounted
 
 
-def test_a_dead_mount_is_unmounted_and_the_lost_daemon_is_said(own_mount: Mount) -> None:
+def test_a_dead_mount_is_unmounted_as_a_living_one_is(own_mount: Mount) -> None:
     """`cxfs umount` clears what a crash left, so that nobody needs to know `umount -l`."""
     own_mount.kill()
     wait_until(lambda: not own_mount.is_served)
