@@ -7,57 +7,29 @@ a deadline and answers whatever happens: only FUSEError may leave it, anything e
 from __future__ import annotations
 
 import errno
-import functools
 import logging
 import os
 import stat
-from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import pyfuse3
-import trio
 from pyfuse3 import EntryAttributes, FileInfo, FUSEError, RequestContext, SetattrFields, StatvfsData
 
 from cxfs.core import errors
 from cxfs.core.errors import CxfsError
 from cxfs.fs.filesystem import FileSystem, FolderHandle, Wanted
 from cxfs.fs.namespace import Rename
+from cxfs.fuse.answers import data, metadata
 from cxfs.fuse.inodes import InodeTable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Sequence
+    from collections.abc import Callable, Sequence
 
     from cxfs.fs.attributes import Attributes
     from cxfs.fs.handles import FileHandle, Opened
     from cxfs.fs.node import Node
 
 log = logging.getLogger(__name__)
-
-ERRNO: Final[dict[type[BaseException], int]] = {
-    errors.NotFound: errno.ENOENT,
-    errors.AlreadyExists: errno.EEXIST,
-    errors.NotEmpty: errno.ENOTEMPTY,
-    errors.NotADirectory: errno.ENOTDIR,
-    errors.IsADirectory: errno.EISDIR,
-    errors.BadName: errno.EINVAL,
-    errors.NameTooLong: errno.ENAMETOOLONG,
-    errors.BadRequest: errno.EINVAL,
-    errors.Denied: errno.EACCES,
-    errors.ReadOnly: errno.EROFS,
-    errors.SignedOut: errno.EACCES,
-    errors.NoSpace: errno.EDQUOT,
-    errors.DiskFull: errno.ENOSPC,
-    errors.TooLarge: errno.EFBIG,
-    errors.VersionConflict: errno.ESTALE,
-    errors.Stale: errno.ESTALE,
-    errors.NoAttribute: errno.ENODATA,
-    errors.Unsupported: errno.EPERM,
-    errors.Invalid: errno.EINVAL,
-    errors.Unreachable: errno.EIO,
-    errors.TimedOut: errno.ETIMEDOUT,
-    trio.TooSlowError: errno.ETIMEDOUT,
-    Exception: errno.EIO,
-}
-"""What each kind of failure is to a program. The kinds not named here are the nearest kind above them."""
 
 BLOCK_BYTES: Final = 4096
 """The unit of statfs, and of st_blksize's default for programs that copy: see `_PREFERRED_BYTES`."""
@@ -73,56 +45,7 @@ _RENAMES: Final = {
     pyfuse3.RENAME_EXCHANGE: Rename.EXCHANGE,
 }
 
-P = ParamSpec("P")
 T = TypeVar("T")
-
-
-class HasDeadlines(Protocol):
-    """What the decorator needs of its object."""
-
-    metadata_deadline_s: float
-    data_deadline_s: float
-
-
-S = TypeVar("S", bound=HasDeadlines)
-
-
-def errno_of(error: BaseException) -> int:
-    """The errno of a failure: its own, or that of the nearest kind above it."""
-    return next(ERRNO[kind] for kind in type(error).__mro__ if kind in ERRNO)
-
-
-def answers(
-    deadline: str,
-) -> Callable[
-    [Callable[Concatenate[S, P], Coroutine[Any, Any, T]]], Callable[Concatenate[S, P], Coroutine[Any, Any, T]]
-]:
-    """Makes a handler answer by its deadline, and with an errno where it fails. A bug is logged and is EIO."""
-
-    def decorate(
-        handler: Callable[Concatenate[S, P], Coroutine[Any, Any, T]],
-    ) -> Callable[Concatenate[S, P], Coroutine[Any, Any, T]]:
-        @functools.wraps(handler)
-        async def wrapper(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
-            try:
-                with trio.fail_after(getattr(self, deadline)):
-                    return await handler(self, *args, **kwargs)
-            except FUSEError:
-                raise
-            except (CxfsError, trio.TooSlowError) as error:
-                log.debug("%s: %s: %s", handler.__name__, type(error).__name__, error)
-                raise FUSEError(errno_of(error)) from error
-            except Exception as error:
-                log.exception("a bug in %s", handler.__name__)
-                raise FUSEError(errno.EIO) from error
-
-        return wrapper
-
-    return decorate
-
-
-metadata = answers("metadata_deadline_s")
-data = answers("data_deadline_s")
 
 
 class Operations(pyfuse3.Operations):

@@ -1,0 +1,100 @@
+"""How a handler answers, whatever happens in it: by its deadline, and with an errno. Knows no handler.
+
+Our error becomes errno here, once. Only FUSEError may leave a handler: pyfuse3 would end the mount at anything else.
+"""
+
+from __future__ import annotations
+
+import errno
+import functools
+import logging
+from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, Protocol, TypeVar
+
+import trio
+from pyfuse3 import FUSEError
+
+from cxfs.core import errors
+from cxfs.core.errors import CxfsError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+log = logging.getLogger(__name__)
+
+ERRNO: Final[dict[type[BaseException], int]] = {
+    errors.NotFound: errno.ENOENT,
+    errors.AlreadyExists: errno.EEXIST,
+    errors.NotEmpty: errno.ENOTEMPTY,
+    errors.NotADirectory: errno.ENOTDIR,
+    errors.IsADirectory: errno.EISDIR,
+    errors.BadName: errno.EINVAL,
+    errors.NameTooLong: errno.ENAMETOOLONG,
+    errors.BadRequest: errno.EINVAL,
+    errors.Denied: errno.EACCES,
+    errors.ReadOnly: errno.EROFS,
+    errors.SignedOut: errno.EACCES,
+    errors.NoSpace: errno.EDQUOT,
+    errors.DiskFull: errno.ENOSPC,
+    errors.TooLarge: errno.EFBIG,
+    errors.VersionConflict: errno.ESTALE,
+    errors.Stale: errno.ESTALE,
+    errors.NoAttribute: errno.ENODATA,
+    errors.Unsupported: errno.EPERM,
+    errors.Invalid: errno.EINVAL,
+    errors.Unreachable: errno.EIO,
+    errors.TimedOut: errno.ETIMEDOUT,
+    trio.TooSlowError: errno.ETIMEDOUT,
+    Exception: errno.EIO,
+}
+"""What each kind of failure is to a program. The kinds not named here are the nearest kind above them."""
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class HasDeadlines(Protocol):
+    """What the decorator needs of its object."""
+
+    metadata_deadline_s: float
+    data_deadline_s: float
+
+
+S = TypeVar("S", bound=HasDeadlines)
+
+
+def errno_of(error: BaseException) -> int:
+    """The errno of a failure: its own, or that of the nearest kind above it."""
+    return next(ERRNO[kind] for kind in type(error).__mro__ if kind in ERRNO)
+
+
+def answers(
+    deadline: str,
+) -> Callable[
+    [Callable[Concatenate[S, P], Coroutine[Any, Any, T]]], Callable[Concatenate[S, P], Coroutine[Any, Any, T]]
+]:
+    """Makes a handler answer by its deadline, and with an errno where it fails. A bug is logged and is EIO."""
+
+    def decorate(
+        handler: Callable[Concatenate[S, P], Coroutine[Any, Any, T]],
+    ) -> Callable[Concatenate[S, P], Coroutine[Any, Any, T]]:
+        @functools.wraps(handler)
+        async def wrapper(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
+            try:
+                with trio.fail_after(getattr(self, deadline)):
+                    return await handler(self, *args, **kwargs)
+            except FUSEError:
+                raise
+            except (CxfsError, trio.TooSlowError) as error:
+                log.debug("%s: %s: %s", handler.__name__, type(error).__name__, error)
+                raise FUSEError(errno_of(error)) from error
+            except Exception as error:
+                log.exception("a bug in %s", handler.__name__)
+                raise FUSEError(errno.EIO) from error
+
+        return wrapper
+
+    return decorate
+
+
+metadata = answers("metadata_deadline_s")
+data = answers("data_deadline_s")
