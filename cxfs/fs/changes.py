@@ -54,6 +54,7 @@ class Change:
         self.conflicts = 0
         self.contested_name = self.copy_name = path.names[-1]
         self.due = math.inf
+        self.holds = 0
         self.attempt: trio.CancelScope | None = None
         self.attempt_ended = trio.Event()
         self.attempt_ended.set()

@@ -108,20 +108,23 @@ class Uploader:
     async def held(self, *changes: Change | None) -> AsyncIterator[None]:
         """None of them is sent while the block runs; what it does not take back goes on after it, also if it fails."""
         held = [change for change in changes if change is not None]
+        for change in held:
+            change.holds += 1
+            change.due = math.inf
         try:
             for change in held:
                 await self._recall(change)
             yield
         finally:
             for change in held:
+                change.holds -= 1
                 self.closed(change)
 
     async def _recall(self, change: Change) -> None:
-        """Returns when no attempt runs: it was abandoned, or its answer has come. None begins before `closed`."""
+        """Returns when no attempt runs: it was abandoned, or its answer has come."""
         if change.state is State.SENDING:
             change.on(Event.WRITTEN)
         await change.attempt_ended.wait()
-        change.due = math.inf
 
     async def withdraw(self, change: Change) -> None:
         """The user took the change back. Its draft stays open for those who still read it; close it when they are done.
@@ -186,6 +189,8 @@ class Uploader:
                 self._slots.release()
 
     def _plan(self, change: Change, delay_s: float) -> None:
+        if change.holds:
+            return  # planned when it is let go
         change.due = trio.current_time() + delay_s
         heapq.heappush(self._queue, (change.due, next(self._sequence), change))
         self._news.set()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+import trio
 
 from cxfs.core.errors import CxfsError
 from cxfs.fs.filesystem import Wanted
@@ -134,3 +135,26 @@ async def test_a_draft_that_cannot_be_opened_does_not_stop_the_mount(
         await desk.settles()
 
     assert await cloud.tree() == {"a": b"content", "b": b"other"}
+
+
+async def test_a_file_closed_while_it_is_being_renamed_is_sent_after_that(
+    desk: Desk, cloud: Cloud, wire: Wire, clock: MockClock
+) -> None:
+    """Else the answer to the rename, which is older, would be believed to be the newer of both."""
+    await cloud.holds({"a": b"base"})
+    handle = await desk.opens("a", writable=True)
+    await desk.fs.write(handle, 0, b"ours, and longer")
+    wire.holds_back("POST", "files")
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(desk.renames, "a", "b")
+        await wire.held.wait()
+        await desk.closes(handle)
+        await desk.waits(5)
+        uploads_meanwhile = wire.count("POST data")
+        wire.lets_go()
+    await desk.settles()
+
+    assert uploads_meanwhile == 0
+    assert await cloud.tree() == {"b": b"ours, and longer"}
+    assert await desk.reads("b") == b"ours, and longer"
