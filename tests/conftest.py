@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import signal
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -15,6 +16,13 @@ if TYPE_CHECKING:
 
 FOLDERS: Final = 50
 """More than any module has tests."""
+
+
+def pytest_configure() -> None:
+    """Programs under test start as in a terminal: nohup, or a script's background, would have them ignore signals."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -83,7 +83,10 @@ def test_a_closed_terminal_unmounts_what_is_in_the_foreground(own_account: Accou
         (unmounted.path / "file").write_bytes(b"written")
 
         process.send_signal(signal.SIGHUP)
-        _, said = process.communicate(timeout=60)
+        try:
+            _, said = process.communicate(timeout=60)
+        finally:
+            process.kill()  # so that a failure is one, and not a test that never ends
 
     assert process.returncode == 0, said
     assert not unmounted.is_mounted
