@@ -50,7 +50,7 @@ class Change:
         self.sealed: tuple[bytes, ...] = ()
         self.parked: str | None = None
         self.node: Node | None = None
-        self.attempts = 0
+        self.turns = 0
         self.conflicts = 0
         self.contested_name = self.copy_name = path.names[-1]
         self.due = math.inf

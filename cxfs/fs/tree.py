@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from cxfs.core.errors import BadName, NotADirectory, NotFound
 from cxfs.core.names import escape, unescape
 from cxfs.fs.flights import Flights
+from cxfs.fs.listings import FolderSource, Listings
 from cxfs.fs.node import Node
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     import trio
 
-    from cxfs.core.entries import Entry, Path, TreePath, Uuid
+    from cxfs.core.entries import Entry, TreePath, Uuid
     from cxfs.fs.changes import Change, Changes
     from cxfs.local.metadata import Known, Listing, MetadataCache
 
@@ -28,40 +29,6 @@ ROOT_INODE: Final = 1
 
 RELIST_ENTRIES_MAX: Final = 1_000
 """To refresh one entry its folder is listed again, for the sake of its siblings, unless that takes over one page."""
-
-
-class FolderListing(Protocol):
-    """One answer of the server: the folder itself and all that is in it."""
-
-    @property
-    def folder(self) -> Entry:
-        """The folder itself."""
-        ...
-
-    @property
-    def entries(self) -> tuple[Entry, ...]:
-        """Everything in it."""
-        ...
-
-
-class FolderSource(Protocol):
-    """The part of the File API that the tree reads from."""
-
-    async def listing(self, path: Path) -> FolderListing:
-        """Everything in a folder."""
-        ...
-
-    async def entry(self, path: Path) -> Entry:
-        """One object."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Edit:
-    """What this mount did to a folder while a listing of it was on its way."""
-
-    put: Entry | None
-    removed: Uuid | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +58,8 @@ class Tree:
         self._metadata = metadata
         self._changes = changes
         self._inode_of = inode_of
-        self._listings: Flights[Uuid, Listing] = Flights(nursery)
+        self._listings = Listings(files, metadata, nursery)
         self._infos: Flights[Uuid, Entry] = Flights(nursery)
-        self._edits: dict[Uuid, list[Edit]] = {}
         self._nodes: dict[Uuid, Node] = {}
         self._numbers: dict[int, Node] = {}
         self._hidden: dict[Uuid, Node] = {}
@@ -160,24 +126,13 @@ class Tree:
 
     async def listing_now(self, folder: Node) -> Listing:
         """The folder's listing as the server has it now."""
-        return await self._listings.join(folder.uuid, lambda: self._fetch_listing(folder))
-
-    async def _fetch_listing(self, folder: Node) -> Listing:
-        edits = self._edits[folder.uuid] = []
         try:
-            answer = await self._files.listing(folder.entry.path if folder.entry else self._root_path)
+            listing, folder.entry = await self._listings.now(
+                folder.entry.path if folder.entry else self._root_path, folder.uuid
+            )
         except NotFound:
             self._lost(folder)
             raise
-        finally:
-            del self._edits[folder.uuid]
-        listing = self._metadata.put_listing(folder.uuid, answer.entries)
-        for edit in edits:  # the answer may be older than what was done here while it travelled
-            if edit.removed is not None:
-                listing.remove(edit.removed)
-            if edit.put is not None:
-                listing.put(edit.put)
-        folder.entry = answer.folder
         return listing
 
     # ------------------------------------------------------------ one object
@@ -325,19 +280,15 @@ class Tree:
 
     def put(self, entry: Entry, folder: Uuid) -> None:
         """The object is in the folder now, by our own doing."""
-        self._metadata.put(entry, folder)
-        if folder in self._edits:
-            self._edits[folder].append(Edit(put=entry, removed=None))
+        self._listings.put(entry, folder)
 
     def remove(self, object_id: Uuid, folder: Uuid) -> None:
         """The object is no longer in the folder, by our own doing."""
-        self._metadata.remove(object_id, folder)
-        if folder in self._edits:
-            self._edits[folder].append(Edit(put=None, removed=object_id))
+        self._listings.remove(object_id, folder)
 
     def put_new_folder(self, entry: Entry, folder: Uuid) -> None:
         """A folder that was just made: it is known to be empty."""
-        self.put(entry, folder)
+        self._listings.put(entry, folder)
         self._metadata.put_listing(entry.id, ())
 
     def hide(self, node: Node) -> None:

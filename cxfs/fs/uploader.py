@@ -35,6 +35,10 @@ log = logging.getLogger(__name__)
 SETTLE_S: Final = 1.0
 """Between the last close and the upload: an editor's or rsync's next rename or rewrite falls into it."""
 
+TURNS_MAX: Final = 8
+"""Times that a change may go elsewhere at once (beside a conflict, back to a deleted name) before it has to wait: a
+server that finds a conflict in everything is not hammered."""
+
 _POLICY: Final = RetryPolicy(first_pause_s=0.5, longest_pause_s=60.0, tries_max=None)
 """An accepted change is retried as long as the daemon runs."""
 
@@ -219,8 +223,12 @@ class Uploader:
             self._slots.release()
         if verdict is Verdict.AGAIN_LATER:
             self._pause(change, error)
-        elif verdict is Verdict.SETTLED:
-            self._failures_in_a_row = 0
+        elif verdict is Verdict.AGAIN_NOW:
+            change.turns += 1
+            if change.turns > TURNS_MAX:
+                self._pause(change, error)
+        else:
+            self._failures_in_a_row = change.turns = 0
         if change in self._changes:
             if change.state is State.WRITING and not change.writers:
                 change.on(Event.CLOSED)

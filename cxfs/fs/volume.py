@@ -221,7 +221,6 @@ def _filesystem(
         attributes=shared.attributes,
         read_only=options.read_only,
     )
-    keeps_times = "attributes" in service.capabilities
     return FileSystem(
         shared.tree,
         namespace,
@@ -230,7 +229,7 @@ def _filesystem(
         shared.attributes,
         space,
         service.files,
-        keeps_times=keeps_times,
+        keeps_times="attributes" in service.capabilities,
     )
 
 

@@ -263,3 +263,18 @@ async def test_a_folder_that_is_gone_is_gone_here_too(desk: Desk, cloud: Cloud, 
         await desk.fs.open_folder(folder)
 
     assert not await desk.has("d")
+
+
+async def test_a_server_that_finds_a_conflict_in_everything_is_not_hammered(
+    desk: Desk, cloud: Cloud, wire: Wire, clock: MockClock
+) -> None:
+    """Each conflict makes the change go elsewhere at once, which must end somewhere."""
+    await cloud.holds({"a": b"theirs"})
+    wire.before = lambda request: (
+        says(412, {"errorType": "VersionConflict", "message": "no"}) if request.method == "POST" else None
+    )
+
+    await desk.patches("a", 0, b"ours")
+    await desk.waits(3600)
+
+    assert wire.count("POST data") < 200
