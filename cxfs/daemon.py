@@ -32,7 +32,7 @@ from cxfs.local.metadata import MetadataCache
 from cxfs.local.outbox import Outbox
 from cxfs.mounts import hold_lock
 from cxfs.remote.files import Files
-from cxfs.remote.session import Session, open_session
+from cxfs.remote.session import Session, SessionLimits, open_session
 from cxfs.remote.transport import Transport
 from cxfs.remote.urls import ServiceUrls
 from cxfs.remote.user import Group, Profile as Account, User
@@ -137,7 +137,8 @@ async def _run(settings: MountSettings, on_ready: Callable[[], None]) -> int:
     outbox = Outbox(settings.state_folder)
     blocks = BlockStore(settings.cache_folder / "blocks", bytes_max=settings.options.cache_bytes_max)
     try:
-        async with _session(settings.profile, settings.token) as session, trio.open_nursery() as nursery:
+        limits = _limits(settings.options)
+        async with _session(settings.profile, settings.token, limits) as session, trio.open_nursery() as nursery:
             volume = await _volume(settings, session, outbox, blocks, nursery)
             await _serve(settings, volume, nursery, on_ready)
             nursery.cancel_scope.cancel()
@@ -148,14 +149,28 @@ async def _run(settings: MountSettings, on_ready: Callable[[], None]) -> int:
 
 
 @asynccontextmanager
-async def _session(profile: Profile, token: AccessToken) -> AsyncIterator[Session]:
+async def _session(profile: Profile, token: AccessToken, limits: SessionLimits | None = None) -> AsyncIterator[Session]:
     urls = ServiceUrls.parse(
         api_url=profile.api_url, data_url=profile.data_url, auth_url=profile.auth_url, allow_http=profile.allow_http
     )
     async with open_session(
-        urls, token.reveal, client_id=profile.client_id, ca_file=profile.ca_file, user_agent=f"cxfs/{__version__}"
+        urls,
+        token.reveal,
+        client_id=profile.client_id,
+        ca_file=profile.ca_file,
+        limits=limits,
+        user_agent=f"cxfs/{__version__}",
     ) as session:
         yield session
+
+
+def _limits(options: MountOptions) -> SessionLimits:
+    """The session's, where the mount has a say: as many connections as uploads, and the deadlines of its calls."""
+    return SessionLimits(
+        upload_requests_max=options.uploads_max,
+        metadata_deadline_s=options.metadata_deadline_s,
+        no_progress_s=options.data_deadline_s,
+    )
 
 
 async def _volume(

@@ -249,7 +249,8 @@ def token(directory: Path, name: str) -> None:
 @click.pass_obj
 def import_(directory: Path, name: str, folder: Path, to: str) -> None:
     """Carry everything below FOLDER into the account NAME, at PATH."""
-    with opened(directory) as store, tables.counting("importing") as progress:
+    total_bytes = sum(file.lstat().st_size for file in folder.rglob("*") if file.is_file())
+    with opened(directory) as store, tables.counting("importing", total_bytes=total_bytes) as progress:
         from cxfs.server.administration import import_tree
 
         carried = import_tree(store, name, folder, to, progress=progress)

@@ -51,16 +51,25 @@ def print_rows(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 
 @contextmanager
-def counting(what: str) -> Iterator[Callable[[int, int], None]]:
-    """A line on stderr that counts files and bytes while the block runs; nothing where nobody watches."""
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+def counting(what: str, *, total_bytes: int | None = None) -> Iterator[Callable[[int, int], None]]:
+    """A bar on stderr that counts files and bytes while the block runs; nothing where nobody watches.
+
+    Without a total it only shows that something moves.
+    """
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
     screen = console(stderr=True)
-    columns = (SpinnerColumn(), TextColumn("{task.description} {task.fields[so_far]}"), TimeElapsedColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[so_far]}"),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal) as progress:
-        task = progress.add_task(what, total=None, so_far="")
+        task = progress.add_task(what, total=total_bytes, so_far="")
 
         def tell(files: int, count: int) -> None:
-            progress.update(task, so_far=f"{files} files, {size(count)}")
+            progress.update(task, completed=count, so_far=f"{files} files, {size(count)}")
 
         yield tell

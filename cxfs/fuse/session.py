@@ -16,7 +16,7 @@ import trio
 from cxfs.fuse.mounting import MountPointTrouble
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
     from types import ModuleType
 
@@ -109,19 +109,20 @@ def _look_again_before_reading() -> None:
     module is the seam: its functions look it up at each call.
     """
     module: Any = pyfuse3
-    module.trio = _Seam(trio, lowlevel=_Seam(trio.lowlevel, wait_readable=_wait_readable))
+    module.trio = Seam(trio, lowlevel=Seam(trio.lowlevel, wait_readable=wait_readable))
 
 
-async def _wait_readable(descriptor: int) -> None:
+async def wait_readable(descriptor: int, wait: Callable[[int], Awaitable[None]] = trio.lowlevel.wait_readable) -> None:
+    """Returns when there is something to read, and not only was when `wait` returned."""
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)
     while True:
-        await trio.lowlevel.wait_readable(descriptor)
+        await wait(descriptor)
         if poll.poll(0):
             return
 
 
-class _Seam:
+class Seam:
     """A module with some of its names replaced."""
 
     def __init__(self, module: ModuleType, **replaced: Any) -> None:

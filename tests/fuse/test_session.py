@@ -1,0 +1,56 @@
+"""What stands between pyfuse3's loop and the device."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+import trio
+
+from cxfs.fuse.session import Seam, wait_readable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def device() -> Iterator[tuple[int, int]]:
+    """Something to read from, and the kernel's end of it."""
+    reading, writing = os.pipe()
+    yield reading, writing
+    os.close(reading)
+    os.close(writing)
+
+
+async def test_a_request_that_was_withdrawn_is_waited_over(device: tuple[int, int]) -> None:
+    """Its caller was killed between the wake-up and the read, which would then stop the whole loop."""
+    reading, writing = device
+    wakes: list[int] = []
+
+    async def wake(descriptor: int) -> None:
+        await trio.lowlevel.checkpoint()
+        wakes.append(descriptor)
+        if len(wakes) == 3:  # the first two wake-ups find nothing left
+            os.write(writing, b"request")
+
+    await wait_readable(reading, wake)
+
+    assert wakes == [reading] * 3
+
+
+async def test_a_request_that_is_there_is_read_at_once(device: tuple[int, int]) -> None:
+    """By trio's own wait."""
+    reading, writing = device
+    os.write(writing, b"request")
+
+    with trio.fail_after(5):
+        await wait_readable(reading)
+
+
+def test_a_seam_replaces_what_it_names_and_nothing_else() -> None:
+    """pyfuse3 uses more of trio than the one call."""
+    seam = Seam(trio, lowlevel="ours")
+
+    assert seam.lowlevel == "ours"
+    assert seam.open_nursery is trio.open_nursery
