@@ -6,7 +6,6 @@ misspelt key, since the next best guess might send an access token to the wrong 
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import re
 import tomllib
@@ -18,6 +17,7 @@ from urllib.parse import urlsplit
 from platformdirs import PlatformDirs
 
 from cxfs.core.errors import CxfsError
+from cxfs.remote.urls import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -231,18 +231,9 @@ def _url(table: _Table, key: str, *, allow_http: bool) -> str | None:
         raise ConfigError(f"{table.place(key)}: expected a URL like https://cx.example.org:8443, got {text!r}")
     if parts.username is not None or parts.query or parts.fragment:
         raise ConfigError(f"{table.place(key)}: a URL without user, query or fragment is wanted here")
-    if parts.scheme == "http" and not (allow_http and _is_loopback(host)):
+    if parts.scheme == "http" and not (allow_http and is_loopback(host)):
         raise ConfigError(
             f"{table.place(key)}: the access token would travel in the clear: use https "
             "(http only for a loopback address, with allow_http = true)"
         )
     return text.rstrip("/")
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
