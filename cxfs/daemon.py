@@ -38,7 +38,7 @@ from cxfs.remote.urls import ServiceUrls
 from cxfs.remote.user import Group, Profile as Account, User
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
     from cxfs.config import Profile
@@ -251,12 +251,12 @@ async def _serve(settings: MountSettings, volume: Volume, nursery: trio.Nursery,
         log.warning("not sent yet, the next mount goes on: %s", change.path)
 
 
-async def _first(*calls: Callable[[], object]) -> None:
+async def _first(*calls: Callable[[], Awaitable[object]]) -> None:
     """Returns when the first of them does; the others are cancelled."""
     async with trio.open_nursery() as nursery:
 
-        async def race(call: Callable[[], object]) -> None:
-            await call()  # type: ignore[misc]  # each is an async function
+        async def race(call: Callable[[], Awaitable[object]]) -> None:
+            await call()
             nursery.cancel_scope.cancel()
 
         for call in calls:
