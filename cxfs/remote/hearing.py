@@ -10,8 +10,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 import httpcore
-import httpx
 import trio
+
+from cxfs.remote.bulk import BulkBackend
 
 if TYPE_CHECKING:
     import ssl
@@ -86,8 +87,8 @@ class HearingStream(httpcore.AsyncNetworkStream):
         return self._inner.get_extra_info(info)
 
 
-class HearingBackend(httpcore.TrioBackend):
-    """Trio's connections, with ears."""
+class HearingBackend(BulkBackend):
+    """Connections with ears."""
 
     async def connect_tcp(
         self,
@@ -97,20 +98,5 @@ class HearingBackend(httpcore.TrioBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        """As the TrioBackend does."""
+        """A new connection that listens."""
         return HearingStream(await super().connect_tcp(host, port, timeout, local_address, socket_options))
-
-
-class HearingTransport(httpx.AsyncHTTPTransport):
-    """httpx's own transport over connections that listen. Knows no proxy."""
-
-    def __init__(self, *, verify: ssl.SSLContext, limits: httpx.Limits) -> None:
-        super().__init__(verify=verify, limits=limits, trust_env=False)
-        # httpx has no parameter for httpcore's network backend, so the pool it made, still unused, is replaced.
-        self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=verify,
-            max_connections=limits.max_connections,
-            max_keepalive_connections=limits.max_keepalive_connections,
-            keepalive_expiry=limits.keepalive_expiry,
-            network_backend=HearingBackend(),
-        )

@@ -21,9 +21,10 @@ import trio
 
 from cxfs.core.errors import BadReply, CxfsError, RateLimited, TimedOut
 from cxfs.core.retry import RetryPolicy
+from cxfs.remote.bulk import BulkBackend, DirectTransport
 from cxfs.remote.endpoints import ACCESS_TOKEN, API_VERSION, CLIENT_ID
 from cxfs.remote.failures import CERTAINLY_NOT_DONE, NOT_WORTH_REPEATING, failure_of
-from cxfs.remote.hearing import HearingTransport
+from cxfs.remote.hearing import HearingBackend
 from cxfs.remote.lanes import CLOSE_S, Incoming, Lane, LaneStatistics, OnePiece, trust
 from cxfs.remote.redaction import silence_http_libraries
 
@@ -235,12 +236,13 @@ class Session:
 
 
 def _client(options: Mapping[str, Any], requests_max: int, hears: bool) -> httpx.AsyncClient:  # noqa: FBT001 - partial
-    """With a pool as large as its lane. Through a proxy it is httpx's own, which does not hear."""
+    """With a pool as large as its lane. Through a proxy it is httpx's own, which neither hears nor hurries."""
     limits = httpx.Limits(
         max_connections=requests_max, max_keepalive_connections=requests_max, keepalive_expiry=KEEP_ALIVE_S
     )
-    if hears and "verify" in options and not (options["trust_env"] and getproxies()):
-        options = {**options, "transport": HearingTransport(verify=options["verify"], limits=limits)}
+    if "verify" in options and not (options["trust_env"] and getproxies()):
+        backend = HearingBackend() if hears else BulkBackend()
+        options = {**options, "transport": DirectTransport(backend, verify=options["verify"], limits=limits)}
     return httpx.AsyncClient(limits=limits, **options)
 
 
