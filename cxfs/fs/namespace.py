@@ -113,7 +113,8 @@ class Namespace:
         node = await self._existing(folder, shown)
         if node.is_folder:
             raise IsADirectory(f"{shown!r} is a folder")
-        await self._take_away(node, folder)
+        with self._tree.pinned(node):
+            await self._take_away(node, folder)
         self._attributes.drop_time(folder)
 
     async def _take_away(self, node: Node, folder: Node) -> None:
@@ -151,12 +152,16 @@ class Namespace:
         node = await self._existing(folder, shown)
         if not node.is_folder:
             raise NotADirectory(f"{shown!r} is a file")
+        with self._tree.pinned(node):
+            await self._remove_empty(node, folder)
+        self._attributes.drop_time(folder)
+
+    async def _remove_empty(self, node: Node, folder: Node) -> None:
         await self._require_empty(node)
         async with self._doubting(folder, node):
             await self._delete(self._entry_of(node))
         self._tree.remove(node.uuid, folder.uuid)
         self._tree.detach(node)
-        self._attributes.drop_time(folder)
 
     async def _require_empty(self, node: Node) -> None:
         if self._changes.new_in(node.uuid):
@@ -193,14 +198,15 @@ class Namespace:
             raise NotFound(f"{new_shown!r} does not exist")
         if node is target:
             return
-        if target is None:
-            await self._relocate(node, new_folder, new_shown, replaced=None)
-        elif how is Rename.NOREPLACE:
+        if target is not None and how is Rename.NOREPLACE:
             raise AlreadyExists(f"{new_shown!r} exists already")
-        elif how is Rename.EXCHANGE:
-            await self._exchange(node, target)
-        else:
-            await self._replace(node, target, new_folder, new_shown)
+        with self._tree.pinned(node, target):
+            if target is None:
+                await self._relocate(node, new_folder, new_shown, replaced=None)
+            elif how is Rename.EXCHANGE:
+                await self._exchange(node, target)
+            else:
+                await self._replace(node, target, new_folder, new_shown)
         self._attributes.drop_time(folder)
         self._attributes.drop_time(new_folder)
 
@@ -210,11 +216,7 @@ class Namespace:
         if target.is_folder and not node.is_folder:
             raise IsADirectory(f"{shown!r} is a folder")
         if target.is_folder:
-            await self._require_empty(target)
-            async with self._doubting(folder, target):
-                await self._delete(self._entry_of(target))
-            self._tree.remove(target.uuid, folder.uuid)
-            self._tree.detach(target)
+            await self._remove_empty(target, folder)
             await self._relocate(node, folder, shown, replaced=None)
             return
         await self._relocate(node, folder, shown, replaced=target)

@@ -28,6 +28,7 @@ class Node:
         "kernel",
         "pages_of",
         "parent",
+        "pins",
         "shown",
     )
 
@@ -41,6 +42,8 @@ class Node:
         self.gone = False
         self.kernel = False
         self.children = 0
+        self.pins = 0
+        """Calls under way that change its name."""
         self.handles: set[FileHandle] = set()
         self.pages_of: int | None = None
         """The version whose pages the kernel may hold."""
@@ -64,4 +67,6 @@ class Node:
     @property
     def kept(self) -> bool:
         """Whether anything still needs it."""
-        return bool(self.kernel or self.handles or self.change is not None or self.children or self.parent is None)
+        return bool(
+            self.kernel or self.handles or self.change is not None or self.children or self.pins or self.parent is None
+        )

@@ -7,6 +7,7 @@ does not know yet: new files still on their way, deletions that wait for the las
 from __future__ import annotations
 
 import secrets
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -17,7 +18,7 @@ from cxfs.fs.listings import FolderSource, Listings
 from cxfs.fs.node import Node
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     import trio
 
@@ -247,6 +248,19 @@ class Tree:
             node.gone = True  # a late caller that still holds it finds nothing here
             parent.children -= 1
             node = parent
+
+    @contextmanager
+    def pinned(self, *nodes: Node | None) -> Iterator[None]:
+        """None of them is let go while the block runs, whatever the kernel forgets and whichever upload ends."""
+        held = [node for node in nodes if node is not None]
+        for node in held:
+            node.pins += 1
+        try:
+            yield
+        finally:
+            for node in held:
+                node.pins -= 1
+                self.release(node)
 
     def detach(self, node: Node) -> None:
         """The name is gone; handles and the kernel may keep the node for a while."""

@@ -141,7 +141,9 @@ class Uploader:
             await self._journal.discard(change)
 
     def delete_later(self, entry: Entry, folder: Node | None) -> None:
-        """Deletes an object whose name is gone here already, as soon as the server takes it."""
+        """Deletes an object whose name is gone here already, as soon as the server takes it. Asking twice is once."""
+        if entry.id in self._deletions:
+            return
         done = self._deletions[entry.id] = trio.Event()
         self._nursery.start_soon(self._delete, entry, folder, done)
 

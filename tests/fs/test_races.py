@@ -158,3 +158,37 @@ async def test_a_file_closed_while_it_is_being_renamed_is_sent_after_that(
     assert uploads_meanwhile == 0
     assert await cloud.tree() == {"b": b"ours, and longer"}
     assert await desk.reads("b") == b"ours, and longer"
+
+
+async def test_two_last_closes_at_once_delete_once(desk: Desk, cloud: Cloud, clock: MockClock) -> None:
+    """Both wait for the journal, and both then find that nobody has the unlinked file open."""
+    await cloud.holds({"a": b"content"})
+    handles = [await desk.opens("a", writable=True) for _ in range(2)]
+    for handle in handles:
+        await desk.fs.write(handle, 0, b"C")
+    await desk.removes("a")
+
+    async with trio.open_nursery() as nursery:
+        for handle in handles:
+            nursery.start_soon(desk.fs.close, handle)
+    await desk.settles()
+
+    assert await cloud.tree() == {}
+
+
+async def test_a_file_is_not_let_go_while_it_is_renamed(desk: Desk, cloud: Cloud, wire: Wire, clock: MockClock) -> None:
+    """The end of its upload, which the rename waits for, takes away the last thing that kept it."""
+    await desk.writes("a", b"content")
+    node = await desk.node("a")
+    wire.holds_back("POST", "data")
+    await desk.waits(2)
+    await wire.held.wait()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(desk.renames, "a", "b")
+        await trio.testing.wait_all_tasks_blocked()
+        desk.fs.release(node)
+        wire.lets_go()
+    await desk.settles()
+
+    assert await cloud.tree() == {"b": b"content"}
