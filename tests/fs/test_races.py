@@ -160,17 +160,13 @@ async def test_a_file_closed_while_it_is_being_renamed_is_sent_after_that(
     assert await desk.reads("b") == b"ours, and longer"
 
 
-async def test_two_last_closes_at_once_delete_once(desk: Desk, cloud: Cloud, clock: MockClock) -> None:
-    """Both wait for the journal, and both then find that nobody has the unlinked file open."""
+async def test_a_deletion_that_is_asked_for_twice_is_done_once(desk: Desk, cloud: Cloud, clock: MockClock) -> None:
+    """The second one found nothing to end, and ended the daemon instead."""
     await cloud.holds({"a": b"content"})
-    handles = [await desk.opens("a", writable=True) for _ in range(2)]
-    for handle in handles:
-        await desk.fs.write(handle, 0, b"C")
-    await desk.removes("a")
+    entry = await cloud.entry("a")
 
-    async with trio.open_nursery() as nursery:
-        for handle in handles:
-            nursery.start_soon(desk.fs.close, handle)
+    desk.volume.uploader.delete_later(entry, desk.fs.root)
+    desk.volume.uploader.delete_later(entry, desk.fs.root)
     await desk.settles()
 
     assert await cloud.tree() == {}
