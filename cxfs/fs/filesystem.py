@@ -19,10 +19,11 @@ if TYPE_CHECKING:
     from cxfs.core.entries import Entry, Path
     from cxfs.fs.handles import Contents, FileHandle, Opened
     from cxfs.fs.journal import Journal
+    from cxfs.fs.listings import Child
     from cxfs.fs.namespace import Namespace, Rename
     from cxfs.fs.node import Node
     from cxfs.fs.space import Space, SpaceWatch
-    from cxfs.fs.tree import Child, Tree
+    from cxfs.fs.tree import Tree
 
 
 class TimeKeeper(Protocol):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
+
+from cachetools import LRUCache
 
 from cxfs.fs.flights import Flights
 
@@ -11,6 +13,7 @@ if TYPE_CHECKING:
     import trio
 
     from cxfs.core.entries import Entry, Path, Uuid
+    from cxfs.fs.changes import Change
     from cxfs.local.metadata import Listing, MetadataCache
 
 
@@ -48,6 +51,19 @@ class Edit:
     removed: Uuid | None
 
 
+@dataclass(frozen=True, slots=True)
+class Child:
+    """One line of a listing: a name and what stands behind it."""
+
+    shown: str
+    entry: Entry | None
+    change: Change | None
+
+
+REMOVED_MAX: Final = 10_000
+"""Objects taken away here that are still recognised when an older answer speaks of them."""
+
+
 class Listings:
     """The listings of one mount, on their way from the server into the cache."""
 
@@ -56,6 +72,7 @@ class Listings:
         self._metadata = metadata
         self._flights: Flights[Uuid, tuple[Listing, Entry]] = Flights(nursery)
         self._edits: dict[Uuid, list[Edit]] = {}
+        self._removed: LRUCache[Uuid, bool] = LRUCache(REMOVED_MAX)
 
     async def now(self, path: Path, folder: Uuid) -> tuple[Listing, Entry]:
         """The listing as the server has it now, and the folder itself. Raises NotFound."""
@@ -78,11 +95,17 @@ class Listings:
     def put(self, entry: Entry, folder: Uuid) -> None:
         """The object is in the folder now, by our own doing."""
         self._metadata.put(entry, folder)
+        self._removed.pop(entry.id, None)
         if folder in self._edits:
             self._edits[folder].append(Edit(put=entry, removed=None))
 
     def remove(self, object_id: Uuid, folder: Uuid) -> None:
         """The object is no longer in the folder, by our own doing."""
         self._metadata.remove(object_id, folder)
+        self._removed[object_id] = True
         if folder in self._edits:
             self._edits[folder].append(Edit(put=None, removed=object_id))
+
+    def was_removed(self, object_id: Uuid) -> bool:
+        """Whether the object was taken away by our own doing: what still speaks of it is old."""
+        return object_id in self._removed

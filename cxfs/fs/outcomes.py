@@ -88,7 +88,7 @@ class Outcomes:
 
     def is_leaving(self, current: Entry) -> bool:
         """Whether it was deleted here and is on the server only until that deletion is done: no conflict."""
-        return self._tree.is_hidden(current.id)
+        return self._tree.is_leaving(current.id)
 
     async def answer_was_lost(self, change: Change, current: Entry) -> None:
         """The server's current version is what an earlier attempt of ours handed over: go on from there."""

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import secrets
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from cxfs.core.errors import BadName, NotADirectory, NotFound
 from cxfs.core.names import escape, unescape
 from cxfs.fs.flights import Flights
-from cxfs.fs.listings import FolderSource, Listings
+from cxfs.fs.listings import Child, FolderSource, Listings
 from cxfs.fs.node import Node
 
 if TYPE_CHECKING:
@@ -30,15 +29,6 @@ ROOT_INODE: Final = 1
 
 RELIST_ENTRIES_MAX: Final = 1_000
 """To refresh one entry its folder is listed again, for the sake of its siblings, unless that takes over one page."""
-
-
-@dataclass(frozen=True, slots=True)
-class Child:
-    """One line of a listing: a name and what stands behind it."""
-
-    shown: str
-    entry: Entry | None
-    change: Change | None
 
 
 class Tree:
@@ -316,6 +306,10 @@ class Tree:
     def hidden_at(self, folder: Node, shown: str) -> Node | None:
         """What was deleted under this name here and is still there on the server."""
         return next((node for node in self.hidden_in(folder) if node.shown == shown), None)
+
+    def is_leaving(self, object_id: Uuid) -> bool:
+        """Whether it was deleted here, though an answer still speaks of it."""
+        return object_id in self._hidden or self._listings.was_removed(object_id)
 
     def is_hidden(self, object_id: Uuid) -> bool:
         """Whether it was deleted here and is still there on the server."""

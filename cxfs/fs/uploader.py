@@ -162,13 +162,18 @@ class Uploader:
             except CxfsError as error:
                 if not (error.transient or isinstance(error, SignedOut)):
                     log.error("%r could not be deleted and stays on the server: %s", str(entry.name), error)
-                    break
+                    self._deleted(entry, folder, done, gone=False)
+                    return
                 failures += 1
                 await trio.sleep(_POLICY.pause_s(failures=failures, jitter=self._jitter()) or 0)
             else:
                 break
+        self._deleted(entry, folder, done, gone=True)
+
+    def _deleted(self, entry: Entry, folder: Node | None, done: trio.Event, *, gone: bool) -> None:
         if folder is not None and folder.entry is not None:
-            self._tree.remove(entry.id, folder.uuid)
+            if gone:
+                self._tree.remove(entry.id, folder.uuid)
             self._tree.doubt(folder)
         self._tree.unhide(entry.id)
         del self._deletions[entry.id]

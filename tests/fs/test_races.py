@@ -188,3 +188,25 @@ async def test_a_file_is_not_let_go_while_it_is_renamed(desk: Desk, cloud: Cloud
     await desk.settles()
 
     assert await cloud.tree() == {"b": b"content"}
+
+
+async def test_an_answer_that_still_speaks_of_a_deleted_file_is_no_conflict(
+    desk: Desk, cloud: Cloud, wire: Wire, clock: MockClock
+) -> None:
+    """The old file was deleted between the refusal of the new one and the look at what stands there."""
+    await cloud.holds({"a": b"old"})
+    old = await cloud.entry("a")
+    handle = await desk.opens("a")
+    await desk.removes("a")
+    await desk.closes(handle)
+    await desk.settles()
+    answers = {
+        "POST": [says(412, {"errorType": "VersionConflict", "message": "no"})],
+        "GET": [says(200, {"id": old.id, "name": "a", "isDir": False, "size": 3, "version": 1})],
+    }
+    await desk.writes("a", b"new")
+    wire.before = lambda request: answers[request.method].pop() if answers[request.method] else None
+
+    await desk.settles()
+
+    assert await cloud.tree() == {"a": b"new"}

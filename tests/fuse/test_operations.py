@@ -17,9 +17,9 @@ from cxfs.core import errors
 from cxfs.core.errors import CxfsError
 from cxfs.fs.attributes import Attributes
 from cxfs.fs.filesystem import FileSystem, FolderHandle
+from cxfs.fs.listings import Child
 from cxfs.fs.node import Node
 from cxfs.fs.space import Space
-from cxfs.fs.tree import Child
 from cxfs.fuse.answers import ERRNO, errno_of
 from cxfs.fuse.operations import Operations
 from cxfs.remote import failures
