@@ -209,6 +209,20 @@ class Sending:
         change.on(Event.FAILED)
         return Verdict.AGAIN_NOW, error
 
+    async def clear_doubt(self, change: Change) -> None:
+        """Before a new file is renamed or deleted: an earlier upload of it may have arrived, though its answer did not.
+
+        Asks the server, and makes the change one of the object found. When it cannot be asked, the doubt remains.
+        """
+        if change.object is not None or not change.sealed:
+            return
+        try:
+            current = await self._current(change)
+        except CxfsError:
+            return
+        if current is not None and current.sha1 in change.sealed:
+            await self._outcomes.answer_was_lost(change, current)
+
     async def _settle_difference(
         self, change: Change, content: DraftContent, error: CxfsError
     ) -> tuple[Verdict, CxfsError | None]:

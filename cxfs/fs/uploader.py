@@ -118,6 +118,8 @@ class Uploader:
         try:
             for change in held:
                 await self._recall(change)
+                if change in self._changes:
+                    await self._sending.clear_doubt(change)
             yield
         finally:
             for change in held:

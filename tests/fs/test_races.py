@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 import trio
 
@@ -210,3 +211,19 @@ async def test_an_answer_that_still_speaks_of_a_deleted_file_is_no_conflict(
     await desk.settles()
 
     assert await cloud.tree() == {"a": b"new"}
+
+
+@pytest.mark.parametrize("renamed", [True, False], ids=["renamed", "deleted"])
+async def test_a_file_whose_answer_got_lost_leaves_nothing_under_its_former_name(
+    desk: Desk, cloud: Cloud, wire: Wire, clock: MockClock, *, renamed: bool
+) -> None:
+    """It is on the server already, though nobody here was told."""
+    losses = iter([True])
+    wire.after = lambda request: httpx.ReadError("lost") if request.method == "POST" and next(losses, False) else None
+    await desk.writes("a.tmp", b"content")
+    await desk.volume.uploader.ended()
+
+    await (desk.renames("a.tmp", "a") if renamed else desk.removes("a.tmp"))
+    await desk.settles()
+
+    assert await cloud.tree() == ({"a": b"content"} if renamed else {})
