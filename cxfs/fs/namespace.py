@@ -274,6 +274,8 @@ class Namespace:
 
     def _take_over(self, node: Node, change: Change, former: Node) -> None:
         entry = former.entry
+        if former.change is not None:  # what of it was handed over may be on the server: still our own
+            change.sealed = (*former.change.sealed, *change.sealed)
         self._tree.detach(former)
         if entry is not None:
             self._tree.unhide(entry.id)

@@ -227,3 +227,20 @@ async def test_a_file_whose_answer_got_lost_leaves_nothing_under_its_former_name
     await desk.settles()
 
     assert await cloud.tree() == ({"a": b"content"} if renamed else {})
+
+
+async def test_a_file_that_replaces_one_whose_answer_got_lost_is_no_conflict(
+    desk: Desk, cloud: Cloud, wire: Wire, clock: MockClock
+) -> None:
+    """The version that nobody here was told of is our own all the same."""
+    await cloud.holds({"a": b"base"})
+    losses = iter([True])
+    wire.after = lambda request: httpx.ReadError("lost") if request.method == "POST" and next(losses, False) else None
+    await desk.writes("a", b"first")
+    await desk.volume.uploader.ended()
+
+    await desk.writes("a.tmp", b"second")
+    await desk.renames("a.tmp", "a")
+    await desk.settles()
+
+    assert await cloud.tree() == {"a": b"second"}
