@@ -57,6 +57,14 @@ class SignedOut(CxfsError):
     """The access token was refused; only signing in again helps."""
 
 
+class SignInFailed(CxfsError):
+    """A wrong turn on the way to an access token; the message says which, and what to do."""
+
+
+class RefusedByPerson(SignInFailed):
+    """Whoever was asked in the browser said no."""
+
+
 class Suspended(Denied):
     """The account is suspended (CX error type `SuspendedAccount`)."""
 
@@ -97,6 +105,10 @@ class Unreachable(CxfsError):
     """No answer: the connection was refused, broke, or failed its TLS check."""
 
     transient = True
+
+
+class Untrusted(Unreachable):
+    """The server could not prove who it is. Later may be different (a captive portal), the next second is not."""
 
 
 class TimedOut(Unreachable):

@@ -254,6 +254,12 @@ class Uploader:
         if self._failures_in_a_row == 1 or isinstance(error, SignedOut):
             log.warning("%s waits for the server: %s", change.path, error)
 
+    def wake(self) -> None:
+        """Whatever the pause was for is over: what is due is sent now."""
+        self._paused_until = -math.inf
+        self._failures_in_a_row = 0
+        self._news.set()
+
     async def ended(self) -> None:
         """Returns when the next attempt or deletion has come to its end."""
         await self._ended.wait()

@@ -110,7 +110,7 @@ def test_without_configuration_the_token_is_what_is_missed_first(terminal: Termi
     said = terminal.cxfs("whoami")
 
     assert said.status == Exit.SIGNED_OUT
-    assert "no access token: set CXFS_ACCESS_TOKEN" in said.line
+    assert "not signed in: cxfs login --profile default (or set CXFS_ACCESS_TOKEN" in said.line
 
 
 def test_a_server_that_is_not_there(nowhere: Terminal) -> None:

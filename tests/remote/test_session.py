@@ -16,7 +16,7 @@ from cxfs.core.retry import TRIES_MAX
 from cxfs.remote import replies
 from cxfs.remote.failures import CertificateRefused, Declined, NeverSent, Redirected
 from cxfs.remote.files import Files
-from cxfs.remote.lanes import BadCertificateFile
+from cxfs.remote.clients import BadCertificateFile
 from cxfs.remote.session import Attempts, Call, SessionLimits, open_session
 from tests.remote.fake_cx import TOKEN, FakeCx, Pieces, ok, refusal
 
