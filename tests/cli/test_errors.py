@@ -125,7 +125,7 @@ def test_a_server_that_is_not_there(nowhere: Terminal) -> None:
 def test_the_documented_service_is_said_to_be_gone() -> None:
     """It is the default of the documents, and answers no more: the way on is a server of one's own."""
     with (
-        pytest.raises(Unreachable, match=r"the service at cx\.com is gone: set api_url in \[profiles\.default\]"),
+        pytest.raises(Unreachable, match=r"the service at cx\.com is gone: cxfs login --server URL signs in elsewhere"),
         absence_explained(Profile("default")),
     ):
         raise Unreachable("no answer")

@@ -89,7 +89,7 @@ def test_an_empty_variable_does_not_fall_through_to_the_file(tmp_path: Path) -> 
 
 def test_without_any_source_the_error_names_them() -> None:
     """What to do, in one line."""
-    with pytest.raises(CredentialsError, match="cxfs login --profile home .or set CXFS_ACCESS_TOKEN, or token_file"):
+    with pytest.raises(CredentialsError, match=r"cxfs login --profile home \(or set CXFS_ACCESS_TOKEN, or token_file"):
         found()
 
 

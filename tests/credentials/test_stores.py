@@ -82,7 +82,7 @@ def test_a_file_is_the_persons_alone(files: FileStore, folder: Path) -> None:
 
     assert stat.S_IMODE((folder / "home.json").stat().st_mode) == 0o600
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-    assert os.listdir(folder) == ["home.json"]
+    assert [file.name for file in folder.iterdir()] == ["home.json"]
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o640, 0o620])
@@ -133,7 +133,7 @@ def test_a_save_that_fails_leaves_the_former_sign_in(
         files.save("home", sign_in("another"))
 
     assert files.load("home") == sign_in()
-    assert os.listdir(folder) == ["home.json"]
+    assert [file.name for file in folder.iterdir()] == ["home.json"]
 
 
 # ------------------------------------------------------------------------------------------------ which of them
