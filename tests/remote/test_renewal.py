@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 import trio
-from trio.testing import wait_all_tasks_blocked
+from trio.testing import MockClock, wait_all_tasks_blocked
 
 from cxfs.core.entries import Owner, TreePath, Uuid, UuidPath
 from cxfs.core.errors import SignedOut
@@ -71,7 +71,7 @@ async def tokens(desk: Desk) -> RenewingToken:
 
 
 @pytest.fixture
-async def watched(desk: Desk, tokens: RenewingToken, autojump_clock: object) -> AsyncIterator[RenewingToken]:
+async def watched(desk: Desk, tokens: RenewingToken) -> AsyncIterator[RenewingToken]:
     """Watched over, as in a daemon."""
     async with trio.open_nursery() as nursery:
         nursery.start_soon(tokens.watch, desk.wake)
@@ -126,7 +126,9 @@ async def test_a_late_refusal_of_the_former_token_changes_nothing(desk: Desk, to
     assert desk.looks == 1
 
 
-async def test_signing_in_mends_a_mount_that_nobody_uses(desk: Desk, watched: RenewingToken) -> None:
+async def test_signing_in_mends_a_mount_that_nobody_uses(
+    desk: Desk, watched: RenewingToken, autojump_clock: MockClock
+) -> None:
     """What waits to be uploaded must not wait for somebody to look into the folder."""
     desk.taken = set()
     await watched.refused("first")
@@ -139,7 +141,9 @@ async def test_signing_in_mends_a_mount_that_nobody_uses(desk: Desk, watched: Re
     assert desk.woken == 1
 
 
-async def test_a_token_of_another_account_is_not_taken(desk: Desk, watched: RenewingToken) -> None:
+async def test_a_token_of_another_account_is_not_taken(
+    desk: Desk, watched: RenewingToken, autojump_clock: MockClock
+) -> None:
     """What was written for one account must not be uploaded to another. Nor is the server asked every time."""
     desk.kept, desk.taken, desk.ours = "second", {"second"}, False
     await watched.refused("first")
@@ -151,7 +155,9 @@ async def test_a_token_of_another_account_is_not_taken(desk: Desk, watched: Rene
     assert len(desk.probes) <= 12
 
 
-async def test_a_server_that_takes_the_old_token_after_all_is_believed(desk: Desk, watched: RenewingToken) -> None:
+async def test_a_server_that_takes_the_old_token_after_all_is_believed(
+    desk: Desk, watched: RenewingToken, autojump_clock: MockClock
+) -> None:
     """It had been restored from a copy, or one of its machines had."""
     desk.taken = set()
     await watched.refused("first")
@@ -163,7 +169,7 @@ async def test_a_server_that_takes_the_old_token_after_all_is_believed(desk: Des
     assert watched() == "first"
 
 
-async def test_what_cannot_change_is_looked_at_once(desk: Desk, autojump_clock: object) -> None:
+async def test_what_cannot_change_is_looked_at_once(desk: Desk, autojump_clock: MockClock) -> None:
     """An environment variable, say; the server is asked all the same."""
     tokens = renewing(desk, look_again_s=math.inf)
     desk.taken = set()
