@@ -18,7 +18,7 @@ import click
 
 from cxfs.cli import tables
 from cxfs.cli.exits import Exit, Refusal
-from cxfs.cli.serve import opened
+from cxfs.cli.server_folder import opened
 from cxfs.cli.signals import orderly
 
 if TYPE_CHECKING:

@@ -1,32 +1,19 @@
-"""Who there is: users, groups and their members, applications, codes and tokens. Knows nothing of files but their sum.
+"""Who there is: users, groups and their members. Knows nothing of files but their sum, and of passwords but hashes.
 
-Secrets are kept as hashes only. A token or client secret is 256 random bits, so SHA-256 is enough; a password is what a
-person can remember, so argon2. Functions that change take a connection inside a transaction.
+Functions that change take a connection inside a transaction.
 """
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import json
-import secrets
 import sqlite3
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
-from argon2 import PasswordHasher
-from argon2.exceptions import VerifyMismatchError
-
-from cxfs.server.errors import BadAuthToken, InvalidClient, ServerError, SuspendedAccount
-from cxfs.server.limits import CODE_LIFE_S, NAME_CHARACTERS_MAX
+from cxfs.server.errors import ServerError
+from cxfs.server.limits import NAME_CHARACTERS_MAX
 from cxfs.server.wire import new_uuid
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 Role = Literal["owner", "writer", "reader"]
 ROLES: Final[tuple[Role, ...]] = ("owner", "writer", "reader")
-
-_TOKEN_CHARACTERS_MAX: Final = 128
 
 
 class Caller(NamedTuple):
@@ -47,6 +34,14 @@ class Account(NamedTuple):
     capacity: int
     consumed: int
     consumed_before: int
+
+
+class Credentials(NamedTuple):
+    """How a user proves to be one. Without a password hash: by tokens only."""
+
+    number: int
+    password_hash: str | None
+    suspended: bool
 
 
 class Membership(NamedTuple):
@@ -84,23 +79,23 @@ def add_owner(
     return number
 
 
-def add_user(connection: sqlite3.Connection, number: int, *, email: str, password: str | None) -> None:
+def add_user(connection: sqlite3.Connection, number: int, *, email: str, password_hash: str | None) -> None:
     """Makes the owner with this number a person."""
-    hashed = None if password is None else PasswordHasher().hash(password)
-    connection.execute("INSERT INTO users (owner, email, password) VALUES (?, ?, ?)", (number, email, hashed))
+    connection.execute("INSERT INTO users (owner, email, password) VALUES (?, ?, ?)", (number, email, password_hash))
 
 
-def password_is(connection: sqlite3.Connection, name: str, password: str) -> bool:
-    """Whether this user has this password; takes as long for a user that does not exist."""
+def set_password_hash(connection: sqlite3.Connection, user: int, password_hash: str) -> None:
+    """Instead of what there was."""
+    connection.execute("UPDATE users SET password = ? WHERE owner = ?", (password_hash, user))
+
+
+def credentials_of(connection: sqlite3.Connection, name: str) -> Credentials | None:
+    """What is needed to let a person in; None: no such account."""
     row = connection.execute(
-        "SELECT password FROM users JOIN owners ON number = owner WHERE kind = 'user' AND name = ?", (name,)
+        "SELECT number, password, suspended FROM users JOIN owners ON number = owner WHERE kind = 'user' AND name = ?",
+        (name,),
     ).fetchone()
-    known = row is not None and row[0] is not None
-    try:
-        PasswordHasher().verify(row[0] if known else PasswordHasher().hash(""), password)
-    except VerifyMismatchError:
-        return False
-    return known
+    return None if row is None else Credentials(row[0], row[1], bool(row[2]))
 
 
 def accounts(connection: sqlite3.Connection) -> list[Account]:
@@ -114,6 +109,11 @@ def account_named(connection: sqlite3.Connection, name: str) -> Account:
     if row is None:
         raise ServerError(f"there is no user {name!r}")
     return Account(*row)
+
+
+def name_of(connection: sqlite3.Connection, user: int) -> str:
+    """What a user that exists is called."""
+    return str(connection.execute("SELECT name FROM owners WHERE number = ?", (user,)).fetchone()[0])
 
 
 def account_of(connection: sqlite3.Connection, caller: Caller) -> Account:
@@ -145,76 +145,3 @@ def role_in(connection: sqlite3.Connection, caller: Caller, owner: int) -> Role 
         return "owner"
     row = connection.execute("SELECT role FROM members WHERE user = ? AND team = ?", (caller.number, owner)).fetchone()
     return None if row is None else row[0]
-
-
-def add_app(connection: sqlite3.Connection, name: str, redirect_uris: Sequence[str]) -> tuple[str, str]:
-    """A client id and its secret, which is not kept and cannot be shown again."""
-    client_id, secret = new_uuid(), secrets.token_urlsafe(32)
-    connection.execute(
-        "INSERT INTO apps (client_id, secret_hash, name, redirect_uris) VALUES (?, ?, ?, ?)",
-        (client_id, _hash(secret), name, json.dumps(list(redirect_uris))),
-    )
-    return client_id, secret
-
-
-def app_with_secret(connection: sqlite3.Connection, client_id: str, secret: str) -> int:
-    """The application's number; raises InvalidClient."""
-    row = connection.execute("SELECT number, secret_hash FROM apps WHERE client_id = ?", (client_id,)).fetchone()
-    if row is None or not hmac.compare_digest(row[1], _hash(secret)):
-        raise InvalidClient("unknown application, or not its secret", headers={"WWW-Authenticate": 'Basic realm="CX"'})
-    return int(row[0])
-
-
-def app_of(connection: sqlite3.Connection, client_id: str) -> tuple[int, list[str]]:
-    """The application's number and redirect URIs; raises ServerError."""
-    row = connection.execute("SELECT number, redirect_uris FROM apps WHERE client_id = ?", (client_id,)).fetchone()
-    if row is None:
-        raise ServerError(f"there is no application {client_id!r}")
-    return int(row[0]), json.loads(row[1])
-
-
-def add_code(connection: sqlite3.Connection, *, app: int, user: int, redirect_uri: str, now: int) -> str:
-    """An authorization code: good once, for this application and URI, for CODE_LIFE_S seconds."""
-    code = secrets.token_urlsafe(32)
-    connection.execute("DELETE FROM codes WHERE expires_ms <= ?", (now,))
-    connection.execute(
-        "INSERT INTO codes VALUES (?, ?, ?, ?, ?)", (_hash(code), app, user, redirect_uri, now + CODE_LIFE_S * 1_000)
-    )
-    return code
-
-
-def use_code(connection: sqlite3.Connection, code: str, *, app: int, redirect_uri: str, now: int) -> int | None:
-    """The user who gave it, or None for a code that is not good. A wrong try uses it up too: commit either way."""
-    row = connection.execute(
-        "DELETE FROM codes WHERE hash = ? RETURNING app, user, redirect_uri, expires_ms", (_hash(code),)
-    ).fetchone()
-    if row is None or row[0] != app or row[2] != redirect_uri or row[3] <= now:
-        return None
-    return int(row[1])
-
-
-def add_token(connection: sqlite3.Connection, *, user: int, app: int | None, now: int) -> str:
-    """An access token, which is not kept and cannot be shown again."""
-    token = secrets.token_urlsafe(32)
-    connection.execute("INSERT INTO tokens VALUES (?, ?, ?, ?)", (_hash(token), user, app, now))
-    return token
-
-
-def caller_with_token(connection: sqlite3.Connection, token: str) -> Caller:
-    """Whose token it is; raises BadAuthToken or SuspendedAccount."""
-    row = None
-    if 0 < len(token) <= _TOKEN_CHARACTERS_MAX:
-        row = connection.execute(
-            "SELECT number, id, suspended FROM tokens JOIN users ON user = owner JOIN owners ON number = owner"
-            " WHERE hash = ?",
-            (_hash(token),),
-        ).fetchone()
-    if row is None:
-        raise BadAuthToken("the access token is missing or not (any more) valid")
-    if row[2]:
-        raise SuspendedAccount("this account is suspended")
-    return Caller(row[0], row[1])
-
-
-def _hash(secret: str) -> bytes:
-    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()

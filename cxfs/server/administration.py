@@ -7,10 +7,11 @@ notices all of it at once.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, get_args
-from urllib.parse import urlsplit
 
-from cxfs.server import accounts
+from cxfs.server import accounts, applications, audit, grants
 from cxfs.server.accounts import Account, Role
+from cxfs.server.applications import Application
+from cxfs.server.audit import Entry, Event
 from cxfs.server.carrying import (
     Carried,
     Import,
@@ -21,7 +22,11 @@ from cxfs.server.carrying import (
     target_folder,
 )
 from cxfs.server.errors import ServerError
+from cxfs.server.grants import Grant
+from cxfs.server.hashes import Passwords, check_password
 from cxfs.server.limits import QUOTA_BYTES_DEFAULT
+from cxfs.server.redirects import LOOPBACK_URIS, check_redirect_uri, is_registered
+from cxfs.server.sessions import end_sessions_of
 from cxfs.server.store import Store, open_store
 
 if TYPE_CHECKING:
@@ -29,11 +34,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = [
+    "LOOPBACK_URIS",
     "Account",
+    "Application",
     "Carried",
+    "Entry",
+    "Grant",
     "Role",
     "ServerError",
     "Store",
+    "account_named",
     "add_app",
     "add_group",
     "add_user",
@@ -41,11 +51,17 @@ __all__ = [
     "import_tree",
     "issue_code",
     "issue_token",
+    "list_apps",
+    "list_events",
+    "list_grants",
     "list_users",
     "open_store",
+    "remove_app",
     "remove_member",
+    "revoke_app",
     "revoke_tokens",
     "set_member",
+    "set_password",
     "set_quota",
     "suspend_user",
     "unsuspend_user",
@@ -56,10 +72,26 @@ def add_user(
     store: Store, name: str, *, password: str | None = None, quota_bytes: int = QUOTA_BYTES_DEFAULT, email: str = ""
 ) -> str:
     """A new account's UUID. Without a password it can be used by tokens only."""
+    hashed = None if password is None else _hash(password)
     with store.transaction() as connection:
         number = accounts.add_owner(connection, "user", name, capacity=quota_bytes, now=store.clock())
-        accounts.add_user(connection, number, email=email, password=password)
+        accounts.add_user(connection, number, email=email, password_hash=hashed)
         return accounts.account_named(connection, name).id
+
+
+def account_named(store: Store, name: str) -> Account:
+    """The account of that name."""
+    return accounts.account_named(store.reader, name)
+
+
+def set_password(store: Store, name: str, password: str) -> None:
+    """The user signs in with this one from now on, and anew in every browser; applications keep their access."""
+    user = accounts.account_named(store.reader, name).number
+    hashed = _hash(password)
+    with store.transaction() as connection:
+        accounts.set_password_hash(connection, user, hashed)
+        end_sessions_of(connection, user)
+        audit.note(connection, Event.PASSWORD_SET, now=store.clock(), user=name)
 
 
 def list_users(store: Store) -> list[Account]:
@@ -68,7 +100,7 @@ def list_users(store: Store) -> list[Account]:
 
 
 def suspend_user(store: Store, name: str) -> None:
-    """The account's tokens are refused from now on; nothing is lost."""
+    """The account's tokens are refused and its browsers signed out from now on; nothing is lost."""
     _set_suspended(store, name, suspended=True)
 
 
@@ -116,42 +148,80 @@ def remove_member(store: Store, group: str, user: str) -> None:
         )
 
 
-def add_app(store: Store, name: str, redirect_uris: Sequence[str]) -> tuple[str, str]:
-    """An application's client id and secret; the secret is shown this once."""
+def add_app(store: Store, name: str, redirect_uris: Sequence[str] = LOOPBACK_URIS) -> tuple[str, str]:
+    """An application's client id and secret; the secret is shown this once.
+
+    Unless told otherwise it is a program that listens on the loopback address of the user's machine.
+    """
     for uri in redirect_uris:
-        parts = urlsplit(uri)
-        if parts.scheme != "https" or not parts.hostname or parts.fragment:
-            raise ServerError(f"a redirect URI is an https URL without a fragment, not {uri!r}")
+        check_redirect_uri(uri)
     with store.transaction() as connection:
-        return accounts.add_app(connection, name, redirect_uris)
+        added = applications.add_app(connection, name, redirect_uris)
+        audit.note(connection, Event.APP_ADDED, now=store.clock(), app=name)
+        return added
+
+
+def list_apps(store: Store) -> list[Application]:
+    """Every application, by name."""
+    return applications.apps(store.reader)
+
+
+def remove_app(store: Store, name: str) -> None:
+    """The application, by its name or client id, with every access that people have granted it."""
+    with store.transaction() as connection:
+        app = applications.app_named(connection, name)
+        applications.remove_app(connection, app)
+        audit.note(connection, Event.APP_REMOVED, now=store.clock(), app=app.name)
 
 
 def issue_token(store: Store, user: str, *, app: str | None = None) -> str:
     """An access token for the user, shown this once; `app` is the client id of the application it is for."""
     with store.transaction() as connection:
-        return accounts.add_token(
+        return grants.add_token(
             connection,
             user=accounts.account_named(connection, user).number,
-            app=None if app is None else accounts.app_of(connection, app)[0],
+            app=None if app is None else applications.app_of(connection, app).number,
             now=store.clock(),
         )
+
+
+def list_grants(store: Store, user: str) -> list[Grant]:
+    """What has access to the user's account, and since when."""
+    return grants.grants_of(store.reader, accounts.account_named(store.reader, user).number)
 
 
 def revoke_tokens(store: Store, user: str) -> int:
     """All access tokens of the user are worthless from now on; how many there were."""
     with store.transaction() as connection:
-        number = accounts.account_named(connection, user).number
-        return connection.execute("DELETE FROM tokens WHERE user = ?", (number,)).rowcount
+        count = grants.revoke_all(connection, accounts.account_named(connection, user).number)
+        audit.note(connection, Event.REVOKED, now=store.clock(), user=user)
+        return count
+
+
+def revoke_app(store: Store, user: str, app: str) -> int:
+    """The application's access to the user's account ends now; how many tokens it had."""
+    with store.transaction() as connection:
+        found = applications.app_named(connection, app)
+        count = grants.revoke(connection, accounts.account_named(connection, user).number, found.number)
+        audit.note(connection, Event.REVOKED, now=store.clock(), user=user, app=found.name)
+        return count
 
 
 def issue_code(store: Store, user: str, *, app: str, redirect_uri: str) -> str:
     """An authorization code, as if the user had agreed in a browser; `app` is the client id."""
     with store.transaction() as connection:
-        number, redirect_uris = accounts.app_of(connection, app)
-        if redirect_uri not in redirect_uris:
+        found = applications.app_of(connection, app)
+        if not is_registered(redirect_uri, found.redirect_uris):
             raise ServerError(f"the application has not registered the redirect URI {redirect_uri!r}")
         person = accounts.account_named(connection, user).number
-        return accounts.add_code(connection, app=number, user=person, redirect_uri=redirect_uri, now=store.clock())
+        return grants.add_code(connection, app=found.number, user=person, redirect_uri=redirect_uri, now=store.clock())
+
+
+def list_events(store: Store, user: str | None, limit: int) -> list[Entry]:
+    """The end of the audit log, oldest first; of one user, or of all."""
+    if user is not None:
+        accounts.account_named(store.reader, user)
+    return audit.entries(store.reader, user, limit)
 
 
 def import_tree(store: Store, user: str, folder: Path, to: str = "/", *, progress: Progress) -> Carried:
@@ -173,3 +243,10 @@ def _set_suspended(store: Store, name: str, *, suspended: bool) -> None:
     with store.transaction() as connection:
         user = accounts.account_named(connection, name).number
         connection.execute("UPDATE users SET suspended = ? WHERE owner = ?", (suspended, user))
+        end_sessions_of(connection, user)
+        audit.note(connection, Event.SUSPENDED if suspended else Event.UNSUSPENDED, now=store.clock(), user=name)
+
+
+def _hash(password: str) -> str:
+    check_password(password)
+    return Passwords().hash(password)

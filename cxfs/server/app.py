@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Final
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -13,25 +12,33 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Match
 
 from cxfs.server.api import Api
-from cxfs.server.calls import Body, Endpoint, InThreads, Offload, answer, refusal, understand
-from cxfs.server.errors import MethodNotAllowed, NotFound, Refusal
+from cxfs.server.calls import Body, Endpoint, Handler, InThreads, Offload, afterwards, refusal, understand
+from cxfs.server.errors import Internal, MethodNotAllowed, NotFound, Refusal
+from cxfs.server.grants import Bearer, note_use
+from cxfs.server.hashes import Passwords
 from cxfs.server.oauth import OAuth
+from cxfs.server.pages.addresses import pages
+from cxfs.server.pages.rendering import PREFIX, error_page
 from cxfs.server.transport import Transport
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
     from starlette.types import Receive, Scope, Send
 
     from cxfs.server.store import Store
 
 log = logging.getLogger(__name__)
 
-Handler = Callable[[Request, Body, bytes], Awaitable[Response]]
+AUTHORITY_ADDRESS: Final = f"{PREFIX}ca.pem"
 
 
 class CallRoute(BaseRoute):
     """An address by the bytes of the request line. Starlette's own routes see `%2F` as `/`, and no newline."""
 
     def __init__(self, address: str, handlers: Mapping[str, Handler]) -> None:
+        self.address = address
+        self.methods = frozenset(handlers)
         self._address = address.encode("ascii")
         self._takes_path = address.endswith("/")
         self._handlers = handlers
@@ -60,11 +67,15 @@ class CallRoute(BaseRoute):
         await response(scope, receive, send)
 
 
-def make_app(store: Store, *, offload: Offload | None = None) -> Starlette:
-    """The whole server, for any event loop that anyio knows. The open store stays the caller's to close."""
-    offload = offload or InThreads()
+def make_app(
+    store: Store, *, offload: Offload | None = None, passwords: Passwords | None = None, authority: bytes | None = None
+) -> Starlette:
+    """The whole server, for any event loop that anyio knows. The open store stays the caller's to close.
+
+    `authority` is the certificate, as PEM, of the server's own CA, where it has one.
+    """
     app = Starlette(
-        routes=_routes(store, offload),
+        routes=_routes(store, offload or InThreads(), passwords or Passwords(), authority),
         exception_handlers={
             Refusal: _on_refusal,
             HTTPException: _on_http_error,
@@ -76,13 +87,18 @@ def make_app(store: Store, *, offload: Offload | None = None) -> Starlette:
     return app
 
 
-def _routes(store: Store, offload: Offload) -> list[BaseRoute]:
+def _routes(store: Store, offload: Offload, passwords: Passwords, authority: bytes | None) -> list[BaseRoute]:
     """In the order of how often they are asked."""
     api, transport, oauth = Api(store, offload), Transport(store, offload), OAuth(store, offload)
 
     def signed_in(endpoint: Endpoint) -> Handler:
         async def handler(request: Request, body: Body, rest: bytes) -> Response:
-            return await endpoint(understand(store, request, body, rest))
+            call, bearer = understand(store, request, body, rest)
+            response = await endpoint(call)
+            now = store.clock()
+            if bearer.is_first_on_its_day(now):
+                afterwards(response, offload, lambda: _note_use(store, bearer, now))
+            return response
 
         return handler
 
@@ -113,12 +129,31 @@ def _routes(store: Store, offload: Offload) -> list[BaseRoute]:
         asked("/1/users/self/groups", api.groups),
         CallRoute("/1/oauth/token", {"POST": anyone(oauth.token)}),
         CallRoute("/1/capabilities", {"GET": anyone(api.capabilities)}),
+        *([] if authority is None else [CallRoute(AUTHORITY_ADDRESS, {"GET": anyone(_authority(authority))})]),
+        *(CallRoute(address, handlers) for address, handlers in pages(store, offload, transport, passwords).items()),
     ]
 
 
-async def _on_refusal(_request: Request, error: Exception) -> Response:
+def _authority(certificate: bytes) -> Callable[[Request, Body], Awaitable[Response]]:
+    async def endpoint(_request: Request, _body: Body) -> Response:
+        return Response(certificate, media_type="application/x-pem-file")
+
+    return endpoint
+
+
+def _note_use(store: Store, bearer: Bearer, now: int) -> None:
+    with store.transaction() as connection:
+        note_use(connection, bearer, now)
+
+
+def _show(request: Request, refused: Refusal) -> Response:
+    """A person gets a page, a program JSON."""
+    return error_page(refused) if request.scope["raw_path"].startswith(PREFIX.encode()) else refusal(refused)
+
+
+async def _on_refusal(request: Request, error: Exception) -> Response:
     assert isinstance(error, Refusal)
-    return refusal(error)
+    return _show(request, error)
 
 
 async def _on_http_error(_request: Request, _error: Exception) -> Response:
@@ -134,5 +169,4 @@ async def _on_disconnect(_request: Request, _error: Exception) -> Response:
 async def _on_bug(request: Request, error: Exception) -> Response:
     """The traceback names code, not values, and the address stays out of it: it holds the token."""
     log.error("a bug behind %s", request.method, exc_info=error)
-    failed: dict[str, Any] = {"errorType": "Internal", "message": "the server failed; the fault is on its side"}
-    return answer(failed, 500)
+    return _show(request, Internal("the server failed; the fault is on its side"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -9,26 +10,30 @@ from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, Self, TypeVar
 
 import msgspec
 from anyio import CapacityLimiter, move_on_after, to_thread
+from starlette.background import BackgroundTask
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from cxfs.server.accounts import Caller, caller_with_token
-from cxfs.server.errors import HeadersTooLarge, InvalidRequest, Refusal, RequestTooLarge
+from cxfs.server.errors import HeadersTooLarge, InvalidRequest, RateLimited, Refusal, RequestTooLarge
 from cxfs.server.forms import fields_of, url_encoded
+from cxfs.server.grants import Bearer, bearer_of
 from cxfs.server.limits import (
     BODY_BYTES_MAX,
     DRAIN_BYTES_MAX,
     DRAIN_TIMEOUT_S,
     HEAD_BYTES_MAX,
     NUMBER_MAX,
+    PASSWORDS_WAITING_MAX,
     THREADS_FOR_CHANGES,
     THREADS_FOR_CONTENT,
+    THREADS_FOR_PASSWORDS,
 )
 from cxfs.server.wire import TreePath, UuidPath, parse_path, parse_path_in_url
 
 if TYPE_CHECKING:
     from starlette.types import Receive
 
+    from cxfs.server.accounts import Caller
     from cxfs.server.store import Store
 
 P = ParamSpec("P")
@@ -49,13 +54,18 @@ class Offload(Protocol):
         """Makes one change, durably; waits for its turn."""
         ...
 
+    async def password(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Compares a password: slow on purpose. Raises RateLimited when too many wait for it."""
+        ...
+
 
 class InThreads:
-    """The server's way. Two limits, so that changes waiting for their turn do not keep bytes from arriving."""
+    """The server's way. A limit for each kind: changes that wait for their turn do not keep bytes from arriving."""
 
     def __init__(self) -> None:
         self._content = CapacityLimiter(THREADS_FOR_CONTENT)
         self._change = CapacityLimiter(THREADS_FOR_CHANGES)
+        self._password = CapacityLimiter(THREADS_FOR_PASSWORDS)
 
     async def content(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """In a thread; a cancelled caller waits for it, because the piece belongs to a file that is then removed."""
@@ -64,6 +74,12 @@ class InThreads:
     async def change(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """In a thread; a cancelled caller waits for it, because half a change does not exist."""
         return await to_thread.run_sync(lambda: function(*args, **kwargs), limiter=self._change)
+
+    async def password(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """In a thread. Between the look at the queue and joining it there is no await."""
+        if self._password.statistics().tasks_waiting >= PASSWORDS_WAITING_MAX:
+            raise RateLimited("too many are signing in at this moment", wait_s=1)
+        return await to_thread.run_sync(lambda: function(*args, **kwargs), limiter=self._password)
 
 
 class InPlace:
@@ -74,6 +90,10 @@ class InPlace:
         return function(*args, **kwargs)
 
     async def change(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Now."""
+        return function(*args, **kwargs)
+
+    async def password(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Now."""
         return function(*args, **kwargs)
 
@@ -180,15 +200,33 @@ class Call:
         return Parameters(self.query | await short_form(self.request, self.body))
 
 
+Handler = Callable[[Request, Body, bytes], Awaitable[Response]]
+"""How an address answers: the request, its body, and what follows the address."""
+
 Endpoint = Callable[[Call], Awaitable[Response]]
 
 
-def understand(store: Store, request: Request, body: Body, rest: bytes) -> Call:
+def understand(store: Store, request: Request, body: Body, rest: bytes) -> tuple[Call, Bearer]:
     """Who calls. Raises HeadersTooLarge, BadAuthToken, SuspendedAccount. The token goes no further than this."""
     check_head(request)
     query = url_encoded(request.scope["query_string"])
-    caller = caller_with_token(store.reader, query.pop("access_token", ""))
-    return Call(request, body, caller, query, rest)
+    bearer = bearer_of(store.reader, query.pop("access_token", ""))
+    return Call(request, body, bearer.caller, query, rest), bearer
+
+
+def afterwards(response: Response, offload: Offload, change: Callable[[], None]) -> None:
+    """A change that nobody waits for, made when the answer has been sent, and left out while the tables are busy."""
+
+    def attempt() -> None:
+        with suppress(sqlite3.OperationalError):
+            change()
+
+    response.background = BackgroundTask(offload.change, attempt)
+
+
+def address_of(request: Request) -> str:
+    """The other end of the connection. What a proxy says of it is not asked: anyone can say it."""
+    return request.client.host if request.client else ""
 
 
 def check_head(request: Request) -> None:

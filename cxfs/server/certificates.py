@@ -66,6 +66,12 @@ def ensure_certificates(folder: Path, names: Iterable[str], *, now: datetime | N
     return files
 
 
+def fingerprint_of(certificate: Path) -> str:
+    """SHA-256, as browsers and openssl show it: `AB:CD:…`."""
+    digest = x509.load_pem_x509_certificate(certificate.read_bytes()).fingerprint(SHA256())
+    return digest.hex(":").upper()
+
+
 def _make_authority(now: datetime) -> _Signed:
     key = generate_private_key(SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"CX server on {socket.gethostname()}"[:64])])

@@ -70,6 +70,18 @@ class SuspendedAccount(Refusal):
     status = 403
 
 
+class SignInRefused(Refusal):
+    """Not this name with this password, or an account that may not sign in."""
+
+    status = 403
+
+
+class FormRefused(Refusal):
+    """A form that did not come from a page of ours in this browser, or came too late."""
+
+    status = 403
+
+
 class NotFound(Refusal):
     """No such object, or none that this account may know of."""
 
@@ -130,7 +142,22 @@ class RangeNotSatisfiable(Refusal):
     status = 416
 
 
+class RateLimited(Refusal):
+    """Too often, or too many at once; `Retry-After` says when again."""
+
+    status = 429
+
+    def __init__(self, message: str, *, wait_s: int) -> None:
+        super().__init__(message, headers={"Retry-After": str(wait_s)})
+
+
 class QuotaExceeded(Refusal):
     """The account's (or group's) storage is used up."""
 
     status = 507
+
+
+class Internal(Refusal):
+    """A bug of the server's."""
+
+    status = 500

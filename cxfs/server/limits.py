@@ -54,6 +54,55 @@ DRAIN_TIMEOUT_S: Final = 2
 CODE_LIFE_S: Final = 600
 """How long an authorization code may be exchanged (RFC 6749, 4.1.2 recommends ten minutes at most)."""
 
+SESSION_IDLE_S: Final = 2 * 3_600
+"""A browser that asks for no page so long is signed out: longer than a meal, shorter than a night."""
+
+SESSION_LIFE_S: Final = 12 * 3_600
+"""And this long after signing in whatever it does: one asks for the password once a day."""
+
+SESSIONS_MAX: Final = 20
+"""Browsers in which one account is signed in at once; the one that was opened first is signed out for the next."""
+
+PASSWORD_CHARACTERS_MIN: Final = 8
+"""In a new password (NIST SP 800-63B, 3.1.1.2)."""
+
+PASSWORD_CHARACTERS_MAX: Final = 1_024
+"""No person types more. A longer one is refused where it is set, and wrong where it is tried."""
+
+THREADS_FOR_PASSWORDS: Final = 2
+"""Passwords compared at once in one process: each takes 64 MiB and up to four cores for some tens of milliseconds."""
+
+PASSWORDS_WAITING_MAX: Final = 20
+"""Passwords that wait for that, about a second's work. More are answered with RateLimited at once."""
+
+ATTEMPTS_FREE: Final = 5
+"""Wrong passwords for one account from one place before there are pauses: what a person needs to remember."""
+
+ATTEMPT_PAUSE_S_MAX: Final = 60
+"""The pause doubles from one second up to this: 1,440 guesses a day, and nobody is shut out for longer."""
+
+ATTEMPTS_FORGOTTEN_S: Final = 15 * 60
+"""After so long without an attempt the count begins anew."""
+
+ATTEMPT_ROWS_MAX: Final = 10_000
+"""Pairs of account and place that are remembered. Beyond it those with the fewest failures go first."""
+
+EVENTS_KEPT: Final = 10_000
+"""Entries of the audit log, and as many again for failed sign-ins: noise does not push out what somebody did."""
+
+REDIRECT_URI_CHARACTERS_MAX: Final = 2_000
+"""A redirect URI; with its answer it must fit into one request line of any server."""
+
+AUTHORIZE_QUERY_BYTES_MAX: Final = 8 << 10
+"""What an application may ask the authorization page with, `state` included: on the way through the sign-in page it is
+encoded once more, and must still fit into HEAD_BYTES_MAX."""
+
+APP_NAME_CHARACTERS_MAX: Final = 60
+"""An application's name: it stands in a heading that people are to read."""
+
+PAGE_ROWS: Final = 500
+"""Entries of a folder on one page for people."""
+
 THREADS_FOR_CONTENT: Final = 8
 """Pieces being hashed and written at once; more only wait for the same cores and disk."""
 

@@ -6,9 +6,13 @@ import binascii
 from base64 import b64decode
 from typing import TYPE_CHECKING
 
-from cxfs.server.accounts import add_token, app_with_secret, use_code
-from cxfs.server.calls import Body, Offload, Parameters, answer, check_head, short_form
+from cxfs.server import audit
+from cxfs.server.accounts import name_of
+from cxfs.server.applications import CHALLENGE, Application, app_with_secret
+from cxfs.server.audit import Event
+from cxfs.server.calls import Body, Offload, Parameters, address_of, answer, check_head, short_form
 from cxfs.server.errors import InvalidClient, InvalidGrant, InvalidRequest
+from cxfs.server.grants import add_token, use_code
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -32,17 +36,26 @@ class OAuth:
         app = app_with_secret(self._store.reader, client_id, secret)
         if asked.required("grant_type") != "authorization_code":
             raise InvalidRequest("the only 'grant_type' is authorization_code")
-        token = await self._offload.change(self._exchange, app, asked.required("code"), asked.required("redirect_uri"))
+        code, redirect_uri = asked.required("code"), asked.required("redirect_uri")
+        token = await self._offload.change(self._exchange, app, code, redirect_uri, address_of(request))
         return answer(
             {"return_type": "json", "access_token": token, "token_type": "bearer", "mapi": client_id},
             headers={"Cache-Control": "no-store"},
         )
 
-    def _exchange(self, app: int, code: str, redirect_uri: str) -> str:
+    def _exchange(self, app: Application, code: str, redirect_uri: str, address: str) -> str:
         now = self._store.clock()
         with self._store.transaction() as connection:
-            user = use_code(connection, code, app=app, redirect_uri=redirect_uri, now=now)
-            token = None if user is None else add_token(connection, user=user, app=app, now=now)
+            user = use_code(connection, code, app=app.number, redirect_uri=redirect_uri, now=now)
+            token = None if user is None else add_token(connection, user=user, app=app.number, now=now)
+            audit.note(
+                connection,
+                Event.CODE_REFUSED if user is None else Event.TOKEN_ISSUED,
+                now=now,
+                user="" if user is None else name_of(connection, user),
+                app=app.name,
+                address=address,
+            )
         if token is None:
             raise InvalidGrant(
                 "the code is unknown, used or expired, or was made for another application or redirect URI"
@@ -58,7 +71,5 @@ def _basic(header: str) -> tuple[str, str]:
     except (binascii.Error, UnicodeDecodeError):
         colon = client_id = secret = ""
     if scheme.lower() != "basic" or not colon:
-        raise InvalidClient(
-            "the application names itself by Authorization: Basic", headers={"WWW-Authenticate": 'Basic realm="CX"'}
-        )
+        raise InvalidClient("the application names itself by Authorization: Basic", headers=CHALLENGE)
     return client_id, secret

@@ -14,13 +14,10 @@ from cxfs.server.errors import ServerError
 if TYPE_CHECKING:
     from pathlib import Path
 
-FORMAT: Final = 1
-"""Stands in `PRAGMA user_version`; a directory with a larger one was made by a newer server."""
-
 BUSY_TIMEOUT_S: Final = 30
 """How long one writer waits for another process (an import beside a running server) before giving up."""
 
-TABLES: Final = """
+_FORMAT_1: Final = """
 CREATE TABLE owners (
     number INTEGER PRIMARY KEY,
     id TEXT NOT NULL UNIQUE,
@@ -108,6 +105,41 @@ SELECT
 FROM nodes n LEFT JOIN nodes above ON above.number = n.parent LEFT JOIN contents c ON c.number = n.content;
 """
 
+_FORMAT_2: Final = """
+ALTER TABLE tokens ADD COLUMN used_ms INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX tokens_by_user ON tokens (user, app);
+CREATE INDEX tokens_by_app ON tokens (app);
+CREATE TABLE sessions (
+    hash BLOB PRIMARY KEY,
+    user INTEGER NOT NULL REFERENCES users,
+    created_ms INTEGER NOT NULL,
+    seen_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX sessions_by_user ON sessions (user, created_ms);
+CREATE TABLE attempts (
+    hash BLOB PRIMARY KEY,
+    failures INTEGER NOT NULL,
+    last_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE events (
+    number INTEGER PRIMARY KEY,
+    at_ms INTEGER NOT NULL,
+    event TEXT NOT NULL,
+    is_noise INTEGER NOT NULL CHECK (is_noise IN (0, 1)),
+    user TEXT NOT NULL,
+    app TEXT NOT NULL,
+    address TEXT NOT NULL
+) STRICT;
+CREATE INDEX events_by_noise ON events (is_noise, number);
+CREATE INDEX events_by_user ON events (user, number);
+"""
+
+STEPS: Final = (_FORMAT_1, _FORMAT_2)
+"""What makes each format from the one before. A new directory takes all of them, so that no step is ever untried."""
+
+FORMAT: Final = len(STEPS)
+"""Stands in `PRAGMA user_version`; a directory with a larger one was made by a newer server."""
+
 
 def connect(database: Path) -> sqlite3.Connection:
     """A connection that begins no transaction by itself. A commit survives a power cut (FULL in WAL)."""
@@ -123,13 +155,18 @@ def connect(database: Path) -> sqlite3.Connection:
 
 
 def prepare(connection: sqlite3.Connection, database: Path) -> None:
-    """Makes the tables where there are none; raises ServerError for a directory of a newer server."""
+    """Brings the tables to this format, all or nothing. Raises ServerError for a directory of a newer server."""
     connection.execute("BEGIN IMMEDIATE")  # two processes may open a new directory at once
-    (found,) = connection.execute("PRAGMA user_version").fetchone()
-    if found == 0:
-        for statement in TABLES.split(";\n"):
-            connection.execute(statement)
-        connection.execute(f"PRAGMA user_version = {FORMAT}")
+    try:
+        (found,) = connection.execute("PRAGMA user_version").fetchone()
+        for step in STEPS[found:]:
+            for statement in step.split(";\n"):
+                connection.execute(statement)
+        if found < FORMAT:
+            connection.execute(f"PRAGMA user_version = {FORMAT}")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
     connection.execute("COMMIT")
     if found > FORMAT:
         raise ServerError(f"{database} was made by a newer cxfs (format {found}, this one knows {FORMAT})")

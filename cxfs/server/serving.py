@@ -21,6 +21,7 @@ from granian import Granian
 from granian.constants import HTTPModes, Interfaces, Loops
 from granian.http import HTTP1Settings
 
+from cxfs.server import audit
 from cxfs.server.app import make_app
 from cxfs.server.certificates import Certificates, ensure_certificates
 from cxfs.server.errors import ServerError
@@ -73,6 +74,7 @@ def serve(
 
 
 def _run(directory: Path, address: str, port: int, workers: int, certificates: Certificates | None) -> None:
+    authority = certificates and certificates.authority.read_bytes()
     server = Granian(
         "cxfs.server",  # only shown; the loader below makes the application
         address=address,
@@ -89,19 +91,20 @@ def _run(directory: Path, address: str, port: int, workers: int, certificates: C
         workers_kill_timeout=STOP_TIMEOUT_S,
     )
     try:
-        server.serve(target_loader=partial(_worker, directory, os.getpid()), wrap_loader=False)
+        server.serve(target_loader=partial(_worker, directory, os.getpid(), authority), wrap_loader=False)
     except SystemExit as error:
         raise ServerError("the server ended by itself; its log above says why") from error
 
 
-def _worker(directory: Path, parent: int) -> Starlette:
+def _worker(directory: Path, parent: int, authority: bytes | None) -> Starlette:
     """Runs in each worker process: opens the directory anew, because SQLite must not cross a fork."""
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
+    audit.log.setLevel(logging.INFO)
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)  # a killed parent must not leave us at the port
     if os.getppid() != parent:
         raise SystemExit(1)
     opened = open_store(directory)
-    app = make_app(opened.__enter__())
+    app = make_app(opened.__enter__(), authority=authority)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:

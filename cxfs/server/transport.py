@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Self
+from urllib.parse import quote
 
 from starlette.responses import Response, StreamingResponse
 
@@ -32,6 +33,11 @@ _HARMLESS: Final = {
     # Content is whatever a user uploaded: a browser that is shown it must not run it as this host.
     "Content-Security-Policy": "sandbox; default-src 'none'",
     "X-Content-Type-Options": "nosniff",
+}
+_FOR_ONE_PERSON: Final = {
+    "Cache-Control": "no-store",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
 }
 
 
@@ -90,13 +96,23 @@ class Transport:
 
     async def download(self, call: Call) -> Response:
         """The bytes of one version, or a range of them."""
+        return self._download(call)[1]
+
+    async def attachment(self, call: Call) -> Response:
+        """The same for a browser, which is to keep it under its name and not to show it."""
+        node, response = self._download(call)
+        response.headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(node.name, safe='')}"
+        response.headers.update(_FOR_ONE_PERSON)
+        return response
+
+    def _download(self, call: Call) -> tuple[Node, Response]:
         node, descriptor = self._open(call)
         try:
             response = self._respond(call, node, descriptor)
         except BaseException:
             os.close(descriptor)
             raise
-        return response
+        return node, response
 
     def _open(self, call: Call) -> tuple[Node, int]:
         """What to send: from here on neither a delete nor a new version changes it."""

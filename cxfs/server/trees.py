@@ -122,6 +122,16 @@ def by_number(connection: sqlite3.Connection, number: int) -> Node:
     return Node(*connection.execute("SELECT * FROM objects WHERE number = ?", (number,)).fetchone())
 
 
+def ancestors(connection: sqlite3.Connection, node: Node) -> list[Node]:
+    """The folders above it, the root first."""
+    found: list[Node] = []
+    above = node.parent
+    while above is not None:
+        found.append(by_number(connection, above))
+        above = found[-1].parent
+    return found[::-1]
+
+
 def root_of(connection: sqlite3.Connection, owner: int) -> Node:
     """The folder that every owner has."""
     return Node(*connection.execute("SELECT * FROM objects WHERE owner = ? AND parent IS NULL", (owner,)).fetchone())

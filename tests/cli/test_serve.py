@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import signal
+import ssl
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -146,7 +148,7 @@ def test_a_served_folder_says_where_and_with_which_authority(host: Terminal) -> 
         text=True,
     ) as process:
         assert process.stdout is not None
-        said = [process.stdout.readline().rstrip(), process.stdout.readline().rstrip()]
+        said = [process.stdout.readline().rstrip() for _ in range(3)]
         ca_file = said[1].partition(": ")[2]
         host.configure(f'[profiles.home]\napi_url = "https://127.0.0.1:{port}"\nca_file = "{ca_file}"\n')
 
@@ -155,7 +157,9 @@ def test_a_served_folder_says_where_and_with_which_authority(host: Terminal) -> 
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=30)
 
+    certificate = ssl.PEM_cert_to_DER_cert((host.home / "there/tls/ca.pem").read_text(encoding="ascii"))
     assert said[0] == f"there is served at https://127.0.0.1:{port}"
+    assert said[2] == f"its SHA-256 fingerprint: {hashlib.sha256(certificate).digest().hex(':').upper()}"
     assert json.loads("\n".join(found.lines))["username"] == "ann"
     assert (process.returncode, out, err) == (0, "", "")
     assert token not in "".join(said)

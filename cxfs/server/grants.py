@@ -1,0 +1,114 @@
+"""What people have agreed to: codes on their way to a token, tokens, and both together as a grant to an application.
+
+Kept as hashes only. Functions that change take a connection inside a transaction.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from cxfs.server.accounts import Caller
+from cxfs.server.errors import BadAuthToken, SuspendedAccount
+from cxfs.server.hashes import hash_of, new_secret
+from cxfs.server.limits import CODE_LIFE_S
+
+if TYPE_CHECKING:
+    import sqlite3
+
+_TOKEN_CHARACTERS_MAX: Final = 128
+_DAY_MS: Final = 86_400_000
+
+
+class Bearer(NamedTuple):
+    """Who sent a token that is good, and the day it was last seen (its first millisecond, UTC; 0: never)."""
+
+    caller: Caller
+    token_hash: bytes
+    used_ms: int
+
+    def is_first_on_its_day(self, now: int) -> bool:
+        """Whether `note_use` has something to note."""
+        return self.used_ms < now - now % _DAY_MS
+
+
+class Grant(NamedTuple):
+    """What one application may do for a user. An `app` of None stands for the tokens that the host has made."""
+
+    app: int | None
+    client_id: str
+    name: str
+    since_ms: int
+    used_ms: int
+    tokens: int
+
+
+def add_code(connection: sqlite3.Connection, *, app: int, user: int, redirect_uri: str, now: int) -> str:
+    """An authorization code: good once, for this application and URI, for CODE_LIFE_S seconds."""
+    code = new_secret()
+    connection.execute("DELETE FROM codes WHERE expires_ms <= ?", (now,))
+    connection.execute(
+        "INSERT INTO codes VALUES (?, ?, ?, ?, ?)", (hash_of(code), app, user, redirect_uri, now + CODE_LIFE_S * 1_000)
+    )
+    return code
+
+
+def use_code(connection: sqlite3.Connection, code: str, *, app: int, redirect_uri: str, now: int) -> int | None:
+    """The user who gave it, or None for a code that is not good. A wrong try uses it up too: commit either way."""
+    row = connection.execute(
+        "DELETE FROM codes WHERE hash = ? RETURNING app, user, redirect_uri, expires_ms", (hash_of(code),)
+    ).fetchone()
+    if row is None or row[0] != app or row[2] != redirect_uri or row[3] <= now:
+        return None
+    return int(row[1])
+
+
+def add_token(connection: sqlite3.Connection, *, user: int, app: int | None, now: int) -> str:
+    """An access token, which is not kept and cannot be shown again."""
+    token = new_secret()
+    connection.execute(
+        "INSERT INTO tokens (hash, user, app, created_ms) VALUES (?, ?, ?, ?)", (hash_of(token), user, app, now)
+    )
+    return token
+
+
+def bearer_of(connection: sqlite3.Connection, token: str) -> Bearer:
+    """Whose token it is; raises BadAuthToken or SuspendedAccount."""
+    row = None
+    if 0 < len(token) <= _TOKEN_CHARACTERS_MAX:
+        row = connection.execute(
+            "SELECT number, id, suspended, hash, used_ms"
+            " FROM tokens JOIN users ON user = owner JOIN owners ON number = owner WHERE hash = ?",
+            (hash_of(token),),
+        ).fetchone()
+    if row is None:
+        raise BadAuthToken("the access token is missing or not (any more) valid")
+    if row[2]:
+        raise SuspendedAccount("this account is suspended")
+    return Bearer(Caller(row[0], row[1]), row[3], row[4])
+
+
+def note_use(connection: sqlite3.Connection, bearer: Bearer, now: int) -> None:
+    """By the day only: nobody's habits are kept, and it costs one write a day."""
+    connection.execute("UPDATE tokens SET used_ms = ? WHERE hash = ?", (now - now % _DAY_MS, bearer.token_hash))
+
+
+def grants_of(connection: sqlite3.Connection, user: int) -> list[Grant]:
+    """By the application's name; what the host has made stands last."""
+    rows = connection.execute(
+        "SELECT app, coalesce(client_id, ''), coalesce(name, ''), min(created_ms), max(used_ms), count(*)"
+        " FROM tokens LEFT JOIN apps ON number = app WHERE user = ? GROUP BY app ORDER BY app IS NULL, name, app",
+        (user,),
+    )
+    return [Grant(*row) for row in rows]
+
+
+def revoke(connection: sqlite3.Connection, user: int, app: int | None) -> int:
+    """The application's tokens and codes of this user are worthless from now on; how many tokens there were."""
+    connection.execute("DELETE FROM codes WHERE user = ? AND app IS ?", (user, app))
+    return connection.execute("DELETE FROM tokens WHERE user = ? AND app IS ?", (user, app)).rowcount
+
+
+def revoke_all(connection: sqlite3.Connection, user: int) -> int:
+    """Every application's, and those that the host has made; how many tokens there were."""
+    connection.execute("DELETE FROM codes WHERE user = ?", (user,))
+    return connection.execute("DELETE FROM tokens WHERE user = ?", (user,)).rowcount
