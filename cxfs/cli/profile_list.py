@@ -78,4 +78,4 @@ def _signed_in(profile: Profile) -> tuple[str | None, str | None]:
     if found is None:
         return None, None
     sign_in, place = found
-    return sign_in.account_name or sign_in.account_id, place.name
+    return sign_in.account_name or sign_in.account_id, place.label

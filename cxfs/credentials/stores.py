@@ -122,7 +122,7 @@ class FileStore:
     @property
     def name(self) -> str:
         """With the folder."""
-        return f"a private file in {self._folder}"
+        return f"a private file in {_from_home(self._folder)}"
 
     def _file(self, profile: str) -> Path:
         return self._folder / f"{profile}.json"
@@ -144,6 +144,11 @@ class FileStore:
         there = self._file(profile).exists()
         self._file(profile).unlink(missing_ok=True)
         return there
+
+
+def _from_home(path: Path) -> str:
+    """As people write it."""
+    return f"~/{path.relative_to(Path.home())}" if path.is_relative_to(Path.home()) else str(path)
 
 
 class KeyringStore:

@@ -251,7 +251,7 @@ class Uploader:
         asked_s = error.retry_after_s if isinstance(error, RateLimited) else None
         pause_s = _POLICY.pause_s(failures=self._failures_in_a_row, jitter=self._jitter(), retry_after_s=asked_s)
         self._paused_until = trio.current_time() + (pause_s or 0)
-        if self._failures_in_a_row == 1 or isinstance(error, SignedOut):
+        if self._failures_in_a_row == 1 and not isinstance(error, SignedOut):  # whoever keeps the token says that
             log.warning("%s waits for the server: %s", change.path, error)
 
     def wake(self) -> None:
