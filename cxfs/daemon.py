@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Final
 import trio
 
 from cxfs.core.entries import SELF, TreePath
-from cxfs.core.errors import CxfsError, NotADirectory
+from cxfs.core.errors import CxfsError, NotADirectory, cause_of
 from cxfs.fs.offload import to_threads
 from cxfs.fs.volume import Machine, Memory, Service, Volume, VolumeOptions, assemble
 from cxfs.fuse.operations import Operations
@@ -103,7 +103,7 @@ def run(settings: MountSettings, *, on_ready: Callable[[], None]) -> int:
         try:
             left = trio.run(_run, settings, on_ready)
         except BaseExceptionGroup as group:
-            raise _cause(group) from None
+            raise cause_of(group) from None
         lock.note_uploads_left(left)
         return left
 
@@ -112,13 +112,6 @@ def allow_descriptors() -> None:
     """As many open files as the system lets us have: each draft that waits is one, and 1,024 is the usual limit."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-
-
-def _cause(error: BaseException) -> BaseException:
-    """The one failure in a group, however many nurseries it came through; several stay a group."""
-    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
-    return error
 
 
 async def _run(settings: MountSettings, on_ready: Callable[[], None]) -> int:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 import h11
 import trio
 
-from cxfs.core.errors import CxfsError
+from cxfs.core.errors import CxfsError, cause_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -83,12 +83,13 @@ async def listen(host: str, port: int, *, accept: Callable[[str], bool]) -> Asyn
         raise PortTaken(f"cannot listen at {host} port {port}: {error.strerror or error}") from error
     given, answers = trio.open_memory_channel[str](1)
     door = _Door(context, accept, given)
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(trio.serve_listeners, door.connection, listeners)
-        try:
+    try:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(trio.serve_listeners, door.connection, listeners)
             yield Listener(listeners[0].socket.getsockname()[1], fingerprint, answers)
-        finally:
             nursery.cancel_scope.cancel()
+    except BaseExceptionGroup as group:
+        raise cause_of(group) from None
 
 
 class _Door:

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import trio
 
-from cxfs.core.errors import SignInFailed
+from cxfs.core.errors import SignInFailed, cause_of
 from cxfs.credentials import AccessToken, ClientSecret, SignIn
 from cxfs.loopback import ADDRESSES, Listener, listen
 from cxfs.remote import greeting, oauth
@@ -139,7 +139,10 @@ def sign_in(
         )
         return await _signed_in(profile, application, AccessToken.parse(token, "the server's answer"))
 
-    return trio.run(go)
+    try:
+        return trio.run(go)
+    except BaseExceptionGroup as group:  # Ctrl-C among them, in whichever task it struck
+        raise cause_of(group) from None
 
 
 async def _signed_in(profile: Profile, application: Application, token: AccessToken) -> SignIn:

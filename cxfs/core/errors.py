@@ -131,3 +131,10 @@ class RateLimited(ServerTrouble):
     def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+def cause_of(error: BaseException) -> BaseException:
+    """The one failure in a group, however many nurseries it came through; several stay a group."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error

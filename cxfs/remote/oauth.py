@@ -65,7 +65,7 @@ def code_in(answer: str, *, state: str) -> str:
     answer = answer.strip()
     if len(answer) > ANSWER_CHARACTERS_MAX:
         raise SignInFailed("that is no answer of a sign-in page: it is far too long")
-    if "?" not in answer and "=" not in answer:
+    if not set(answer) & set("?=/"):
         return _checked_code(answer)
     query = urlsplit(answer).query if "?" in answer else answer
     found: dict[str, str] = {}

@@ -99,6 +99,7 @@ def test_a_no_is_a_no(answer: str) -> None:
         ("https://127.0.0.1/?deny=false", "no code"),
         ("https://127.0.0.1/?auth_code=", "no code"),
         ("https://127.0.0.1/?", "no code"),
+        ("https://127.0.0.1/", "no code"),
         ("", "no code"),
         ("two words", "no code"),
         ("cödé", "no code"),
