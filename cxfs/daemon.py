@@ -8,21 +8,20 @@ from __future__ import annotations
 import datetime as dt
 import functools
 import logging
+import math
 import os
 import random
 import resource
 import signal
 import socket
 import time
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import trio
 
-from cxfs import __version__
 from cxfs.core.entries import SELF, TreePath
-from cxfs.core.errors import NotADirectory
+from cxfs.core.errors import CxfsError, NotADirectory, cause_of
 from cxfs.fs.offload import to_threads
 from cxfs.fs.volume import Machine, Memory, Service, Volume, VolumeOptions, assemble
 from cxfs.fuse.operations import Operations
@@ -32,17 +31,19 @@ from cxfs.local.metadata import MetadataCache
 from cxfs.local.outbox import Outbox
 from cxfs.mounts import hold_lock
 from cxfs.remote.files import Files
-from cxfs.remote.session import Session, SessionLimits, open_session
+from cxfs.remote.redaction import KnownSecrets
+from cxfs.remote.renewal import RenewingToken
+from cxfs.remote.session import Session, SessionLimits
 from cxfs.remote.transport import Transport
-from cxfs.remote.urls import ServiceUrls
-from cxfs.remote.user import Group, Profile as Account, User
+from cxfs.remote.user import User
+from cxfs.service import MountedAccount, connected
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
     from cxfs.config import Profile
-    from cxfs.credentials import AccessToken
+    from cxfs.credentials import AccessToken, TokenSource
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +76,10 @@ class MountOptions:
 
 @dataclass(frozen=True, slots=True)
 class MountSettings:
-    """One mount: whose account, where, and which folders of this machine are its own."""
+    """One mount: whose account, where, and which folders of this machine are its own.
+
+    `source` is where a newer token would be found; what is found is added to the secrets that the log hides.
+    """
 
     profile: Profile
     token: AccessToken
@@ -83,25 +87,9 @@ class MountSettings:
     cache_folder: Path
     state_folder: Path
     options: MountOptions
-
-
-@dataclass(frozen=True, slots=True)
-class WhoAmI:
-    """An account and its groups."""
-
-    account: Account
-    groups: tuple[Group, ...]
-
-
-def whoami(profile: Profile, token: AccessToken) -> WhoAmI:
-    """Asks the server who the token belongs to. Raises CxfsError."""
-
-    async def ask() -> WhoAmI:
-        async with _session(profile, token) as session:
-            user = User(session)
-            return WhoAmI(await user.profile(), await user.groups())
-
-    return trio.run(ask)
+    source: TokenSource | None = None
+    client_id: str | None = None
+    known_secrets: KnownSecrets = field(default_factory=KnownSecrets)
 
 
 def run(settings: MountSettings, *, on_ready: Callable[[], None]) -> int:
@@ -115,7 +103,7 @@ def run(settings: MountSettings, *, on_ready: Callable[[], None]) -> int:
         try:
             left = trio.run(_run, settings, on_ready)
         except BaseExceptionGroup as group:
-            raise _cause(group) from None
+            raise cause_of(group) from None
         lock.note_uploads_left(left)
         return left
 
@@ -126,20 +114,25 @@ def allow_descriptors() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
-def _cause(error: BaseException) -> BaseException:
-    """The one failure in a group, however many nurseries it came through; several stay a group."""
-    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
-    return error
-
-
 async def _run(settings: MountSettings, on_ready: Callable[[], None]) -> int:
     outbox = Outbox(settings.state_folder)
     blocks = BlockStore(settings.cache_folder / "blocks", bytes_max=settings.options.cache_bytes_max)
     try:
-        limits = _limits(settings.options)
-        async with _session(settings.profile, settings.token, limits) as session, trio.open_nursery() as nursery:
+        account = MountedAccount(settings.profile)
+        tokens = _tokens(settings, account)
+        async with (
+            connected(
+                settings.profile,
+                tokens,
+                limits=_limits(settings.options),
+                client_id=settings.client_id,
+                on_refused=tokens.refused,
+            ) as session,
+            trio.open_nursery() as nursery,
+        ):
+            await account.learn(session)
             volume = await _volume(settings, session, outbox, blocks, nursery)
+            nursery.start_soon(tokens.watch, volume.uploader.wake)
             await _serve(settings, volume, nursery, on_ready)
             nursery.cancel_scope.cancel()
     finally:
@@ -148,20 +141,28 @@ async def _run(settings: MountSettings, on_ready: Callable[[], None]) -> int:
     return len(volume.changes)
 
 
-@asynccontextmanager
-async def _session(profile: Profile, token: AccessToken, limits: SessionLimits | None = None) -> AsyncIterator[Session]:
-    urls = ServiceUrls.parse(
-        api_url=profile.api_url, data_url=profile.data_url, auth_url=profile.auth_url, allow_http=profile.allow_http
+def _tokens(settings: MountSettings, account: MountedAccount) -> RenewingToken:
+    """The mount's own, which a new sign-in replaces."""
+    return RenewingToken(
+        settings.token.reveal(),
+        look=functools.partial(_look, settings),
+        is_ours=account.has,
+        look_again_s=math.inf if settings.source is None else settings.source.look_again_s,
+        remedy=f"cxfs login --profile {settings.profile.name} mends it",
     )
-    async with open_session(
-        urls,
-        token.reveal,
-        client_id=profile.client_id,
-        ca_file=profile.ca_file,
-        limits=limits,
-        user_agent=f"cxfs/{__version__}",
-    ) as session:
-        yield session
+
+
+async def _look(settings: MountSettings) -> str | None:
+    """The token that is kept now, from files, keyrings or programs that may keep us waiting."""
+    if settings.source is None:
+        return None
+    try:
+        found = await trio.to_thread.run_sync(settings.source.read, abandon_on_cancel=True)
+    except CxfsError as error:
+        log.debug("no token to go on with: %s", error)
+        return None
+    settings.known_secrets.add(found.token.reveal())
+    return found.token.reveal()
 
 
 def _limits(options: MountOptions) -> SessionLimits:

@@ -57,8 +57,8 @@ class Counting:
             os.write(count, f"{scope['method']} {scope['path']}\\n".encode().replace(b"\\0", b""))
         await self.app(scope, receive, send)
 
-def make_counting_app(store):
-    app = make_app(store)
+def make_counting_app(*parts, **more):
+    app = make_app(*parts, **more)
     app.add_middleware(Counting)
     return app
 

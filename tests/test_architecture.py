@@ -42,8 +42,12 @@ TRESPASSES: Final = [
     ("layers", "local/drafts.py", "cxfs.remote.urls"),
     ("layers", "server/wire.py", "cxfs.daemon"),
     ("layers", "daemon.py", "cxfs.server.wire"),
-    ("layers", "config.py", "cxfs.credentials"),
+    ("layers", "config/profiles.py", "cxfs.credentials"),
     ("layers", "mounts.py", "cxfs.fuse.mounting"),
+    ("layers", "loopback.py", "cxfs.credentials"),
+    ("layers", "service.py", "cxfs.daemon"),
+    ("layers", "config/profiles.py", "cxfs.service"),
+    ("layers", "signin.py", "cxfs.daemon"),
     # a room that nobody has given a place
     ("layers", "newcomer.py", "cxfs.core.errors"),
     # what a room has no need of
@@ -60,9 +64,14 @@ TRESPASSES: Final = [
     ("kernel", "remote/urls.py", "pyfuse3"),
     ("kernel", "local/drafts.py", "errno"),
     ("kernel", "mounts.py", "errno"),
+    ("kernel", "signin.py", "errno"),
+    ("kernel", "service.py", "pyfuse3"),
+    ("kernel", "loopback.py", "errno"),
     ("http", "fs/node.py", "httpx"),
     ("http", "daemon.py", "httpx"),
     ("http", "cli/help.py", "httpcore"),
+    ("http", "signin.py", "httpx"),
+    ("http", "service.py", "httpx"),
     ("http", "server/wire.py", "httpx"),
     ("local-is-plain", "local/drafts.py", "trio"),
     ("local-is-plain", "local/drafts.py", "httpx"),
@@ -73,7 +82,10 @@ TRESPASSES: Final = [
     ("server-apart", "server/wire.py", "cxfs.remote.urls"),
     ("client-apart", "fs/node.py", "cxfs.server.wire"),
     ("client-apart", "remote/urls.py", "cxfs.server.wire"),
-    ("client-apart", "config.py", "cxfs.server.wire"),
+    ("client-apart", "config/profiles.py", "cxfs.server.wire"),
+    ("client-apart", "signin.py", "cxfs.server.wire"),
+    ("client-apart", "service.py", "cxfs.server.wire"),
+    ("client-apart", "loopback.py", "cxfs.server.wire"),
 ]  # fmt: skip
 
 

@@ -134,7 +134,8 @@ def _mounted(settings: MountSettings) -> int:
     from cxfs import daemon
     from cxfs.cli import logs
 
-    logs.configure("warning", None, settings.token)
+    settings.known_secrets.add(settings.token.reveal())
+    logs.configure("warning", None, settings.known_secrets)
     return daemon.run(settings, on_ready=lambda: _say_what_to_try(settings.mountpoint))
 
 

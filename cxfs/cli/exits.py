@@ -11,7 +11,7 @@ from typing import Final
 import click
 
 from cxfs.config import ConfigError
-from cxfs.core.errors import CxfsError, ServerTrouble, SignedOut, Suspended, Unreachable
+from cxfs.core.errors import CxfsError, ServerTrouble, SignedOut, SignInFailed, Suspended, Unreachable
 from cxfs.credentials import CredentialsError
 from cxfs.fuse.mounting import FuseMissing, MountPointTrouble
 from cxfs.mounts import AlreadyMounted
@@ -40,7 +40,7 @@ MEANINGS: Final = {
     Exit.FAILED: "refused or failed, for the reason in the message",
     Exit.USAGE: "the command line is wrong",
     Exit.CONFIG: "the configuration is wrong",
-    Exit.SIGNED_OUT: "no access token, or the server refused it",
+    Exit.SIGNED_OUT: "no access token, or it was refused; signing in did not succeed",
     Exit.UNREACHABLE: "the server did not answer, or failed",
     Exit.NO_FUSE: "/dev/fuse, fusermount3 or the permission to mount is missing",
     Exit.MOUNT_POINT: "the mount point is missing, taken, busy or not mounted",
@@ -71,6 +71,7 @@ _EXIT_OF: Final[dict[type[BaseException], Exit]] = {
     ConfigError: Exit.CONFIG,
     CredentialsError: Exit.SIGNED_OUT,
     SignedOut: Exit.SIGNED_OUT,
+    SignInFailed: Exit.SIGNED_OUT,
     Suspended: Exit.SIGNED_OUT,
     Unreachable: Exit.UNREACHABLE,
     ServerTrouble: Exit.UNREACHABLE,

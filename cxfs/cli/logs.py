@@ -11,12 +11,10 @@ import logging.handlers
 import os
 from typing import TYPE_CHECKING, Final
 
-from cxfs.remote.redaction import HIDDEN, redact, silence_http_libraries
+from cxfs.remote.redaction import KnownSecrets, silence_http_libraries
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from cxfs.credentials import AccessToken
 
 LEVELS: Final = ("debug", "info", "warning", "error")
 
@@ -25,26 +23,25 @@ LOG_BYTES_MAX: Final = 16 << 20
 
 
 class Redacting(logging.Formatter):
-    """Formats a record, then takes out the token itself and whatever has the shape of a secret."""
+    """Formats a record, then takes out the secrets that are known and whatever has the shape of one."""
 
-    def __init__(self, token: AccessToken | None) -> None:
+    def __init__(self, known: KnownSecrets) -> None:
         super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
-        self._token = token
+        self._known = known
 
     def format(self, record: logging.LogRecord) -> str:
         """One record as text, without secrets."""
-        text = redact(super().format(record))
-        return text if self._token is None else text.replace(self._token.reveal(), HIDDEN)
+        return self._known.hide(super().format(record))
 
 
-def configure(level: str, file: Path | None, token: AccessToken | None) -> None:
+def configure(level: str, file: Path | None, known: KnownSecrets) -> None:
     """Sends all logging to the file (0600, of bounded size), or to stderr without one."""
     handler: logging.Handler = logging.StreamHandler()
     if file is not None:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600))
         handler = logging.handlers.RotatingFileHandler(file, maxBytes=LOG_BYTES_MAX, backupCount=1, encoding="utf-8")
-    handler.setFormatter(Redacting(token))
+    handler.setFormatter(Redacting(known))
     root = logging.getLogger()
     for former in list(root.handlers):
         root.removeHandler(former)

@@ -15,7 +15,7 @@ from cxfs.cli.words import COUNT, SECONDS, SIZE, MountWords, parse_words
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cxfs.credentials import AccessToken
+    from cxfs.cli.profiles import Access
 
 
 @click.command("mount", short_help="Mount an account at a folder.")
@@ -51,11 +51,17 @@ def command(
     words = cast("MountWords", {**parse_words(texts), **given})  # the flags are named like the fields
     profile = profiles.chosen(profile_name)
     mountpoint = _prepared(mountpoint, words)
-    token = profiles.token_of(profile)
+    access = profiles.access_to(profile)
     if log_file is None and not foreground:
         log_file = config.state_folder(profile) / "cxfs.log"
     log_file = log_file and log_file.absolute()
-    serve = _service(profile, token, mountpoint, words, configure=lambda: logs.configure(log_level, log_file, token))
+    serve = _service(
+        profile,
+        access,
+        mountpoint,
+        words,
+        configure=lambda: logs.configure(log_level, log_file, access.known_secrets),
+    )
     if foreground:
         with signals.orderly():
             return serve(lambda: click.echo(f"{profile.name} is mounted at {mountpoint}; Ctrl-C unmounts", err=True))
@@ -78,7 +84,7 @@ def _prepared(mountpoint: Path, words: MountWords) -> Path:
 
 
 def _service(
-    profile: config.Profile, token: AccessToken, mountpoint: Path, words: MountWords, *, configure: Callable[[], None]
+    profile: config.Profile, access: Access, mountpoint: Path, words: MountWords, *, configure: Callable[[], None]
 ) -> Callable[[Callable[[], None]], int]:
     """What the daemon does with its life; its result is the exit status."""
 
@@ -88,11 +94,14 @@ def _service(
         configure()
         settings = daemon.MountSettings(
             profile=profile,
-            token=token,
+            token=access.token,
             mountpoint=mountpoint,
             cache_folder=config.cache_folder(profile),
             state_folder=config.state_folder(profile),
             options=daemon.MountOptions(**words),
+            source=access.source,
+            client_id=access.client_id,
+            known_secrets=access.known_secrets,
         )
         with profiles.absence_explained(profile):
             left = daemon.run(settings, on_ready=on_ready)

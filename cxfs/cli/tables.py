@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+BAR_CELLS: Final = 20
+
 UNITS: Final = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 
 
@@ -21,6 +23,14 @@ def size(count: int) -> str:
             return f"{amount:.0f} {unit}" if unit == "B" or amount >= 100 else f"{amount:.1f} {unit}"
         amount /= 1024
     raise AssertionError("the last unit takes whatever is left")
+
+
+def bar(part: int, whole: int) -> str:
+    """How full something is, in front of its figures; nothing where nobody watches."""
+    if not console().is_terminal:
+        return ""
+    full = BAR_CELLS if part >= whole else BAR_CELLS * part // whole
+    return f"{'█' * full}{'░' * (BAR_CELLS - full)} "
 
 
 def console(*, stderr: bool = False) -> Console:

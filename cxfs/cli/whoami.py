@@ -10,7 +10,7 @@ import click
 from cxfs.cli import profiles, tables
 
 if TYPE_CHECKING:
-    from cxfs.daemon import WhoAmI
+    from cxfs.service import WhoAmI
 
 
 @click.command("whoami", short_help="Show the account, its plan, its quota and its groups.")
@@ -19,17 +19,23 @@ if TYPE_CHECKING:
 def command(profile_name: str | None, *, as_json: bool) -> None:
     """Show the account that the profile's access token belongs to."""
     profile = profiles.chosen(profile_name)
-    token = profiles.token_of(profile)
-    from cxfs import daemon
+    access = profiles.access_to(profile)
+    from cxfs import service
     from cxfs.cli import logs
 
-    logs.configure("warning", None, token)
+    logs.configure("warning", None, access.known_secrets)
     with profiles.absence_explained(profile):
-        found = daemon.whoami(profile, token)
+        found = service.whoami(profile, access.token, access.client_id)
+    where = {
+        "token": access.found_in,
+        "server": profile.api_url,
+        "ca": "this machine's own" if profile.ca_file is None else str(profile.ca_file),
+        "profile": profile.name,
+    }
     if as_json:
-        click.echo(json.dumps(_as_json(found), indent=2, ensure_ascii=False))
+        click.echo(json.dumps(_as_json(found) | where, indent=2, ensure_ascii=False))
     else:
-        tables.print_facts(_facts(found) | {"server": profile.api_url, "profile": profile.name})
+        tables.print_facts(_facts(found) | where)
 
 
 def _facts(found: WhoAmI) -> dict[str, str]:
@@ -41,7 +47,7 @@ def _facts(found: WhoAmI) -> dict[str, str]:
         facts["plan"] = account.plan
     if account.capacity_bytes is not None:
         used, capacity = account.consumed_bytes or 0, account.capacity_bytes
-        facts["quota"] = f"{tables.size(used)} of {tables.size(capacity)} used"
+        facts["quota"] = f"{tables.bar(used, capacity)}{tables.size(used)} of {tables.size(capacity)} used"
     groups = [f"{group.name} ({group.role})" if group.role else group.name for group in found.groups]
     facts["groups"] = ", ".join(groups) or "none"
     return facts

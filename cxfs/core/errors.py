@@ -57,6 +57,14 @@ class SignedOut(CxfsError):
     """The access token was refused; only signing in again helps."""
 
 
+class SignInFailed(CxfsError):
+    """A wrong turn on the way to an access token; the message says which, and what to do."""
+
+
+class RefusedByPerson(SignInFailed):
+    """Whoever was asked in the browser said no."""
+
+
 class Suspended(Denied):
     """The account is suspended (CX error type `SuspendedAccount`)."""
 
@@ -99,6 +107,10 @@ class Unreachable(CxfsError):
     transient = True
 
 
+class Untrusted(Unreachable):
+    """The server could not prove who it is. Later may be different (a captive portal), the next second is not."""
+
+
 class TimedOut(Unreachable):
     """No answer within the deadline of the call."""
 
@@ -119,3 +131,10 @@ class RateLimited(ServerTrouble):
     def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+def cause_of(error: BaseException) -> BaseException:
+    """The one failure in a group, however many nurseries it came through; several stay a group."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error

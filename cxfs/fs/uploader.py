@@ -251,8 +251,14 @@ class Uploader:
         asked_s = error.retry_after_s if isinstance(error, RateLimited) else None
         pause_s = _POLICY.pause_s(failures=self._failures_in_a_row, jitter=self._jitter(), retry_after_s=asked_s)
         self._paused_until = trio.current_time() + (pause_s or 0)
-        if self._failures_in_a_row == 1 or isinstance(error, SignedOut):
+        if self._failures_in_a_row == 1 and not isinstance(error, SignedOut):  # whoever keeps the token says that
             log.warning("%s waits for the server: %s", change.path, error)
+
+    def wake(self) -> None:
+        """Whatever the pause was for is over: what is due is sent now."""
+        self._paused_until = -math.inf
+        self._failures_in_a_row = 0
+        self._news.set()
 
     async def ended(self) -> None:
         """Returns when the next attempt or deletion has come to its end."""

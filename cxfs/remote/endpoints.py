@@ -16,6 +16,11 @@ API_VERSION: Final = "1"  # [doc]
 ACCESS_TOKEN: Final = "access_token"  # [doc]  # noqa: S105 - the parameter's name, not a token
 CLIENT_ID: Final = "client_id"  # [seen]
 
+# Authorization. The page is at the authorization host, outside the versioned API.
+AUTHORIZE: Final = "mycx/oauth/authorize"  # [doc]
+TOKEN: Final = "oauth/token"  # [doc]  # noqa: S105 - a resource's name
+AUTHORITY: Final = "mycx/ca.pem"  # [ours], optional: the certificate authority of a server of one's own
+
 # User API, api host.
 SELF: Final = "users/self"  # [seen]
 GROUPS: Final = "users/self/groups"  # [ours]

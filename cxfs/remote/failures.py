@@ -36,6 +36,7 @@ from cxfs.core.errors import (
     TooLarge,
     Unreachable,
     Unsupported,
+    Untrusted,
     VersionConflict,
 )
 from cxfs.remote.redaction import redact
@@ -63,8 +64,8 @@ class NeverSent(Unreachable):
     """No connection came about, so the server has not heard of the request."""
 
 
-class CertificateRefused(NeverSent):
-    """The server could not prove who it is. Later may be different (a captive portal), the next second is not."""
+class CertificateRefused(NeverSent, Untrusted):
+    """TLS found no way to trust the server, so it has not heard of the request."""
 
 
 BY_TYPE: Final[Mapping[str, type[CxfsError]]] = {

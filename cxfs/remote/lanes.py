@@ -6,7 +6,6 @@ slots for ever when a request is cancelled while it waits for one (encode/httpco
 
 from __future__ import annotations
 
-import ssl
 import zlib
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -21,17 +20,12 @@ from cxfs.remote.failures import in_our_words
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
-    from pathlib import Path
 
 CLOSE_S: Final = 5.0
 """What giving a connection back may take, even for a task that is being cancelled."""
 
 POOL_TIMEOUTS_MAX: Final = 3
 """In a row. The limiter makes even one impossible, unless the pool has lost slots: then a new client is the cure."""
-
-
-class BadCertificateFile(CxfsError, ValueError):
-    """The file of further certificate authorities cannot be used; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,22 +38,6 @@ class LaneStatistics:
     waiting: int
     bytes_in: int
     bytes_out: int
-
-
-def trust(ca_file: Path | None) -> ssl.SSLContext:
-    """Verifies always: the machine's certificate authorities, those of httpx, and those in `ca_file`.
-
-    Raises BadCertificateFile.
-    """
-    context = httpx.create_ssl_context()
-    context.load_default_certs()
-    if ca_file is not None:
-        try:
-            context.load_verify_locations(cafile=ca_file)
-        except OSError as error:  # an SSLError is one, in words of OpenSSL's
-            reason = "no PEM certificate in it" if isinstance(error, ssl.SSLError) else error.strerror
-            raise BadCertificateFile(f"cannot use the CA file {ca_file}: {reason}") from None
-    return context
 
 
 class Lane:

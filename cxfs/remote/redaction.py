@@ -41,6 +41,24 @@ def redact(text: str) -> str:
     return _SCHEME.sub(rf"\1\2{HIDDEN}", text)
 
 
+class KnownSecrets:
+    """The secrets of this process by their text, for what has no shape to be known by. More may come while it runs."""
+
+    def __init__(self, *secrets: str) -> None:
+        self._secrets = set(secrets)
+
+    def add(self, secret: str) -> None:
+        """From now on it is hidden too."""
+        self._secrets.add(secret)
+
+    def hide(self, text: str) -> str:
+        """`text` without them, and without what has the shape of one."""
+        text = redact(text)
+        for secret in self._secrets:
+            text = text.replace(secret, HIDDEN)
+        return text
+
+
 class RedactingFilter(logging.Filter):
     """For handlers: lets every record pass, without its secrets.
 

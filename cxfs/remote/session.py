@@ -8,29 +8,27 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import urlencode
-from urllib.request import getproxies
 
-import httpx
 import trio
 
-from cxfs.core.errors import BadReply, CxfsError, RateLimited, TimedOut
+from cxfs.core.errors import BadReply, CxfsError, RateLimited, SignedOut, TimedOut
 from cxfs.core.retry import RetryPolicy
-from cxfs.remote.bulk import BulkBackend, DirectTransport
+from cxfs.remote.clients import MakeClient, client_maker, trust
 from cxfs.remote.endpoints import ACCESS_TOKEN, API_VERSION, CLIENT_ID
 from cxfs.remote.failures import CERTAINLY_NOT_DONE, NOT_WORTH_REPEATING, failure_of
-from cxfs.remote.hearing import HearingBackend
-from cxfs.remote.lanes import CLOSE_S, Incoming, Lane, LaneStatistics, OnePiece, trust
-from cxfs.remote.redaction import silence_http_libraries
+from cxfs.remote.lanes import CLOSE_S, Incoming, Lane, LaneStatistics, OnePiece
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
     from pathlib import Path
+
+    import httpx
 
     from cxfs.remote.urls import ServiceUrls
 
@@ -42,11 +40,11 @@ JSON_BYTES_MAX: Final = 64 << 20
 ERROR_BYTES_MAX: Final = 64 << 10
 """Read of a refusal's body: an error object has some hundred bytes. Of a longer page the status says enough."""
 
-KEEP_ALIVE_S: Final = 90.0
-"""How long an idle connection is kept: a TLS handshake costs more than the socket. httpx's own 5 s is too short."""
-
 TokenSource = Callable[[], str]
 """Gives the access token of the moment, asked anew for every request; may raise SignedOut."""
+
+OnRefused = Callable[[str], Awaitable[bool]]
+"""Is told of a token that the server refused; True when another one is there to be tried at once."""
 
 T = TypeVar("T")
 
@@ -116,10 +114,12 @@ class Session:
         limits: SessionLimits,
         retry: RetryPolicy,
         jitter: Callable[[], float],
-        make_client: Callable[[int, bool], httpx.AsyncClient],
+        make_client: MakeClient,
+        on_refused: OnRefused | None = None,
     ) -> None:
         self._urls = urls
         self._tokens = tokens
+        self._on_refused = on_refused
         self._client_id = client_id
         self._deadline_s = limits.metadata_deadline_s
         self._json_bytes_max = limits.json_bytes_max
@@ -129,7 +129,9 @@ class Session:
 
         def lane(requests_max: int, *, hears: bool = False) -> Lane:
             return Lane(
-                lambda: make_client(requests_max, hears), requests_max=requests_max, no_progress_s=limits.no_progress_s
+                lambda: make_client(requests_max, hears=hears),
+                requests_max=requests_max,
+                no_progress_s=limits.no_progress_s,
             )
 
         self._metadata = lane(limits.metadata_requests_max)
@@ -147,7 +149,7 @@ class Session:
         with trio.move_on_after(self._deadline_s) as scope:
             while True:
                 try:
-                    return await self._once(call, parse)
+                    return await self._signed_in(partial(self._once, call, parse))
                 except CxfsError as error:
                     attempts.failed(error)
                     pause_s = self._pause_s(call, error, attempts, left_s=scope.deadline - trio.current_time())
@@ -171,8 +173,21 @@ class Session:
             retry_after_s=error.retry_after_s if isinstance(error, RateLimited) else None,
         )
 
-    async def _once(self, call: Call, parse: Callable[[bytes], T]) -> T:
-        url = self._url(self._urls.api, call.resource, call.query)
+    async def _signed_in(self, attempt: Callable[[str], Awaitable[T]]) -> T:
+        """An attempt that is made again at once when its token was refused and a newer one is there."""
+        token = self._tokens()
+        try:
+            return await attempt(token)
+        except SignedOut:
+            if not await self._renewed(token):
+                raise
+        return await attempt(self._tokens())
+
+    async def _renewed(self, token: str) -> bool:
+        return self._on_refused is not None and await self._on_refused(token)
+
+    async def _once(self, call: Call, parse: Callable[[bytes], T], token: str) -> T:
+        url = self._url(self._urls.api, call.resource, call.query, token)
         headers = {"Accept": "application/json"}  # [doc]
         body = None
         if call.form is not None:
@@ -188,23 +203,40 @@ class Session:
         self, resource: str, *, query: Mapping[str, str], headers: Mapping[str, str]
     ) -> AsyncIterator[Incoming]:
         """One attempt at content from the data host; its status is 200 or 206, anything else is raised."""
-        url = self._url(self._urls.data, resource, query)
         headers = {"Accept-Encoding": "identity", **headers}
-        async with self._download.exchange("GET", url, headers=headers) as incoming:
+        async with AsyncExitStack() as stack:
+            yield await self._signed_in(partial(self._content, stack, resource, query, headers))
+
+    async def _content(
+        self, stack: AsyncExitStack, resource: str, query: Mapping[str, str], headers: Mapping[str, str], token: str
+    ) -> Incoming:
+        """The answer, which the stack closes."""
+        url = self._url(self._urls.data, resource, query, token)
+        async with AsyncExitStack() as attempt:
+            incoming = await attempt.enter_async_context(self._download.exchange("GET", url, headers=headers))
             if incoming.status not in {200, 206}:
                 raise failure_of(incoming.status, incoming.headers, await incoming.beginning(ERROR_BYTES_MAX))
             if incoming.coding != "identity":
                 raise BadReply("the content came in a coding that was not asked for")
-            yield incoming
+            stack.push_async_exit(attempt.pop_all())
+            return incoming
 
     async def upload(
         self, resource: str, body: AsyncIterator[bytes], *, length: int, content_type: str, parse: Callable[[bytes], T]
     ) -> T:
-        """One attempt at sending `body` of `length` bytes to the data host, and the parsed answer."""
-        url = self._url(self._urls.data, resource, {})
+        """One attempt at sending `body` of `length` bytes to the data host, and the parsed answer.
+
+        One whose token was refused is not made again here: the body is spent.
+        """
+        token = self._tokens()
+        url = self._url(self._urls.data, resource, {}, token)
         headers = {"Accept": "application/json", "Content-Type": content_type, "Content-Length": str(length)}
-        async with self._upload.exchange("POST", url, headers=headers, body=body) as incoming:
-            return await self._parsed(incoming, parse)
+        try:
+            async with self._upload.exchange("POST", url, headers=headers, body=body) as incoming:
+                return await self._parsed(incoming, parse)
+        except SignedOut:
+            await self._renewed(token)
+            raise
 
     async def _parsed(self, incoming: Incoming, parse: Callable[[bytes], T]) -> T:
         """An error is a status other than 200, any other [doc]."""
@@ -212,9 +244,9 @@ class Session:
             raise failure_of(incoming.status, incoming.headers, await incoming.beginning(ERROR_BYTES_MAX))
         return parse(await incoming.whole(self._json_bytes_max))
 
-    def _url(self, host: str, resource: str, query: Mapping[str, str]) -> str:
+    def _url(self, host: str, resource: str, query: Mapping[str, str], token: str) -> str:
         """The whole URL. It holds the token: it goes to httpx and nowhere else."""
-        credentials = {ACCESS_TOKEN: self._tokens()}
+        credentials = {ACCESS_TOKEN: token}
         if self._client_id is not None:
             credentials[CLIENT_ID] = self._client_id
         return f"{host}/{API_VERSION}/{resource}?{urlencode({**query, **credentials})}"
@@ -235,17 +267,6 @@ class Session:
                 await lane.aclose()
 
 
-def _client(options: Mapping[str, Any], requests_max: int, hears: bool) -> httpx.AsyncClient:  # noqa: FBT001 - partial
-    """With a pool as large as its lane. Through a proxy it is httpx's own, which neither hears nor hurries."""
-    limits = httpx.Limits(
-        max_connections=requests_max, max_keepalive_connections=requests_max, keepalive_expiry=KEEP_ALIVE_S
-    )
-    if "verify" in options and not (options["trust_env"] and getproxies()):
-        backend = HearingBackend() if hears else BulkBackend()
-        options = {**options, "transport": DirectTransport(backend, verify=options["verify"], limits=limits)}
-    return httpx.AsyncClient(limits=limits, **options)
-
-
 @asynccontextmanager
 async def open_session(
     urls: ServiceUrls,
@@ -258,21 +279,22 @@ async def open_session(
     user_agent: str = "cxfs",
     transport: httpx.AsyncBaseTransport | None = None,
     jitter: Callable[[], float] = random.random,
+    on_refused: OnRefused | None = None,
 ) -> AsyncIterator[Session]:
     """A session for the length of the block; nothing is sent before the first call.
 
-    `ca_file` adds authorities to the machine's own; certificates are always verified. `transport` replaces the network.
-    Raises BadCertificateFile.
+    `on_refused` may know a newer token. `ca_file` adds authorities to the machine's own; certificates are always
+    verified. `transport` replaces the network. Raises BadCertificateFile.
     """
-    silence_http_libraries()
     limits = limits or SessionLimits()
-    options: dict[str, Any] = {
-        "headers": {"User-Agent": user_agent, "Accept-Encoding": "gzip"},
-        "follow_redirects": False,
-        "timeout": httpx.Timeout(limits.no_progress_s, connect=limits.connect_s, pool=limits.connect_s),
-        "trust_env": not urls.on_this_machine,  # a proxy cannot reach our loopback
-        **({"verify": trust(ca_file)} if transport is None else {"transport": transport}),
-    }
+    make_client = client_maker(
+        connect_s=limits.connect_s,
+        no_progress_s=limits.no_progress_s,
+        user_agent=user_agent,
+        by_proxy=not urls.on_this_machine,  # which cannot reach our loopback
+        verify=None if transport is not None else trust(ca_file),
+        transport=transport,
+    )
     session = Session(
         urls,
         tokens,
@@ -280,7 +302,8 @@ async def open_session(
         limits=limits,
         retry=retry or RetryPolicy(),
         jitter=jitter,
-        make_client=partial(_client, options),
+        make_client=make_client,
+        on_refused=on_refused,
     )
     try:
         yield session

@@ -110,7 +110,7 @@ def test_without_configuration_the_token_is_what_is_missed_first(terminal: Termi
     said = terminal.cxfs("whoami")
 
     assert said.status == Exit.SIGNED_OUT
-    assert "no access token: set CXFS_ACCESS_TOKEN" in said.line
+    assert "not signed in: cxfs login --profile default (or set CXFS_ACCESS_TOKEN" in said.line
 
 
 def test_a_server_that_is_not_there(nowhere: Terminal) -> None:
@@ -125,7 +125,7 @@ def test_a_server_that_is_not_there(nowhere: Terminal) -> None:
 def test_the_documented_service_is_said_to_be_gone() -> None:
     """It is the default of the documents, and answers no more: the way on is a server of one's own."""
     with (
-        pytest.raises(Unreachable, match=r"the service at cx\.com is gone: set api_url in \[profiles\.default\]"),
+        pytest.raises(Unreachable, match=r"the service at cx\.com is gone: cxfs login --server URL signs in elsewhere"),
         absence_explained(Profile("default")),
     ):
         raise Unreachable("no answer")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cxfs.cli import logs
-from cxfs.credentials import AccessToken
+from cxfs.remote.redaction import KnownSecrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +25,7 @@ def log_file(tmp_path: Path) -> Iterator[Path]:
     """A log of a daemon with that token; logging is as before afterwards."""
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
-    logs.configure("debug", tmp_path / "state/cxfs.log", AccessToken(TOKEN))
+    logs.configure("debug", tmp_path / "state/cxfs.log", KnownSecrets(TOKEN))
     try:
         yield tmp_path / "state/cxfs.log"
     finally:

@@ -56,6 +56,8 @@ def test_it_says_whose_account_it_is(person: Person, running_server: ServerProce
         "plan": "",
         "quota": "0 B of 3.0 GiB used",
         "groups": f"team of {person.name} (owner)",
+        "token": "the environment's CXFS_ACCESS_TOKEN",
+        "ca": str(running_server.ca_file),
         "server": running_server.url,
         "profile": "home",
     }
@@ -125,6 +127,15 @@ def test_a_screen_gets_bold_names_and_a_pipe_does_not(person: Person) -> None:
     """Escape codes in a file or a script are noise."""
     assert BOLD in shown_on_a_screen(person.terminal)
     assert "\x1b" not in person.terminal.cxfs("whoami").out
+
+
+def test_a_screen_gets_the_quota_as_a_bar(person: Person, running_server: ServerProcess) -> None:
+    """How full it is, at a glance; a script gets the figures alone."""
+    with administration.open_store(running_server.directory) as store:
+        administration.set_quota(store, person.name, 0)
+
+    assert f"{'█' * 20} 0 B of 0 B used" in shown_on_a_screen(person.terminal)
+    assert "█" not in person.terminal.cxfs("whoami").out
 
 
 def test_no_color_is_heeded(person: Person) -> None:

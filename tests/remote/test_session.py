@@ -14,9 +14,9 @@ from cxfs.core.entries import TreePath
 from cxfs.core.errors import BadReply, CxfsError, Denied, NotFound, RateLimited, ServerTrouble, SignedOut, TimedOut
 from cxfs.core.retry import TRIES_MAX
 from cxfs.remote import replies
+from cxfs.remote.clients import BadCertificateFile
 from cxfs.remote.failures import CertificateRefused, Declined, NeverSent, Redirected
 from cxfs.remote.files import Files
-from cxfs.remote.lanes import BadCertificateFile
 from cxfs.remote.session import Attempts, Call, SessionLimits, open_session
 from tests.remote.fake_cx import TOKEN, FakeCx, Pieces, ok, refusal
 

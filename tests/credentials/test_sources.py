@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import copy
-import logging
+import math
 import os
-import pickle
 import shlex
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from cxfs import credentials
-from cxfs.credentials import AccessToken, CredentialsError, find_token
+from cxfs.credentials import AccessToken, ClientSecret, CredentialsError, FileStore, SignIn, Stores, TokenSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
 SECRET = "s3cr3t-t0ken"
+SERVER = "https://cx.example.org"
 
 
 def private(path: Path, text: str = f"{SECRET}\n", mode: int = 0o600) -> Path:
@@ -34,8 +33,35 @@ def python(code: str) -> str:
     return shlex.join([sys.executable, "-c", code])
 
 
-def found(*, file: Path | None = None, command: str | None = None, environ: dict[str, str] | None = None) -> str:
-    return find_token(token_file=file, token_command=command, environ=environ or {}, deadline_s=20.0).reveal()
+def source(
+    *,
+    file: Path | None = None,
+    command: str | None = None,
+    environ: dict[str, str] | None = None,
+    stores: Stores | None = None,
+    deadline_s: float = 20.0,
+) -> TokenSource:
+    return TokenSource(
+        "home",
+        api_url=SERVER,
+        token_file=file,
+        token_command=command,
+        stores=stores or Stores(),
+        environ=environ or {},
+        deadline_s=deadline_s,
+    )
+
+
+def found(**where: Any) -> str:
+    return source(**where).read().token.reveal()
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Stores:
+    """A machine without a keyring, where somebody has signed in."""
+    stores = Stores(FileStore(tmp_path / "credentials"))
+    stores.save("home", SignIn(AccessToken(SECRET), SERVER, "an-id", "ann", 1, "an-app", ClientSecret("of-the-app")))
+    return stores
 
 
 def test_the_environment_comes_first(tmp_path: Path) -> None:
@@ -61,9 +87,9 @@ def test_an_empty_variable_does_not_fall_through_to_the_file(tmp_path: Path) -> 
         found(file=private(tmp_path / "token"), environ={credentials.VARIABLE: ""})
 
 
-def test_without_any_source_the_error_names_all_three() -> None:
+def test_without_any_source_the_error_names_them() -> None:
     """What to do, in one line."""
-    with pytest.raises(CredentialsError, match="set CXFS_ACCESS_TOKEN, or token_file or token_command"):
+    with pytest.raises(CredentialsError, match=r"cxfs login --profile home \(or set CXFS_ACCESS_TOKEN, or token_file"):
         found()
 
 
@@ -99,9 +125,9 @@ def _owned_by(status: os.stat_result, uid: int) -> os.stat_result:
         (lambda path: path.mkdir(), "no regular file"),
         (lambda path: os.mkfifo(path, 0o600), "no regular file"),
         (lambda path: private(path, ""), "empty"),
-        (lambda path: private(path, "two words"), "no access token"),
-        (lambda path: private(path, "umläut"), "no access token"),
-        (lambda path: private(path, "x" * 5000), "no access token"),
+        (lambda path: private(path, "two words"), "not an access token"),
+        (lambda path: private(path, "umläut"), "not an access token"),
+        (lambda path: private(path, "x" * 5000), "not an access token"),
     ],
 )
 def test_a_file_without_a_token_is_refused_by_its_name(
@@ -144,9 +170,7 @@ def test_a_command_that_hangs_is_ended() -> None:
     begun = time.monotonic()
 
     with pytest.raises(CredentialsError, match="did not end in time"):
-        find_token(
-            token_file=None, token_command=python("input = __import__('time').sleep(60)"), environ={}, deadline_s=0.2
-        )
+        found(command=python("input = __import__('time').sleep(60)"), deadline_s=0.2)
 
     assert time.monotonic() - begun < 20
 
@@ -166,31 +190,49 @@ def test_a_failing_command_leaks_nothing_of_what_it_says(capfd: pytest.CaptureFi
     assert SECRET not in str(refused.value) + "".join(capfd.readouterr())
 
 
-def test_a_token_shows_itself_to_reveal_alone(caplog: pytest.LogCaptureFixture) -> None:
-    """Whatever prints, formats or logs it prints no secret."""
-    token = AccessToken(SECRET)
-    logging.getLogger("test").warning("%s %r", token, token)
+def test_a_sign_in_is_what_comes_last(tmp_path: Path, kept: Stores) -> None:
+    """What the person put into the profile by hand is meant."""
+    read = source(stores=kept).read()
 
-    shown = [str(token), repr(token), f"{token}", f"{token!r}", str([token]), str({"token": token}), caplog.text]
-
-    assert [text for text in shown if SECRET in text] == []
-    assert token.reveal() == SECRET
-
-
-def test_a_token_is_not_pickled() -> None:
-    """A pickle is a file with the secret in it."""
-    with pytest.raises(TypeError):
-        pickle.dumps(AccessToken(SECRET))
+    assert read.token.reveal() == SECRET
+    assert read.sign_in is not None
+    assert read.sign_in.client_id == "an-app"
+    assert "private file" in read.source
+    assert found(file=private(tmp_path / "token", "by-hand"), stores=kept) == "by-hand"
 
 
-def test_tokens_are_equal_by_what_they_hold() -> None:
-    """A running mount compares a new one with its own."""
-    assert AccessToken(SECRET) == AccessToken(SECRET)
-    assert AccessToken(SECRET) != AccessToken("another")
-    assert AccessToken(SECRET) != SECRET
+def test_a_sign_in_is_for_its_server_only(kept: Stores) -> None:
+    """A token must not travel to another host because an address in a file was changed."""
+    elsewhere = TokenSource("home", api_url="https://other.example.org", stores=kept, environ={})
+
+    with pytest.raises(CredentialsError, match=f"is for {SERVER}, but its api_url is https://other.example.org now"):
+        elsewhere.read()
 
 
-def test_a_token_is_not_copied_either() -> None:
-    """Copying goes the way of pickling."""
-    with pytest.raises(TypeError):
-        copy.copy(AccessToken(SECRET))
+@pytest.mark.parametrize("name", ["cxfs.home", "cxfs"])
+def test_systemd_hands_over_a_credential(tmp_path: Path, name: str, kept: Stores) -> None:
+    """In a folder of its own, whose files show mode 0440 to a service with a user; systemd answers for them."""
+    private(tmp_path / name, mode=0o440)
+
+    assert found(environ={"CREDENTIALS_DIRECTORY": str(tmp_path)}, command="/no/such/program", stores=kept) == SECRET
+
+
+def test_a_service_without_our_credential_goes_on_looking(tmp_path: Path, kept: Stores) -> None:
+    """The folder is there for every service that has been handed anything."""
+    private(tmp_path / "cxfs.other-profile", "of-another-profile")
+
+    assert found(environ={"CREDENTIALS_DIRECTORY": str(tmp_path)}, stores=kept) == SECRET
+
+
+@pytest.mark.parametrize(
+    ("where", "expected"),
+    [
+        ({"environ": {credentials.VARIABLE: SECRET}}, math.inf),
+        ({"command": "pass show cx"}, 60.0),
+        ({"file": "/etc/token"}, 2.0),
+        ({}, 2.0),
+    ],
+)
+def test_how_often_a_signed_out_mount_looks_again(where: dict[str, Any], expected: float) -> None:
+    """An environment cannot change, and a program may ask for a passphrase each time."""
+    assert source(**where).look_again_s == expected

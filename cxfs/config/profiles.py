@@ -1,4 +1,4 @@
-"""What the person set: profiles in one TOML file, and the folders of each. Holds no secret and asks no server.
+"""Profiles as the person wrote them, in one TOML file, and the folders of each. Asks no server, and changes nothing.
 
 A mistake in the file is a ConfigError that names the file, the key and what to write instead. Nothing is guessed from a
 misspelt key, since the next best guess might send an access token to the wrong host.
@@ -32,6 +32,18 @@ CONFIG_BYTES_MAX: Final = 1 << 20
 
 DEFAULT_PROFILE: Final = "default"
 
+PROFILE_KEYS: Final = (
+    "api_url",
+    "data_url",
+    "auth_url",
+    "client_id",
+    "redirect_uri",
+    "ca_file",
+    "allow_http",
+    "token_file",
+    "token_command",
+)
+
 _PROFILE_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _FOLDERS: Final = PlatformDirs("cxfs", appauthor=False)
 
@@ -49,6 +61,7 @@ class Profile:
     data_url: str = DATA_URL
     auth_url: str = AUTH_URL
     client_id: str | None = None
+    redirect_uri: str | None = None
     ca_file: Path | None = None
     allow_http: bool = False
     token_file: Path | None = None
@@ -70,15 +83,17 @@ class Config:
 
     def profile(self, name: str | None = None) -> Profile:
         """The profile of that name; without a name the default one, the only one, or that of the documented service."""
-        if name is None:
-            name = self.default_profile or self._only_profile()
-        _checked_name(name, self.file)
+        name = self.name_of(name)
         if name in self.profiles:
             return self.profiles[name]
         if name == DEFAULT_PROFILE and not self.profiles:
             return Profile(name)
         known = ", ".join(sorted(self.profiles)) or "none"
         raise ConfigError(f"no profile {name!r}: add [profiles.{name}] to {self.file} (there: {known})")
+
+    def name_of(self, name: str | None) -> str:
+        """The name that `profile` goes by, whether or not there is such a profile."""
+        return _checked_name(name or self.default_profile or self._only_profile(), self.file)
 
     def _only_profile(self) -> str:
         if len(self.profiles) > 1 and DEFAULT_PROFILE not in self.profiles:
@@ -101,6 +116,11 @@ def cache_folder(profile: Profile) -> Path:
 def state_folder(profile: Profile) -> Path:
     """Where drafts, journal, lock and log are kept: precious, so not in the cache. Not made here."""
     return state_home() / profile.name
+
+
+def credentials_folder() -> Path:
+    """Where sign-ins are kept on a machine without a keyring: data, not configuration, which people copy about."""
+    return _FOLDERS.user_data_path / "credentials"
 
 
 def state_home() -> Path:
@@ -191,7 +211,7 @@ def _kind(value: object) -> str:
 
 def _profile(name: str, table: _Table) -> Profile:
     _checked_name(name, table.file)
-    table.knows("api_url", "data_url", "auth_url", "client_id", "ca_file", "allow_http", "token_file", "token_command")
+    table.knows(*PROFILE_KEYS)
     allow_http = table.flag("allow_http")
     api_url = _url(table, "api_url", allow_http=allow_http)
     data_url = _url(table, "data_url", allow_http=allow_http)
@@ -204,6 +224,7 @@ def _profile(name: str, table: _Table) -> Profile:
         data_url=data_url or api_url or DATA_URL,
         auth_url=auth_url or api_url or AUTH_URL,
         client_id=table.text("client_id"),
+        redirect_uri=table.text("redirect_uri"),
         ca_file=table.path("ca_file"),
         allow_http=allow_http,
         token_file=table.path("token_file"),

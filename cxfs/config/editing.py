@@ -1,0 +1,58 @@
+"""Changes the configuration file as a careful person would: comments, order and layout of the rest stay.
+
+What is about to be written is read first by the rules of `profiles`, so a file that cxfs would refuse is never made.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cxfs.config import profiles
+from cxfs.config.profiles import Config, ConfigError, Profile
+from cxfs.local.replacing import replace
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Edited:
+    """The file as it would be, not written yet, and the profile that was changed in it."""
+
+    profile: Profile
+    _file: Path
+    _before: str
+    _after: str
+
+    def write(self) -> None:
+        """Makes it so; raises ConfigError. A file that needs no change is not touched."""
+        if self._after != self._before:
+            _write(self._file, self._after)
+
+
+def edited(config: Config, name: str, values: Mapping[str, str | bool]) -> Edited:
+    """The file with these keys of [profiles.NAME], which is added where it is missing.
+
+    Raises ConfigError when the result would be none that cxfs reads.
+    """
+    import tomlkit  # noqa: PLC0415 - needed once in the life of a profile
+
+    before = config.file.read_text(encoding="utf-8") if config.file.exists() else ""
+    document = tomlkit.parse(before)
+    tables = document.setdefault("profiles", tomlkit.table(is_super_table=True))
+    table = tables.setdefault(name, tomlkit.table())
+    for key, value in values.items():
+        table[key] = value
+    after = tomlkit.dumps(document)
+    return Edited(profiles.parse(after.encode(), config.file).profile(name), config.file, before, after)
+
+
+def _write(file: Path, text: str) -> None:
+    """With the mode it had."""
+    try:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        replace(file, text, mode=file.stat().st_mode & 0o777 if file.exists() else 0o644)
+    except OSError as error:
+        raise ConfigError(f"{file}: cannot be written: {error.strerror}") from error

@@ -1,0 +1,105 @@
+"""The CX service of a profile: a session with it, and who we are there. Knows no mount and keeps no token."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import trio
+
+from cxfs import __version__
+from cxfs.core.errors import CxfsError
+from cxfs.remote.session import OnRefused, Session, SessionLimits, TokenSource, open_session
+from cxfs.remote.urls import ServiceUrls
+from cxfs.remote.user import Group, Profile as Account, User
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from cxfs.config import Profile
+    from cxfs.credentials import AccessToken
+
+log = logging.getLogger(__name__)
+
+USER_AGENT: Final = f"cxfs/{__version__}"
+
+
+@dataclass(frozen=True, slots=True)
+class WhoAmI:
+    """An account and its groups."""
+
+    account: Account
+    groups: tuple[Group, ...]
+
+
+def urls_of(profile: Profile) -> ServiceUrls:
+    """Its hosts; raises BadServiceUrl."""
+    return ServiceUrls.parse(
+        api_url=profile.api_url, data_url=profile.data_url, auth_url=profile.auth_url, allow_http=profile.allow_http
+    )
+
+
+@asynccontextmanager
+async def connected(
+    profile: Profile,
+    tokens: TokenSource,
+    *,
+    limits: SessionLimits | None = None,
+    client_id: str | None = None,
+    on_refused: OnRefused | None = None,
+) -> AsyncIterator[Session]:
+    """A session for the length of the block. `client_id` is that of the sign-in, where the profile names none."""
+    async with open_session(
+        urls_of(profile),
+        tokens,
+        client_id=profile.client_id or client_id,
+        ca_file=profile.ca_file,
+        limits=limits,
+        user_agent=USER_AGENT,
+        on_refused=on_refused,
+    ) as session:
+        yield session
+
+
+async def account_of(profile: Profile, token: str) -> Account:
+    """The account that a token belongs to. Raises CxfsError."""
+    async with connected(profile, lambda: token) as session:
+        return await User(session).profile()
+
+
+class MountedAccount:
+    """The account that a mount is of, for as long as it lives, whatever token speaks for it."""
+
+    def __init__(self, profile: Profile) -> None:
+        self._profile = profile
+        self._id: str | None = None
+
+    async def learn(self, session: Session) -> Account:
+        """Asks whose the session is."""
+        account = await User(session).profile()
+        self._id = account.id
+        return account
+
+    async def has(self, token: str) -> bool:
+        """Whether the server takes the token, and for this account: what waits here must not go to another one."""
+        try:
+            account = await account_of(self._profile, token)
+        except CxfsError as error:
+            log.debug("not signed in: %s", error)
+            return False
+        if account.id != self._id:
+            log.error("the new token is of %s, another account than is mounted: unmount first", account.username)
+        return account.id == self._id
+
+
+def whoami(profile: Profile, token: AccessToken, client_id: str | None = None) -> WhoAmI:
+    """Asks the server who the token belongs to. Raises CxfsError."""
+
+    async def ask() -> WhoAmI:
+        async with connected(profile, token.reveal, client_id=client_id) as session:
+            user = User(session)
+            return WhoAmI(await user.profile(), await user.groups())
+
+    return trio.run(ask)
