@@ -54,13 +54,13 @@ def app_add(directory: Path, file: Path | None, name: str, redirect_uris: tuple[
 @app.command("list")
 @click.pass_obj
 def app_list(directory: Path) -> None:
-    """Show all applications."""
+    """Show all applications, a line for each redirect URI."""
     with opened(directory) as store:
         from cxfs.server.administration import list_apps
 
         tables.print_rows(
-            ("name", "client_id", "redirect URIs"),
-            [(each.name, each.client_id, " ".join(each.redirect_uris)) for each in list_apps(store)],
+            ("name", "client_id", "redirect URI"),
+            [(each.name, each.client_id, uri) for each in list_apps(store) for uri in each.redirect_uris or ("",)],
         )
 
 

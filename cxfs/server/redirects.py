@@ -44,11 +44,10 @@ def check_redirect_uri(uri: str) -> None:
 
 def is_registered(uri: str, registered: Iterable[str]) -> bool:
     """Whether a browser may be sent there."""
-    registered = tuple(registered)
-    if uri in registered:
-        return True
-    local = _without_port(uri)
-    return local is not None and local in map(_without_port, registered)
+    if _parsed(uri) is None:  # also of those that were registered when less was asked of them
+        return False
+    registered, local = tuple(registered), _without_port(uri)
+    return uri in registered or (local is not None and local in map(_without_port, registered))
 
 
 def host_of(uri: str) -> str:

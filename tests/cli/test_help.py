@@ -15,8 +15,12 @@ if TYPE_CHECKING:
 PAGES = [
     [],
     *([name] for name in COMMANDS),
-    *(["serve", "there", name] for name in ("user", "group", "app", "token", "import", "export")),
-    *(["serve", "there", "user", name] for name in ("add", "list", "suspend", "unsuspend", "quota")),
+    *(
+        ["serve", "there", name]
+        for name in ("user", "group", "app", "token", "grants", "revoke", "audit", "import", "export")
+    ),
+    *(["serve", "there", "user", name] for name in ("add", "password", "list", "suspend", "unsuspend", "quota")),
+    *(["serve", "there", "app", name] for name in ("add", "list", "remove")),
 ]
 
 

@@ -65,10 +65,24 @@ async def test_signing_in_leads_to_no_other_place(store: Store, browser: Browser
     give_password(store, "ann")
     page = await browser.open("/mycx/sign-in", params={"next": elsewhere})
 
-    answer = await browser.send(page, "submit", name="ann", password=PASSWORD, next=elsewhere)
+    answer = await browser.send(page, "submit", name="ann", password=PASSWORD)
 
-    assert page.form_with("submit").fields["next"] == FILES
+    assert page.form_with("submit").action == "/mycx/sign-in?next=%2Fmycx%2Ffiles%2F"
     assert leads_to(answer) == (FILES, "")
+
+
+async def test_who_mistypes_arrives_all_the_same(store: Store, browser: Browser, ann: Person) -> None:
+    """A refused form leads on to where the first one did."""
+    give_password(store, "ann")
+    first = await browser.open("/mycx/apps")
+    browser.client.cookies.clear()
+    too_old = await browser.press(first, "submit", name="ann", password=PASSWORD)
+    wrong = await browser.press(too_old, "submit", name="ann", password="wrong")
+
+    page = await browser.press(wrong, "submit", name="ann", password=PASSWORD)
+
+    assert (too_old.status, wrong.status) == (403, 403)
+    assert page.response.url.path == "/mycx/apps"
 
 
 async def test_who_is_signed_in_is_not_asked_again(at_home: Browser) -> None:

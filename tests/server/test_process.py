@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
+from cxfs.server import administration
 from cxfs.server.administration import ServerError
+from cxfs.server.hashes import form_token
 from cxfs.server.serving import serve
 from cxfs.server.store import open_store
 from tests.server.person import BOUNDARY, FORM_HEADERS, form, refusal_of
@@ -185,6 +187,38 @@ def test_a_client_that_hangs_up_leaves_nothing(server: ServerProcess, client: ht
     while largest(incoming):
         client.get("/1/users/self")
     assert client.get("/1/files/info/self:%2Fnote").status_code == 404
+
+
+def test_the_authority_can_be_fetched_and_is_the_one_of_the_directory(server: ServerProcess) -> None:
+    """[ours] By whoever does not trust it yet; its host has been shown its fingerprint."""
+    unverified = httpx.get(f"{server.url}/mycx/ca.pem", verify=ssl._create_unverified_context())
+
+    assert unverified.content == server.ca_file.read_bytes()
+    with httpx.Client(verify=ssl.create_default_context(cadata=unverified.text)) as client:
+        assert client.get(f"{server.url}/mycx/sign-in").status_code == 200
+
+
+def test_who_signs_in_is_a_line_of_the_log(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """With the address that the connection comes from. Neither the password nor the session is in it."""
+    with ServerProcess(tmp_path / "served", insecure=True) as server:
+        with open_store(server.directory) as store:
+            administration.add_user(store, "ann", password="correct horse battery")
+        with httpx.Client(base_url=server.url) as client:
+            page = client.get("/mycx/sign-in")
+            cookie = page.cookies["__Host-cx"]
+            entered = client.post(
+                "/mycx/sign-in",
+                data={"form_token": form_token(cookie), "name": "ann", "password": "correct horse battery"},
+                headers={"Cookie": f"__Host-cx={cookie}", "X-Forwarded-For": "203.0.113.9"},
+            )
+            no_authority = client.get("/mycx/ca.pem")
+
+    said = "".join(capfd.readouterr())
+    assert entered.status_code == 303
+    assert "INFO cxfs.server.audit: signed in: user='ann' application='' address=127.0.0.1" in said
+    for secret in (cookie, entered.cookies["__Host-cx"], "correct horse", form_token(cookie)):
+        assert secret not in said
+    assert no_authority.status_code == 404
 
 
 def test_a_token_is_in_no_output(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -76,6 +76,11 @@ def test_a_port_that_cannot_be_is_not_registered(port: str) -> None:
     assert not redirects.is_registered(f"https://127.0.0.1:{port}/", LOOPBACK_URIS)
 
 
+def test_what_was_registered_when_less_was_asked_is_not_taken() -> None:
+    """Earlier servers looked at scheme and host only."""
+    assert not redirects.is_registered("https://a.example/a b", ["https://a.example/a b"])
+
+
 @pytest.mark.parametrize(
     ("uri", "address"),
     [

@@ -67,6 +67,13 @@ async def test_a_code_is_exchanged_url_encoded(visitor: httpx.AsyncClient, ann: 
     assert profile["profile"]["id"] == ann.id
 
 
+async def test_a_code_is_exchanged_with_the_encoding_named(visitor: httpx.AsyncClient, app: App) -> None:
+    """As some libraries do, and with further fields, as others."""
+    answer = await exchange(visitor, app, app.body + b"&scope=all", f"{URL_ENCODED}; charset=UTF-8")
+
+    assert found_in(answer)["token_type"] == "bearer"
+
+
 async def test_a_code_is_exchanged_as_multipart(visitor: httpx.AsyncClient, app: App) -> None:
     """[doc] as its text says."""
     fields = {"grant_type": "authorization_code", "code": app.code, "redirect_uri": REDIRECT}

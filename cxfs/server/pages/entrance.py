@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 from cxfs.server import audit
 from cxfs.server.audit import Event
@@ -12,7 +11,7 @@ from cxfs.server.errors import FormRefused, RateLimited, Refusal, SignInRefused
 from cxfs.server.forms import url_encoded
 from cxfs.server.hashes import new_secret
 from cxfs.server.pages.rendering import page, see
-from cxfs.server.pages.visits import SIGN_IN, Visit, keep, ours
+from cxfs.server.pages.visits import Visit, keep, ours, sign_in_to
 from cxfs.server.sessions import Session, end_session
 
 if TYPE_CHECKING:
@@ -32,21 +31,19 @@ class Entrance:
 
     async def ask(self, visit: Visit) -> Response:
         """The form; whoever is signed in is sent on."""
-        to = ours(url_encoded(visit.request.scope["query_string"]).get("next"))
+        to = _next(visit)
         return self._form(visit, to) if visit.session is None else see(to)
 
     async def sign_in(self, visit: Visit) -> Response:
         """Lets in and sends on, or shows the form again with what was wrong."""
+        to, name = _next(visit), ""
         try:
             fields = await visit.form()
-        except FormRefused as refused:
-            return self._form(visit, ours(None), refused)
-        to, name = ours(fields.get("next")), fields.get("name", "")
-        try:
+            name = fields.get("name", "")
             secret = await self._offload.password(
                 self._signing_in.sign_in, name, fields.get("password", ""), address_of(visit.request)
             )
-        except (SignInRefused, RateLimited) as refused:
+        except (FormRefused, SignInRefused, RateLimited) as refused:
             return self._form(visit, to, refused, name)
         response = see(to)
         keep(response, secret)
@@ -56,7 +53,7 @@ class Entrance:
         """Ends the session; the browser starts afresh."""
         fields = await visit.form()
         await self._offload.change(self._end, visit, session)
-        response = see(f"{SIGN_IN}?next={quote(ours(fields.get('next')), safe='')}")
+        response = see(sign_in_to(ours(fields.get("next"))))
         keep(response, new_secret())
         return response
 
@@ -78,9 +75,14 @@ class Entrance:
             headers=None if refused is None else refused.headers,
             session=None,
             form_token=visit.form_token,
-            next=to,
+            action=sign_in_to(to),
             name=name,
             error=None if refused is None else str(refused),
         )
         keep(response, visit.secret)
         return response
+
+
+def _next(visit: Visit) -> str:
+    """Where to go from here."""
+    return ours(url_encoded(visit.request.scope["query_string"]).get("next"))

@@ -114,9 +114,14 @@ class Visits:
             note_seen(connection, secret, now)
 
 
+def sign_in_to(address: str) -> str:
+    """The sign-in page, which leads on to this address."""
+    return f"{SIGN_IN}?next={quote(address, safe='')}"
+
+
 def sign_in_first(visit: Visit) -> Response:
     """To the sign-in page, and from there to where the visit is now."""
-    return see(f"{SIGN_IN}?next={quote(visit.here, safe='')}")
+    return see(sign_in_to(visit.here))
 
 
 def ours(address: str | None) -> str:
