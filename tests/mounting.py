@@ -162,19 +162,26 @@ class Account:
 
 
 class Mount:
-    """`cxfs mount` of an account at `path`, in a home of its own; programs run in it by `run`. Always `end` it."""
+    """`cxfs mount` of an account at `path`, in a home of its own; programs run in it by `run`. Always `end` it.
 
-    def __init__(self, account: Account, home: Path, *options: str, prefix: Sequence[str] = ()) -> None:
+    The home has the profile PROFILE, signed in by a token file; with `profile` it has none yet, and that will be its name.
+    """
+
+    def __init__(
+        self, account: Account, home: Path, *options: str, prefix: Sequence[str] = (), profile: str | None = None
+    ) -> None:
         self.account = account
         self.home = home
         self.path = home / "mnt"
-        self.state_folder = home / "state" / "cxfs" / PROFILE
+        self.state_folder = home / "state" / "cxfs" / (profile or PROFILE)
         self.log_file = self.state_folder / "cxfs.log"
         self._options = options
         self._prefix = tuple(prefix)
         self._guard: threading.Timer | None = None
+        self._config_file = None if profile else home / "config.toml"
         self.path.mkdir(parents=True)
-        _write_profile(home, account)
+        if self._config_file is not None:
+            _write_profile(self._config_file, account)
 
     def __enter__(self) -> Self:
         self.start()
@@ -193,7 +200,7 @@ class Mount:
             "HOME": str(self.home),
             "LC_ALL": "C.UTF-8",
             "TZ": "UTC",
-            "CXFS_CONFIG": str(self.home / "config.toml"),
+            **({} if self._config_file is None else {"CXFS_CONFIG": str(self._config_file)}),
             "XDG_CACHE_HOME": str(self.home / "cache"),
             "XDG_STATE_HOME": str(self.home / "state"),
             "PYTHONDONTWRITEBYTECODE": "1",
@@ -371,11 +378,11 @@ def _address(path: str) -> str:
     return f"self:{quote(path, safe='')}"
 
 
-def _write_profile(home: Path, account: Account) -> None:
-    token_file = home / "token"
+def _write_profile(file: Path, account: Account) -> None:
+    token_file = file.parent / "token"
     token_file.touch(mode=0o600)
     token_file.write_text(account.token, encoding="ascii")
     secure = f'ca_file = "{account.ca_file}"' if account.ca_file else "allow_http = true"
-    home.joinpath("config.toml").write_text(
+    file.write_text(
         f'[profiles.{PROFILE}]\napi_url = "{account.url}"\n{secure}\ntoken_file = "{token_file}"\n', encoding="utf-8"
     )
