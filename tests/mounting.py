@@ -164,7 +164,7 @@ class Account:
 class Mount:
     """`cxfs mount` of an account at `path`, in a home of its own; programs run in it by `run`. Always `end` it.
 
-    The home has the profile PROFILE, signed in by a token file; with `profile` it has none yet, and that will be its name.
+    The home has the profile PROFILE, signed in by a token file; with `profile` it has none, and that will be its name.
     """
 
     def __init__(

@@ -162,7 +162,7 @@ def test_revoking_the_grant_signs_a_running_mount_out_and_signing_in_again_mends
     person.mount.start()
     file = person.mount.path / "note.txt"
     file.write_text("before\n")
-    eventually(lambda: person.mount.account.names(), {"note.txt"})
+    eventually(person.mount.account.names, {"note.txt"})
     with file.open("a") as opened:
         person.goes_to("/mycx/apps")
         person.presses("revoke-1")
