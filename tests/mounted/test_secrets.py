@@ -138,8 +138,10 @@ def signs_in(life: Life, client_id: str) -> None:
     life.secrets["token"] = json.loads(life.store_file.read_text())["access_token"]
 
 
+@pytest.mark.promise
 def test_no_secret_is_found_outside_its_store(life: Life) -> None:
-    """The token stands in every address we send, so every text of ours is a place where it could turn up."""
+    """Token, code, client secret and password stand in no log, traceback, process list, journal, cache or error text: the
+    token is in its store and nowhere else."""
     life.hears("code again", "login", "--profile", "life", stdin=f"{REDIRECT}?auth_code={life.secrets['code']}\n")
     life.hears("whoami", "whoami", "--profile", "life")
     life.hears("profiles", "profiles", "--json")
