@@ -156,8 +156,8 @@ def test_another_sites_page_cannot_press_our_buttons(person: Person, page: str, 
 
 @pytest.mark.promise
 def test_revoking_the_grant_signs_a_running_mount_out_and_signing_in_again_mends_it(person: Person) -> None:
-    """When the access token is refused, calls that need the server fail with EACCES and uploads wait; `cxfs login` mends
-    the running mount without a remount."""
+    """When the access token is refused, calls that need the server fail with EACCES and uploads wait; `cxfs login`
+    mends the running mount without a remount."""
     with person.login() as login:
         agrees(person, login)
         login.ended()

@@ -140,8 +140,8 @@ def signs_in(life: Life, client_id: str) -> None:
 
 @pytest.mark.promise
 def test_no_secret_is_found_outside_its_store(life: Life) -> None:
-    """Token, code, client secret and password stand in no log, traceback, process list, journal, cache or error text: the
-    token is in its store and nowhere else."""
+    """Token, code, client secret and password stand in no log, traceback, process list, journal, cache or error text:
+    the token is in its store and nowhere else."""
     life.hears("code again", "login", "--profile", "life", stdin=f"{REDIRECT}?auth_code={life.secrets['code']}\n")
     life.hears("whoami", "whoami", "--profile", "life")
     life.hears("profiles", "profiles", "--json")
