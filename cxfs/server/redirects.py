@@ -7,7 +7,7 @@ listens there is given the port by the system (RFC 8252, 7.3).
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import quote, urlencode
 
 from cxfs.server.errors import ServerError
@@ -22,20 +22,23 @@ LOOPBACK_URIS: Final = ("https://127.0.0.1/", "https://localhost/", "https://[::
 _LOOPBACK_HOSTS: Final = frozenset({"127.0.0.1", "localhost", "[::1]"})
 # What all parsers of URLs read alike: no user information, no backslash, no control character, no fragment.
 _URI: Final = re.compile(
-    r"https://(?P<host>[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*|\[[0-9A-Fa-f:.]+\])(?P<port>:[0-9]{1,5})?"
+    r"https://(?P<host>[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*|\[[0-9A-Fa-f:.]+\])(?::(?P<port>[0-9]{1,5}))?"
     r"(?P<rest>(?:[/?][A-Za-z0-9._~:/?@!$&'()*+,;=%-]*)?)",
     re.ASCII,
 )
 
 
+class _Uri(NamedTuple):
+    """`port` begins with its colon, or is empty."""
+
+    host: str
+    port: str
+    rest: str
+
+
 def check_redirect_uri(uri: str) -> None:
     """Raises ServerError for one that cannot be registered."""
-    match = _URI.fullmatch(uri)
-    if (
-        match is None
-        or len(uri) > REDIRECT_URI_CHARACTERS_MAX
-        or int((match["port"] or ":1")[1:]) not in range(1, 65_536)
-    ):
+    if _parsed(uri) is None or len(uri) > REDIRECT_URI_CHARACTERS_MAX:
         raise ServerError(f"a redirect URI is an https URL without a fragment, not {uri!r}")
 
 
@@ -50,9 +53,9 @@ def is_registered(uri: str, registered: Iterable[str]) -> bool:
 
 def host_of(uri: str) -> str:
     """Host and port of a registered URI, as a person should see them before agreeing."""
-    match = _URI.fullmatch(uri)
-    assert match is not None
-    return match["host"] + (match["port"] or "")
+    parsed = _parsed(uri)
+    assert parsed is not None
+    return parsed.host + parsed.port
 
 
 def is_on_this_machine(uri: str) -> bool:
@@ -77,7 +80,12 @@ def form_action(uri: str) -> str:
 
 def _without_port(uri: str) -> tuple[str, str] | None:
     """Host and what follows the port of an https URI on the loopback address; None for any other."""
+    parsed = _parsed(uri)
+    return None if parsed is None or parsed.host not in _LOOPBACK_HOSTS else (parsed.host, parsed.rest)
+
+
+def _parsed(uri: str) -> _Uri | None:
     match = _URI.fullmatch(uri)
-    if match is None or match["host"] not in _LOOPBACK_HOSTS:
+    if match is None or not 0 < int(match["port"] or 443) < 65_536:
         return None
-    return match["host"], match["rest"]
+    return _Uri(match["host"], f":{match['port']}" if match["port"] else "", match["rest"])

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from cxfs.server.errors import ServerError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 BUSY_TIMEOUT_S: Final = 30
@@ -135,10 +136,8 @@ CREATE INDEX events_by_user ON events (user, number);
 """
 
 STEPS: Final = (_FORMAT_1, _FORMAT_2)
-"""What makes each format from the one before. A new directory takes all of them, so that no step is ever untried."""
-
-FORMAT: Final = len(STEPS)
-"""Stands in `PRAGMA user_version`; a directory with a larger one was made by a newer server."""
+"""What makes each format from the one before; the number of the last one taken stands in `PRAGMA user_version`. A new
+directory takes all of them, so that no step is ever untried."""
 
 
 def connect(database: Path) -> sqlite3.Connection:
@@ -154,19 +153,19 @@ def connect(database: Path) -> sqlite3.Connection:
     return connection
 
 
-def prepare(connection: sqlite3.Connection, database: Path) -> None:
-    """Brings the tables to this format, all or nothing. Raises ServerError for a directory of a newer server."""
+def prepare(connection: sqlite3.Connection, database: Path, steps: Sequence[str] = STEPS) -> None:
+    """Brings the tables to the last step's format, all or nothing. Raises ServerError when a newer server made them."""
     connection.execute("BEGIN IMMEDIATE")  # two processes may open a new directory at once
     try:
         (found,) = connection.execute("PRAGMA user_version").fetchone()
-        for step in STEPS[found:]:
+        for step in steps[found:]:
             for statement in step.split(";\n"):
                 connection.execute(statement)
-        if found < FORMAT:
-            connection.execute(f"PRAGMA user_version = {FORMAT}")
+        if found < len(steps):
+            connection.execute(f"PRAGMA user_version = {len(steps)}")
     except BaseException:
         connection.execute("ROLLBACK")
         raise
     connection.execute("COMMIT")
-    if found > FORMAT:
-        raise ServerError(f"{database} was made by a newer cxfs (format {found}, this one knows {FORMAT})")
+    if found > len(steps):
+        raise ServerError(f"{database} was made by a newer cxfs (format {found}, this one knows {len(steps)})")

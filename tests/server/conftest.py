@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+from argon2 import PasswordHasher
 
-from cxfs.server import administration
+from cxfs.server import accounts, administration
 from cxfs.server.app import make_app
+from cxfs.server.hashes import Passwords
 from cxfs.server.store import Store
+from tests.server.browser import HOME, Browser
 from tests.server.person import Person
 from tests.server_process import ServerProcess
 
@@ -18,6 +22,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 QUOTA_BYTES = 1_000_000
+PASSWORD = "correct horse battery"
+CHEAP = Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+"""Argon2 as the server uses it takes a tenth of a second, on purpose."""
 
 
 class Clock:
@@ -59,6 +66,36 @@ def new_person(store: Store, client: httpx.AsyncClient, name: str) -> Person:
     """An account and its token."""
     uuid = administration.add_user(store, name, quota_bytes=QUOTA_BYTES, email=f"{name}@example.org")
     return Person(client, uuid, administration.issue_token(store, name))
+
+
+@pytest.fixture
+async def browser(store: Store) -> AsyncIterator[Browser]:
+    """Somebody's, who has not signed in."""
+    async with new_browser(store) as browser:
+        yield browser
+
+
+@asynccontextmanager
+async def new_browser(store: Store, *, at: str = "192.0.2.1", passwords: Passwords = CHEAP) -> AsyncIterator[Browser]:
+    """One with cookies of its own, at that address."""
+    transport = httpx.ASGITransport(make_app(store, passwords=passwords), client=(at, 50_000))
+    async with httpx.AsyncClient(transport=transport, base_url=HOME) as client:
+        yield Browser(client)
+
+
+def give_password(store: Store, name: str, password: str = PASSWORD) -> None:
+    """One that is quickly checked."""
+    with store.transaction() as connection:
+        user = accounts.account_named(connection, name).number
+        accounts.set_password_hash(connection, user, CHEAP.hash(password))
+
+
+@pytest.fixture
+async def at_home(store: Store, browser: Browser, ann: Person) -> Browser:
+    """A browser in which Ann is signed in."""
+    give_password(store, "ann")
+    await browser.sign_in("ann", PASSWORD)
+    return browser
 
 
 @pytest.fixture

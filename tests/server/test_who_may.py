@@ -1,4 +1,4 @@
-"""Who may do what, from owner to stranger. Contract: docs/protocol.md, "Accounts and rights"."""
+"""What the table of rights (test_rights.py) cannot say of them. Contract: docs/protocol.md, "Accounts and rights"."""
 
 from __future__ import annotations
 
@@ -46,36 +46,6 @@ async def group(store: Store, ann: Person) -> str:
     await ann.as_seen_in(uuid).make("/folder")
     await ann.as_seen_in(uuid).put("/note", b"x")
     return uuid
-
-
-@pytest.mark.parametrize("line", READ)
-@pytest.mark.parametrize("role", ["owner", "writer", "reader"])
-async def test_every_member_may_read(store: Store, ben: Person, group: str, role: Any, line: str) -> None:
-    """Whatever the role."""
-    administration.set_member(store, "band", "ben", role)
-
-    assert (await attempt(ben.as_seen_in(group), line)).status_code == 200
-
-
-@pytest.mark.parametrize("line", sorted(set(WRITE) - {"POST mkdir /folder", "POST delete /missing"}))
-@pytest.mark.parametrize("role", ["owner", "writer"])
-async def test_owners_and_writers_may_change(store: Store, ben: Person, group: str, role: Any, line: str) -> None:
-    """The two differ in what a host lets them do with the group, not with its files."""
-    administration.set_member(store, "band", "ben", role)
-
-    assert (await attempt(ben.as_seen_in(group), line)).status_code == 200
-
-
-@pytest.mark.parametrize("line", sorted(set(WRITE) - {"POST delete /missing", "POST copy /note"}))
-async def test_a_reader_may_change_nothing(store: Store, ann: Person, ben: Person, group: str, line: str) -> None:
-    """403, because the reader can see that it is there."""
-    administration.set_member(store, "band", "ben", "reader")
-
-    assert refusal_of(await attempt(ben.as_seen_in(group), line)) == (403, "AccessDenied")
-    assert (await ann.as_seen_in(group).names("/"), await ben.as_seen_in(group).names("/folder")) == (
-        ["folder", "note"],
-        [],
-    )
 
 
 async def test_a_reader_may_copy_out_but_not_in(store: Store, ben: Person, group: str) -> None:
@@ -133,26 +103,6 @@ async def test_without_a_good_token_there_is_nothing(visitor: httpx.AsyncClient,
 
     expected = (400, "InvalidRequest") if "%FF" in token else (401, "BadAuthToken")
     assert refusal_of(answer) == expected
-
-
-@pytest.mark.parametrize("address", ["/1/users/self", "/1/users/self/groups"])
-async def test_the_profile_needs_a_token_too(visitor: httpx.AsyncClient, address: str) -> None:
-    """There is no self without one."""
-    assert refusal_of(await visitor.get(address)) == (401, "BadAuthToken")
-
-
-@pytest.mark.parametrize("line", [*READ, *WRITE])
-async def test_a_suspended_account_is_told_so(store: Store, ann: Person, line: str) -> None:
-    """[doc] SuspendedAccount. Nothing is lost meanwhile."""
-    await ann.make("/folder")
-    await ann.put("/note", b"x")
-    administration.suspend_user(store, "ann")
-
-    refused = await attempt(ann, line)
-    administration.unsuspend_user(store, "ann")
-
-    assert refusal_of(refused) == (403, "SuspendedAccount")
-    assert await ann.names("/") == ["folder", "note"]
 
 
 async def test_revoked_tokens_are_worth_nothing(store: Store, ann: Person, ben: Person) -> None:
