@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from cxfs.core.errors import BadName, NotADirectory, NotFound
 from cxfs.core.names import escape, unescape
 from cxfs.fs.flights import Flights
+from cxfs.fs.groups import tree_at
 from cxfs.fs.listings import Child, FolderSource, Listings
 from cxfs.fs.node import Node
 
@@ -207,6 +208,10 @@ class Tree:
             node.change, change.node = change, node
         return change.node
 
+    def nodes(self) -> list[Node]:
+        """All of them at this moment, those that are gone and still open included."""
+        return list(self._numbers.values())
+
     def new_number(self) -> int:
         """An inode number for a file without a UUID."""
         while True:
@@ -328,10 +333,11 @@ class Tree:
     def path_of(self, node: Node) -> TreePath:
         """The way down by names, for the calls that create something."""
         names = []
-        while node.parent is not None:
+        tree = None
+        while node.parent is not None and (tree := node.entry and tree_at(node.entry.path)) is None:
             names.append(node.entry.name if node.entry is not None else unescape(node.shown))
             node = node.parent
-        path = self._root_path
+        path = tree or self._root_path
         for name in reversed(names):
             path = path.child(name)
         return path
