@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cxfs.core.entries import Owner
-from cxfs.core.errors import AcrossTrees, AlreadyExists, Denied, NoAttribute, Stale
+from cxfs.core.errors import AcrossTrees, AlreadyExists, BadRequest, Denied, NoAttribute, Stale
 from cxfs.fs.filesystem import Wanted
 from cxfs.fs.namespace import Rename
 from cxfs.server import administration
@@ -146,6 +146,33 @@ async def test_a_group_of_any_name_is_shown(
     wire.before = groups_are(*groups)
     async with mounts() as desk:
         assert await desk.names("Groups") == shown
+
+
+async def test_looking_into_one_of_two_groups_of_one_name_renames_neither(
+    band: Cloud, store: Store, mounts: Mounts, wire: Wire, clock: MockClock
+) -> None:
+    """Which of them keeps the name must not hang on what is known of it."""
+    choir = administration.add_group(store, "choir", owner="ann")
+    wire.before = groups_are((str(band.owner), "same"), (choir, "same"))
+    async with mounts() as desk:
+        before = await desk.names("Groups")
+        inodes = {name: (await desk.stat(f"Groups/{name}")).inode for name in before}
+        await desk.names("Groups/same")
+        await desk.waits(TTL_S + 1)
+
+        assert {name: (await desk.stat(f"Groups/{name}")).inode for name in await desk.names("Groups")} == inodes
+
+
+async def test_a_group_is_dated_once_it_was_listed(desk: Desk, band: Cloud, clock: MockClock) -> None:
+    """Before that by when it was learnt of; and it goes on being so when the list of the groups is taken anew."""
+    await band.files.set_modified(band.at(""), 1_234_567_890_123)
+    at_first = (await desk.stat("Groups/band")).modified_ns
+
+    await desk.names("Groups/band")
+    await desk.waits(TTL_S + 1)
+
+    assert at_first == (await desk.stat("Groups")).modified_ns > 0
+    assert (await desk.stat("Groups/band")).modified_ns == 1_234_567_890_123_000_000
 
 
 @pytest.mark.promise
@@ -465,6 +492,17 @@ async def test_a_refusal_for_want_of_permission_is_no_reason_to_copy(
 
     with pytest.raises(Denied):
         await desk.renames("a", "Groups/band/a")
+
+
+async def test_a_refusal_within_one_tree_is_what_the_server_says(
+    desk: Desk, cloud: Cloud, wire: Wire, clock: MockClock
+) -> None:
+    """There `mv` has nothing to gain from copying."""
+    await cloud.holds({"a": b"content"})
+    wire.before = lambda request: says(400, {"message": "no"}) if "/files/move/" in request.url.path else None
+
+    with pytest.raises(BadRequest):
+        await desk.renames("a", "b")
 
 
 # ------------------------------------------------------------ coming and going
