@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+import trio
 
 from cxfs.core.entries import Owner
-from cxfs.core.errors import AcrossTrees, AlreadyExists, BadRequest, Denied, NoAttribute, Stale
+from cxfs.core.errors import AcrossTrees, AlreadyExists, BadRequest, Denied, NoAttribute, NotFound, Stale
 from cxfs.fs.filesystem import Wanted
+from cxfs.fs.group_watch import FIRST_WAIT_S
 from cxfs.fs.namespace import Rename
 from cxfs.server import administration
 from tests.fs.cloud import Cloud, says, session_over
@@ -17,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     import httpx
-    import trio
     from trio.testing import MockClock
 
     from cxfs.server.store import Store
@@ -357,6 +358,7 @@ async def test_a_time_can_be_set_on_a_group(desk: Desk, band: Cloud, clock: Mock
 
     after = await desk.stat("Groups/band")
     assert (after.inode, after.modified_ns) == (before, 1_234_567_890_123_000_000)
+    assert desk.fs.extended_attribute(await desk.node("Groups/band"), b"user.cx.uuid") == band.owner.encode()
     assert (await band.entry("")).modified_ms == 1_234_567_890_123
 
 
@@ -438,6 +440,34 @@ async def test_a_folder_moves_between_trees_with_all_that_is_known_of_it(
         "d/e/new": b"4",
         "d/e/open": b"2",
     }
+
+
+async def test_who_stands_in_a_folder_that_moves_between_trees_stays_in_it(
+    desk: Desk, band: Cloud, cloud: Cloud, clock: MockClock
+) -> None:
+    """A shell whose directory it is asks for no name that would lead there anew."""
+    await cloud.holds({"d/e/a": b"1"})
+    directory = await desk.node("d/e")
+
+    await desk.renames("d", "Groups/band/d")
+
+    assert [child.shown for child in (await desk.fs.open_folder(directory)).children] == ["a"]
+    await desk.fs.remove(directory, b"a")
+    assert await band.tree() == {"d/": b"", "d/e/": b""}
+
+
+async def test_a_file_that_is_half_read_moves_between_trees(
+    desk: Desk, band: Cloud, cloud: Cloud, clock: MockClock
+) -> None:
+    """The other half comes from where the file is now."""
+    content = bytes(range(256)) * 4096
+    await cloud.holds({"a": content})
+    opened = await desk.opens("a")
+    first = await desk.fs.read(opened, 0, 10)
+
+    await desk.renames("a", "Groups/band/a")
+
+    assert first + await desk.fs.read(opened, 10, len(content)) == content
 
 
 async def test_a_file_moves_out_of_a_group(desk: Desk, band: Cloud, cloud: Cloud, clock: MockClock) -> None:
@@ -549,6 +579,34 @@ async def test_one_group_of_several_is_lost(
 
         assert await desk.names("Groups") == {"choir"}
         assert kernel.forgotten == [(folder, "band")]
+
+
+async def test_who_stands_in_groups_when_there_are_none_any_more(
+    desk: Desk, band: Cloud, store: Store, clock: MockClock
+) -> None:
+    """As in any folder that somebody else has deleted."""
+    directory = await desk.node("Groups")
+    administration.remove_member(store, "band", "ann")
+
+    assert desk.volume.groups is not None
+    await desk.volume.groups.refresh()
+
+    with pytest.raises(NotFound):
+        await desk.fs.attributes(directory)
+    with pytest.raises(NotFound):
+        await desk.fs.open_folder(directory)
+
+
+async def test_a_mount_does_not_wait_long_for_its_groups(
+    mounts: Mounts, band: Cloud, wire: Wire, clock: MockClock
+) -> None:
+    """A server that does not answer this one question is mounted all the same."""
+    began = trio.current_time()
+    wire.holds_back("GET", "users/self")
+
+    async with mounts() as desk:
+        assert trio.current_time() - began == FIRST_WAIT_S
+        assert await desk.names() == set()
 
 
 async def test_groups_that_cannot_be_read_are_those_that_were_known(desk: Desk, wire: Wire, clock: MockClock) -> None:
