@@ -1,15 +1,39 @@
-"""What goes to another owner's tree with all below it: every later request about it has to go there. Moves nothing."""
+"""What goes to another owner's tree with all below it: every later question about it has to go there. Moves nothing."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
+
+from cxfs.core.errors import NotFound
 
 if TYPE_CHECKING:
-    from cxfs.core.entries import Owner
+    from collections.abc import Awaitable, Callable
+
+    from cxfs.core.entries import Owner, Path
     from cxfs.fs.node import Node
     from cxfs.fs.tree import Tree
     from cxfs.local.metadata import MetadataCache
+
+
+T = TypeVar("T")
+
+
+async def asked_at(address: Callable[[], Path], ask: Callable[[Path], Awaitable[T]]) -> T:
+    """The answer about what stands at `address`; asked again when it went to another owner's tree meanwhile.
+
+    What was answered speaks of the tree that it left: to believe it would send every later question there.
+    """
+    while True:
+        path = address()
+        try:
+            answer = await ask(path)
+        except NotFound:
+            if address().owner == path.owner:
+                raise
+        else:
+            if address().owner == path.owner:
+                return answer
 
 
 class Resettling:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import trio
+import trio.testing
 
 from cxfs.core.entries import Owner
 from cxfs.core.errors import AcrossTrees, AlreadyExists, BadRequest, Denied, NoAttribute, NotFound, Stale
@@ -454,6 +455,26 @@ async def test_who_stands_in_a_folder_that_moves_between_trees_stays_in_it(
     assert [child.shown for child in (await desk.fs.open_folder(directory)).children] == ["a"]
     await desk.fs.remove(directory, b"a")
     assert await band.tree() == {"d/": b"", "d/e/": b""}
+
+
+async def test_a_listing_on_its_way_when_its_folder_moves_between_trees(
+    desk: Desk, band: Cloud, cloud: Cloud, wire: Wire, nursery: trio.Nursery, clock: MockClock
+) -> None:
+    """It speaks of the tree that the folder has left: it is asked for once more."""
+    await cloud.holds({"d/e/a": b"1"})
+    directory = await desk.node("d/e")
+    await desk.names("Groups/band")
+    wire.holds_back("GET", "files/list")
+    nursery.start_soon(desk.fs.open_folder, directory)
+    await wire.held.wait()
+
+    await desk.renames("d", "Groups/band/d")
+    wire.lets_go()
+    await trio.testing.wait_all_tasks_blocked()
+
+    assert await desk.reads("Groups/band/d/e/a") == b"1"
+    assert (await desk.fs.open_folder(directory)).children
+    assert desk.fs.extended_attribute(directory, b"user.cx.owner") == band.owner.encode()
 
 
 async def test_a_file_that_is_half_read_moves_between_trees(
