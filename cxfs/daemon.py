@@ -242,9 +242,10 @@ async def _serve(settings: MountSettings, volume: Volume, nursery: trio.Nursery,
         nursery.start_soon(volume.uploader.run)
         nursery.start_soon(volume.space.refresh)
         nursery.start_soon(volume.space.run)
+        watches = []
         if volume.groups is not None:
             await volume.groups.first()
-            nursery.start_soon(volume.groups.run)
+            watches.append(volume.groups.run)  # for as long as there is a kernel to tell its news
         async with mounted(
             operations,
             settings.mountpoint,
@@ -254,7 +255,7 @@ async def _serve(settings: MountSettings, volume: Volume, nursery: trio.Nursery,
         ) as unmounted:
             log.info("%s is mounted at %s", settings.profile.name, settings.mountpoint)
             on_ready()
-            await _first(unmounted.wait, functools.partial(_next_signal, signals))
+            await _first(unmounted.wait, functools.partial(_next_signal, signals), *watches)
         log.info("%s is unmounted, %d changes wait", settings.mountpoint, len(volume.changes))
         await operations.close_all()
         drain = functools.partial(volume.uploader.drain, settings.options.drain_timeout_s)

@@ -7,6 +7,7 @@ to every waiting call; and a mount that outlives its time is ended in the same w
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import signal
@@ -353,6 +354,15 @@ def wait_until(condition: Callable[[], bool], *, deadline_s: float = 20.0) -> No
     while not condition():
         assert time.monotonic() < deadline, f"not so within {deadline_s:g} s"
         time.sleep(POLL_S)
+
+
+def errno_of(call: Callable[..., object], *arguments: object) -> str:
+    """How the call fails."""
+    try:
+        call(*arguments)
+    except OSError as error:
+        return errno.errorcode[error.errno or 0]
+    return "none"
 
 
 def checksum(content: bytes) -> str:

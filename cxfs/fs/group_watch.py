@@ -48,19 +48,17 @@ class GroupWatch:
         self._refresh_s = refresh_s
 
     async def first(self) -> None:
-        """Asks once, and for a while only: so that a mount shows its groups from the start where that is possible."""
+        """Asks once, and for a while only: so that a mount shows its groups from the start where that is possible.
+
+        To be called before the mount: nobody has been told anything yet that would have to be forgotten.
+        """
         with trio.move_on_after(FIRST_WAIT_S):
-            await self.refresh()
+            await self._learn()
 
     async def refresh(self) -> None:
         """Asks once. A failure leaves what was known."""
-        try:
-            groups = await self._ask()
-        except CxfsError as error:
-            log.debug("the groups could not be read: %s", error)
-            return
         before = self._groups.shown
-        if self._groups.learn(groups, now_ms=self._wall_ms()):
+        if await self._learn():
             self._forget(before, self._groups.shown)
 
     async def run(self) -> None:
@@ -68,6 +66,15 @@ class GroupWatch:
         while True:
             await trio.sleep(self._refresh_s)
             await self.refresh()
+
+    async def _learn(self) -> bool:
+        """Whether there is news."""
+        try:
+            groups = await self._ask()
+        except CxfsError as error:
+            log.debug("the groups could not be read: %s", error)
+            return False
+        return self._groups.learn(groups, now_ms=self._wall_ms())
 
     def _forget(self, before: dict[str, Uuid], after: dict[str, Uuid]) -> None:
         self._metadata.doubt(GROUPS_ID)

@@ -630,6 +630,14 @@ async def test_a_mount_does_not_wait_long_for_its_groups(
         assert await desk.names() == set()
 
 
+async def test_the_kernel_is_not_spoken_to_before_the_mount(
+    desk: Desk, kernel: RecordingKernel, clock: MockClock
+) -> None:
+    """It would not understand."""
+    assert await desk.names() == {"Groups"}
+    assert kernel.forgotten == []
+
+
 async def test_groups_that_cannot_be_read_are_those_that_were_known(desk: Desk, wire: Wire, clock: MockClock) -> None:
     """A server that is unwell has not thrown anybody out."""
     wire.before = groups_fail

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import secrets
 from typing import TYPE_CHECKING, Literal
@@ -10,10 +9,10 @@ from typing import TYPE_CHECKING, Literal
 import pytest
 
 from cxfs.server import administration
-from tests.mounting import Account, Mount, account_of, checksum, eventually, tree_of, wait_until, write_tree
+from tests.mounting import Account, Mount, account_of, checksum, errno_of, eventually, tree_of, wait_until, write_tree
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.server_process import ServerProcess
@@ -59,15 +58,6 @@ def members_mount(own_account: Account, band: Band, tmp_path: Path) -> Iterator[
         yield mount
 
 
-def errno_of(call: Callable[..., object], *arguments: object) -> str:
-    """How the call fails."""
-    try:
-        call(*arguments)
-    except OSError as error:
-        return errno.errorcode[error.errno or 0]
-    return "none"
-
-
 def test_everyday_programs_work_in_a_group(members_mount: Mount, band: Band, tmp_path: Path) -> None:
     """rsync makes and dates what it copies, the second time it has nothing to do; others see all of it."""
     copied = write_tree(tmp_path / "album", {"one.txt": b"la la", "disc-2/two.txt": b"dum dum"})
@@ -77,6 +67,7 @@ def test_everyday_programs_work_in_a_group(members_mount: Mount, band: Band, tmp
     again = members_mount.run("rsync", "-a", "--itemize-changes", f"{tmp_path}/album/", group)
 
     assert again == ""
+    assert "ERROR" not in members_mount.log()
     assert tree_of(group) == copied
     assert eventually(band.seen.tree, copied) == copied
 
