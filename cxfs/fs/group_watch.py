@@ -26,7 +26,7 @@ FIRST_WAIT_S: Final = 3.0
 
 
 class GroupWatch:
-    """Asks for the groups every `refresh_s` seconds, and has forgotten what is no longer true of them."""
+    """Asks for the groups every `refresh_s` seconds, and makes cache and kernel forget what is no longer true."""
 
     def __init__(
         self,
