@@ -75,15 +75,15 @@ class GroupFolders:
         return answer
 
     async def entry(self, path: Path) -> Entry:
-        """One object. The folders made up here are described by what is known: a group's by its last listing."""
+        """One object. Raises NotFound for the folder of a group that the account is not known to be in."""
         if path == GROUPS_PATH:
             return self._folder()
-        if tree_at(path) is None:
+        tree = tree_at(path)
+        if tree is None:
             return await self._files.entry(path)
-        known = self._groups.entry(path.owner)
-        if known is None:
+        if path != tree and self._groups.entry(path.owner) is None:
             raise NotFound(f"this account is in no group {path.owner}")
-        return known
+        return self._groups.describe(await self._files.entry(tree))
 
     async def make_folder(self, path: TreePath) -> Entry:
         """The new folder."""

@@ -119,12 +119,13 @@ class Groups:
 
 
 def tree_at(path: Path) -> TreePath | None:
-    """The tree of a group, for the path of the folder that stands for it."""
-    stands_for_a_tree = isinstance(path, UuidPath) and str(path.object) == str(path.owner)
-    return TreePath(path.owner, ()) if stands_for_a_tree else None
+    """The tree of a group, for a path of the folder that stands for it: by the group's UUID, or by names."""
+    if isinstance(path, UuidPath):
+        return TreePath(path.owner, ()) if str(path.object) == str(path.owner) else None
+    return path if not path.names and path.owner != SELF else None
 
 
 def _standing_for(root: Entry, name: EntryName) -> Entry:
     # Not the root's own time of creation: it is not known at first, and of two groups of one name the older would
     # keep it, so that looking into one of them would change both names.
-    return replace(root, id=Uuid(root.owner), name=name, parent=GROUPS_ID, created_ms=0)
+    return replace(root, id=Uuid(root.owner), name=name, created_ms=0)
