@@ -504,16 +504,19 @@ async def test_a_folder_with_everything_on_its_way_moves_between_trees(
     await desk.makes_folder("old/new")
     await desk.writes("old/new/file", b"5")
     await desk.touches("old/new", 1_234_567_890_123)
+    await desk.names("Groups/band")
     await desk.makes_folder("fresh")
     await desk.makes_folder("fresh/deeper")
     await desk.writes("fresh/deeper/file", b"6")
 
-    await desk.renames("old", "Groups/band/old")
     await desk.renames("fresh", "Groups/band/fresh")
+    await desk.renames("old", "Groups/band/old")
+    owners = [(await desk.node(f"Groups/band/{name}")).owner for name in ("old/new", "fresh", "fresh/deeper")]
     last = await desk.all_of(opened)
     await desk.closes(opened)
     await desk.settles()
 
+    assert owners == [band.owner] * 3
     assert last == b"3"
     assert await cloud.tree() == {}
     assert await band.tree() == {
