@@ -53,10 +53,16 @@ ENTRIES_MAX: Final = 200_000
 DISK_THREADS_MAX: Final = 8
 """Drafts being written or read at a time: more only queue in the kernel."""
 
+GROUPS_REFRESH_S_MIN: Final = 1.0
+"""The account's groups are asked for as often as names are believed, but no mount hammers its server."""
+
 
 @dataclass(frozen=True, slots=True)
 class MountOptions:
-    """How an account is mounted. Times in seconds, sizes in bytes; `root` is the folder of the account to mount."""
+    """How an account is mounted. Times in seconds, sizes in bytes; `root` is the folder of the account to mount.
+
+    `groups`: a mount of the whole account shows the groups beside the account's own tree.
+    """
 
     allow_other: bool = False
     read_only: bool = False
@@ -72,6 +78,7 @@ class MountOptions:
     uploads_max: int = 8
     drain_timeout_s: float = 60.0
     root: str = "/"
+    groups: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +212,8 @@ async def _volume(
             draft_bytes_max=options.draft_bytes_max,
             uploads_max=options.uploads_max,
             stall_s=options.data_deadline_s,
+            groups=options.groups,
+            groups_refresh_s=max(GROUPS_REFRESH_S_MIN, options.metadata_ttl_s),
         ),
         nursery=nursery,
     )
@@ -234,6 +243,10 @@ async def _serve(settings: MountSettings, volume: Volume, nursery: trio.Nursery,
         nursery.start_soon(volume.uploader.run)
         nursery.start_soon(volume.space.refresh)
         nursery.start_soon(volume.space.run)
+        watches = []
+        if volume.groups is not None:
+            await volume.groups.first()
+            watches.append(volume.groups.run)  # for as long as there is a kernel to tell its news
         async with mounted(
             operations,
             settings.mountpoint,
@@ -243,7 +256,7 @@ async def _serve(settings: MountSettings, volume: Volume, nursery: trio.Nursery,
         ) as unmounted:
             log.info("%s is mounted at %s", settings.profile.name, settings.mountpoint)
             on_ready()
-            await _first(unmounted.wait, functools.partial(_next_signal, signals))
+            await _first(unmounted.wait, functools.partial(_next_signal, signals), *watches)
         log.info("%s is unmounted, %d changes wait", settings.mountpoint, len(volume.changes))
         await operations.close_all()
         drain = functools.partial(volume.uploader.drain, settings.options.drain_timeout_s)

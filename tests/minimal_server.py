@@ -84,13 +84,18 @@ class Object:
 
 
 class MinimalServer:
-    """An ASGI application with one account. `requests` are its calls so far, without their parameters."""
+    """An ASGI application with one account, which may be in one group, by its UUID. It moves nothing between the two.
 
-    def __init__(self, token: str) -> None:
+    `requests` are its calls so far, without their parameters.
+    """
+
+    def __init__(self, token: str, *, group: str | None = None) -> None:
         self.requests: list[str] = []
         self._token = token
         self._user = _short(uuid.uuid4().bytes)
         self._root = Object("", entries={})
+        self._group = group
+        self._group_root = Object("", entries={})
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """One request; bodies are held whole."""
@@ -137,7 +142,8 @@ class MinimalServer:
 
     def _profile(self) -> dict[str, object]:
         used = sum(len(each.content) for each in self._everything(self._root))
-        quota = {"totalCapacity": 10 << 30, "totalConsumed": used, "consumedByGroupFiles": {}}
+        groups = {} if self._group is None else {self._group: {"groupId": self._group, "consumed": 0}}
+        quota = {"totalCapacity": 10 << 30, "totalConsumed": used, "consumedByGroupFiles": groups}
         return {"profile": {"id": self._user, "username": "minimal", "avatar": "", "contact": {}, "quota": quota}}
 
     def _list(self, path: str, asked: dict[str, str]) -> dict[str, object]:
@@ -167,6 +173,8 @@ class MinimalServer:
         return {"status": "ok"}
 
     def _move(self, path: str, asked: dict[str, str]) -> dict[str, object]:
+        if self._root_of(path) is not self._root_of(asked["to"]):
+            raise Refused(400)
         source, old, moved = self._place(path)
         if moved is None:
             raise Refused(404)
@@ -212,11 +220,9 @@ class MinimalServer:
 
     def _place(self, path: str) -> tuple[dict[str, Object], str, Object | None]:
         """The entries of the folder, the name in it, and what has that name."""
-        owner, _, rest = path.partition(":")
-        if owner not in {"self", self._user}:
-            raise Refused(400)  # as CX did: "Group or Share not found"
+        root, rest = self._root_of(path), path.partition(":")[2]
         if not rest.startswith("/"):
-            for folder in self._everything(self._root):
+            for folder in self._everything(root):
                 for each in (folder.entries or {}).values():
                     if each.id == rest:
                         return folder.entries or {}, each.name, each
@@ -224,7 +230,7 @@ class MinimalServer:
         *above, name = rest[1:].split("/")
         if name in {"", ".", ".."} or len(name) > 255 or "\0" in name:
             raise Refused(400)
-        entries = self._root.entries
+        entries = root.entries
         for step in above:
             found = (entries or {}).get(step)
             if found is None:
@@ -236,12 +242,21 @@ class MinimalServer:
         return entries, name, entries.get(name)
 
     def _find(self, path: str) -> Object:
-        if path.partition(":")[2] in {"/", self._root.id} and path.partition(":")[0] in {"self", self._user}:
-            return self._root
+        root = self._root_of(path)
+        if path.partition(":")[2] in {"/", root.id}:
+            return root
         found = self._place(path)[2]
         if found is None:
             raise Refused(404)
         return found
+
+    def _root_of(self, path: str) -> Object:
+        owner = path.partition(":")[0]
+        if owner in {"self", self._user}:
+            return self._root
+        if owner == self._group:
+            return self._group_root
+        raise Refused(400)  # as CX did: "Group or Share not found"
 
     def _everything(self, top: Object) -> list[Object]:
         found = [top]
@@ -270,7 +285,7 @@ def _fields(scope: Message, body: bytes) -> dict[str, str]:
 
 
 def _loaded() -> MinimalServer:
-    return MinimalServer(os.environ["CX_TOKEN"])
+    return MinimalServer(os.environ["CX_TOKEN"], group=os.environ.get("CX_GROUP"))
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ to every waiting call; and a mount that outlives its time is ended in the same w
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import signal
@@ -85,10 +86,16 @@ class CountingServer(ServerProcess):
 
 
 class Account:
-    """An account as somebody else with its token sees it: plain HTTP, nothing of the client. Paths are readable."""
+    """An account as somebody else with its token sees it: plain HTTP, nothing of the client. Paths are readable.
 
-    def __init__(self, url: str, token: str, *, ca_file: Path | None = None, name: str = "") -> None:
+    `owner` is whose tree it shows: the account's own, or that of a group it is in.
+    """
+
+    def __init__(
+        self, url: str, token: str, *, ca_file: Path | None = None, name: str = "", owner: str = "self"
+    ) -> None:
         self.name = name
+        self.owner = owner
         self.url = url
         self.token = token
         self.ca_file = ca_file
@@ -101,13 +108,13 @@ class Account:
 
     def describe(self, path: str) -> dict[str, Any]:
         """The File object."""
-        return self._ask("GET", f"/1/files/info/{_address(path)}")
+        return self._ask("GET", f"/1/files/info/{self._address(path)}")
 
     def entries(self, folder: str = "/") -> list[dict[str, Any]]:
         """The File objects in a folder, page by page."""
         found: list[dict[str, Any]] = []
         while True:
-            page = self._ask("GET", f"/1/files/list/{_address(folder)}?offset={len(found)}")
+            page = self._ask("GET", f"/1/files/list/{self._address(folder)}?offset={len(found)}")
             found += page["entries"]
             if len(found) >= page["total"]:
                 return found
@@ -118,7 +125,7 @@ class Account:
 
     def content(self, path: str) -> bytes:
         """Of a file."""
-        answer = self._client.get(f"/1/data/{_address(path)}")
+        answer = self._client.get(f"/1/data/{self._address(path)}")
         assert answer.status_code == 200, answer.text
         return answer.content
 
@@ -131,25 +138,28 @@ class Account:
                 found[entry["name"]] = "folder"
                 found |= {f"{entry['name']}/{below}": what for below, what in self.tree(path).items()}
             else:
-                answer = self._client.get(f"/1/data/{_address(path)}")
+                answer = self._client.get(f"/1/data/{self._address(path)}")
                 found[entry["name"]] = checksum(answer.content) if answer.status_code == 200 else "gone meanwhile"
         return found
 
     def put(self, path: str, content: bytes, **fields: str) -> dict[str, Any]:
         """A new file, or a new version of one."""
-        return self._ask("POST", f"/1/data/{_address(path)}", data=fields, files={"file": content})
+        return self._ask("POST", f"/1/data/{self._address(path)}", data=fields, files={"file": content})
 
     def make_folder(self, path: str) -> None:
         """A new folder."""
-        self._ask("POST", f"/1/files/mkdir/{_address(path)}")
+        self._ask("POST", f"/1/files/mkdir/{self._address(path)}")
 
     def delete(self, path: str) -> None:
         """A file, or a folder with all that is in it."""
-        self._ask("POST", f"/1/files/delete/{_address(path)}")
+        self._ask("POST", f"/1/files/delete/{self._address(path)}")
 
     def move(self, path: str, to: str) -> None:
         """Renames."""
-        self._ask("POST", f"/1/files/move/{_address(path)}", data={"to": f"self:{to}"})
+        self._ask("POST", f"/1/files/move/{self._address(path)}", data={"to": f"{self.owner}:{to}"})
+
+    def _address(self, path: str) -> str:
+        return f"{self.owner}:{quote(path, safe='')}"
 
     def _ask(self, method: str, address: str, **rest: Any) -> dict[str, Any]:
         # httpx encodes what it is given as one string; the parameters of an address would replace its query.
@@ -162,19 +172,26 @@ class Account:
 
 
 class Mount:
-    """`cxfs mount` of an account at `path`, in a home of its own; programs run in it by `run`. Always `end` it."""
+    """`cxfs mount` of an account at `path`, in a home of its own; programs run in it by `run`. Always `end` it.
 
-    def __init__(self, account: Account, home: Path, *options: str, prefix: Sequence[str] = ()) -> None:
+    The home has the profile PROFILE, signed in by a token file; with `profile` it has none, and that will be its name.
+    """
+
+    def __init__(
+        self, account: Account, home: Path, *options: str, prefix: Sequence[str] = (), profile: str | None = None
+    ) -> None:
         self.account = account
         self.home = home
         self.path = home / "mnt"
-        self.state_folder = home / "state" / "cxfs" / PROFILE
+        self.state_folder = home / "state" / "cxfs" / (profile or PROFILE)
         self.log_file = self.state_folder / "cxfs.log"
         self._options = options
         self._prefix = tuple(prefix)
         self._guard: threading.Timer | None = None
+        self._config_file = None if profile else home / "config.toml"
         self.path.mkdir(parents=True)
-        _write_profile(home, account)
+        if self._config_file is not None:
+            _write_profile(self._config_file, account)
 
     def __enter__(self) -> Self:
         self.start()
@@ -193,7 +210,7 @@ class Mount:
             "HOME": str(self.home),
             "LC_ALL": "C.UTF-8",
             "TZ": "UTC",
-            "CXFS_CONFIG": str(self.home / "config.toml"),
+            **({} if self._config_file is None else {"CXFS_CONFIG": str(self._config_file)}),
             "XDG_CACHE_HOME": str(self.home / "cache"),
             "XDG_STATE_HOME": str(self.home / "state"),
             "PYTHONDONTWRITEBYTECODE": "1",
@@ -346,6 +363,15 @@ def wait_until(condition: Callable[[], bool], *, deadline_s: float = 20.0) -> No
         time.sleep(POLL_S)
 
 
+def errno_of(call: Callable[..., object], *arguments: object) -> str:
+    """How the call fails."""
+    try:
+        call(*arguments)
+    except OSError as error:
+        return errno.errorcode[error.errno or 0]
+    return "none"
+
+
 def checksum(content: bytes) -> str:
     """To compare by, in a message that stays short."""
     return hashlib.sha256(content).hexdigest()[:16]
@@ -367,15 +393,11 @@ def write_tree(folder: Path, files: Mapping[str, bytes]) -> dict[str, str]:
     return tree_of(folder)
 
 
-def _address(path: str) -> str:
-    return f"self:{quote(path, safe='')}"
-
-
-def _write_profile(home: Path, account: Account) -> None:
-    token_file = home / "token"
+def _write_profile(file: Path, account: Account) -> None:
+    token_file = file.parent / "token"
     token_file.touch(mode=0o600)
     token_file.write_text(account.token, encoding="ascii")
     secure = f'ca_file = "{account.ca_file}"' if account.ca_file else "allow_http = true"
-    home.joinpath("config.toml").write_text(
+    file.write_text(
         f'[profiles.{PROFILE}]\napi_url = "{account.url}"\n{secure}\ntoken_file = "{token_file}"\n', encoding="utf-8"
     )

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 @click.option("--cache-size", "cache_bytes_max", type=SIZE, help="Disk for what was read (10G).")
 @click.option("--uploads", "uploads_max", type=COUNT, help="Uploads at a time (8).")
 @click.option("--drain-timeout", "drain_timeout_s", type=SECONDS, help="How long unmounting waits for uploads (60).")
+@click.option("--groups/--no-groups", default=None, help="Show the account's groups in the folder Groups (shown).")
 @click.option("--log-level", type=click.Choice(logs.LEVELS), default="info", show_default=True)
 @click.option("--log-file", type=click.Path(dir_okay=False, path_type=Path), help="Instead of the profile's cxfs.log.")
 @click.argument("mountpoint", type=click.Path(path_type=Path))

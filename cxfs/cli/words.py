@@ -33,6 +33,7 @@ class MountWords(TypedDict, total=False):
     uploads_max: int
     drain_timeout_s: float
     root: str
+    groups: bool
 
 
 DROPPED: Final = frozenset(
@@ -78,15 +79,14 @@ def parse_words(texts: Iterable[str]) -> MountWords:
         if not word or word in DROPPED or word.startswith(DROPPED_BEGINNINGS):
             continue
         name, equals, value = word.partition("=")
-        if word == "ro":
-            words["read_only"] = True
-        elif word == "allow_other":
-            words["allow_other"] = True
+        if word in _FLAGS:
+            field, setting = _FLAGS[word]
+            words[field] = setting  # type: ignore[literal-required]  # the table names fields that are flags
         elif equals and name in _VALUED:
             field, parse = _VALUED[name]
             words[field] = _parsed(name, value, parse)  # type: ignore[literal-required]  # the table pairs field and type
         else:
-            known = ", ".join(["ro", "allow_other", *(f"{each}=" for each in _VALUED)])
+            known = ", ".join([*_FLAGS, *(f"{each}=" for each in _VALUED)])
             raise click.UsageError(
                 f"-o {name}: no such mount option (there are {known}; fstab's own words are dropped)"
             )
@@ -152,6 +152,13 @@ def _folder(text: str) -> str:
         raise ValueError("expected a path in the account that begins with /")
     return text
 
+
+_FLAGS: Final = {
+    "ro": ("read_only", True),
+    "allow_other": ("allow_other", True),
+    "groups": ("groups", True),
+    "nogroups": ("groups", False),
+}
 
 _VALUED: Final[dict[str, tuple[str, Callable[[str], object]]]] = {
     "uid": ("uid", _user),

@@ -101,6 +101,10 @@ class Invalid(CxfsError):
     """Arguments that contradict each other, such as moving a folder below itself."""
 
 
+class AcrossTrees(CxfsError):
+    """The server does not move things between the trees of two owners; copying may do."""
+
+
 class Unreachable(CxfsError):
     """No answer: the connection was refused, broke, or failed its TLS check."""
 

@@ -14,13 +14,17 @@ from cachetools import LRUCache
 
 from cxfs.core.errors import NoAttribute
 from cxfs.core.uploads import IN_FLIGHT, State
+from cxfs.fs.groups import GROUPS_ID
 
 if TYPE_CHECKING:
     from cxfs.fs.changes import Change
     from cxfs.fs.node import Node
+    from cxfs.fs.permissions import Permissions
 
 KEPT_MAX: Final = 100_000
 """Objects whose local attributes are remembered; past it those longest unused show the defaults again."""
+
+_WRITE_BITS: Final = 0o222
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +53,13 @@ class Kept:
 
 
 class AttributeRules:
-    """Owner and modes of one mount: whose everything is, and what the `umask` leaves of 0666 and 0777."""
+    """Owner and modes of one mount: whose everything is, and what the `umask` leaves of 0666 and 0777.
 
-    def __init__(self, *, uid: int, gid: int, umask: int) -> None:
+    What `permissions` give no write bits shows none, also where a program set some before.
+    """
+
+    def __init__(self, permissions: Permissions, *, uid: int, gid: int, umask: int) -> None:
+        self._permissions = permissions
         self._uid = uid
         self._gid = gid
         self._file_mode = 0o666 & ~umask
@@ -61,7 +69,7 @@ class AttributeRules:
     def of(self, node: Node) -> Attributes:
         """What `stat` says now. Asks nobody."""
         kept = self._kept.get(node.inode)
-        mode = self._folder_mode if node.is_folder else self._file_mode
+        mode = self._mode(node, kept)
         modified_ns = self._modified_ms(node, kept) * 1_000_000
         created_ns = node.entry.created_ms * 1_000_000 if node.entry is not None else modified_ns
         if kept is None:
@@ -72,7 +80,7 @@ class AttributeRules:
             inode=node.inode,
             is_folder=node.is_folder,
             size=node.size,
-            mode=mode if kept.mode is None else kept.mode,
+            mode=mode,
             uid=self._uid if kept.uid is None else kept.uid,
             gid=self._gid if kept.gid is None else kept.gid,
             modified_ns=modified_ns,
@@ -101,6 +109,12 @@ class AttributeRules:
         if kept is not None and kept.modified_ms is not None:
             self._kept[node.inode] = replace(kept, modified_ms=None, modified_version=None)
 
+    def _mode(self, node: Node, kept: Kept | None) -> int:
+        mode = self._folder_mode if node.is_folder else self._file_mode
+        if kept is not None and kept.mode is not None:
+            mode = kept.mode
+        return mode if self._permissions.has_write_bits(node) else mode & ~_WRITE_BITS
+
     def _modified_ms(self, node: Node, kept: Kept | None) -> int:
         if node.change is not None:
             return node.change.modified_ms
@@ -121,7 +135,7 @@ def extended_attributes(node: Node) -> dict[str, bytes]:
     """The `user.cx.*` attributes of a node, by full name. What the server does not say is left out."""
     found = {"status": status_of(node.change)}
     entry = node.entry
-    if entry is not None:
+    if entry is not None and entry.id != GROUPS_ID:
         found |= {"uuid": entry.id, "owner": entry.owner, "version": str(entry.version), "name": entry.name}
         if entry.sha1 is not None and node.change is None:
             found["checksum"] = "SHA1:" + base64.b64encode(entry.sha1).decode().rstrip("=")

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from cxfs.fs.listings import Child
     from cxfs.fs.namespace import Namespace, Rename
     from cxfs.fs.node import Node
+    from cxfs.fs.permissions import Permissions
     from cxfs.fs.space import Space, SpaceWatch
     from cxfs.fs.tree import Tree
 
@@ -65,6 +66,7 @@ class FileSystem:
         attributes: AttributeRules,
         space: SpaceWatch,
         files: TimeKeeper,
+        permissions: Permissions,
         *,
         keeps_times: bool,
     ) -> None:
@@ -75,6 +77,7 @@ class FileSystem:
         self._attributes = attributes
         self._space = space
         self._files = files
+        self._permissions = permissions
         self._keeps_times = keeps_times
 
     @property
@@ -204,7 +207,7 @@ class FileSystem:
 
     async def set_attributes(self, node: Node, wanted: Wanted, handle: FileHandle | None) -> None:
         """truncate, chmod, chown, utimens: whichever of them is wanted."""
-        self._namespace.check_writable()
+        self._permissions.check(node)
         node = node if handle is None else handle.node  # which a conflict may have given a node of its own
         if wanted.size is not None and wanted.size != node.size:
             await self._contents.truncate(node, wanted.size, handle)

@@ -6,10 +6,10 @@ version; from then on every handle of the file sees the draft, and after the upl
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from cxfs.core.errors import DiskFull, IsADirectory, ReadOnly, Stale
+from cxfs.core.errors import DiskFull, IsADirectory, Stale
 from cxfs.core.ranges import ByteRange
 from cxfs.core.uploads import Event
 from cxfs.fs.base import bring_base
@@ -18,10 +18,11 @@ from cxfs.fs.changes import Change, Changes
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cxfs.core.entries import Entry, TreePath, Uuid
+    from cxfs.core.entries import Entry, Owner, TreePath, Uuid
     from cxfs.fs.journal import Journal
     from cxfs.fs.node import Node
     from cxfs.fs.offload import Offload
+    from cxfs.fs.permissions import Permissions
     from cxfs.fs.reader import Reader, ReadStream
     from cxfs.fs.tree import Tree
     from cxfs.fs.uploader import Uploader
@@ -42,6 +43,13 @@ class FileHandle:
         """What was written here has become this version."""
         self.leave_stream()
         self.entry = entry
+
+    def settled(self, owner: Owner) -> None:
+        """The file stands in another owner's tree now: what is still to be read of it comes from there."""
+        if self.entry is not None:
+            self.entry = replace(self.entry, owner=owner)
+        if self.stream is not None:
+            self.stream.settled(owner)
 
     def leave_stream(self) -> None:
         """The version that was read so far is needed no longer."""
@@ -74,7 +82,7 @@ class Contents:
         disk: Offload,
         wall_ms: Callable[[], int],
         draft_bytes_max: int,
-        read_only: bool,
+        permissions: Permissions,
     ) -> None:
         self._tree = tree
         self._reader = reader
@@ -85,16 +93,16 @@ class Contents:
         self._disk = disk
         self._wall_ms = wall_ms
         self._draft_bytes_max = draft_bytes_max
-        self._read_only = read_only
+        self._permissions = permissions
 
     # ------------------------------------------------------------ opening and closing
 
     async def open(self, node: Node, *, writable: bool, truncate: bool) -> Opened:
-        """A handle on the file as it is now (close-to-open). Raises IsADirectory, ReadOnly, NotFound."""
+        """A handle on the file as it is now (close-to-open). Raises IsADirectory, Denied, ReadOnly, NotFound."""
         if node.is_folder:
             raise IsADirectory(f"{node.shown!r} is a folder")
-        if (writable or truncate) and self._read_only:
-            raise ReadOnly("the mount is read-only")
+        if writable or truncate:
+            self._permissions.check(node)
         if node.change is None:
             await self._tree.refresh(node)
         _check_there(node)
@@ -210,8 +218,6 @@ class Contents:
 
     async def truncate(self, node: Node, size: int, handle: FileHandle | None) -> None:
         """The file has `size` bytes from now on; what is new reads as zeros."""
-        if self._read_only:
-            raise ReadOnly("the mount is read-only")
         if handle is None and node.change is None:
             await self._tree.refresh(node)
         change = self.change_of(node, handle)
@@ -260,8 +266,6 @@ class Contents:
         return change
 
     def _new_change(self, *, inode: int, parent: Uuid, path: TreePath, size: int, base_bytes: int) -> Change:
-        if self._read_only:
-            raise ReadOnly("the mount is read-only")
         change_id, draft = self._outbox.new_draft(size=size, base_bytes=base_bytes)
         return Change(change_id, draft, inode=inode, parent=parent, path=path, modified_ms=self._wall_ms())
 

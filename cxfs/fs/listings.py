@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Final, Protocol
 from cachetools import LRUCache
 
 from cxfs.fs.flights import Flights
+from cxfs.fs.resettling import asked_at
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import trio
 
     from cxfs.core.entries import Entry, Path, Uuid
@@ -74,14 +77,14 @@ class Listings:
         self._edits: dict[Uuid, list[Edit]] = {}
         self._removed: LRUCache[Uuid, bool] = LRUCache(REMOVED_MAX)
 
-    async def now(self, path: Path, folder: Uuid) -> tuple[Listing, Entry]:
-        """The listing as the server has it now, and the folder itself. Raises NotFound."""
-        return await self._flights.join(folder, lambda: self._fetch(path, folder))
+    async def now(self, address: Callable[[], Path], folder: Uuid) -> tuple[Listing, Entry]:
+        """The listing as the server has it now, and the folder itself, wherever it stands. Raises NotFound."""
+        return await self._flights.join(folder, lambda: self._fetch(address, folder))
 
-    async def _fetch(self, path: Path, folder: Uuid) -> tuple[Listing, Entry]:
+    async def _fetch(self, address: Callable[[], Path], folder: Uuid) -> tuple[Listing, Entry]:
         edits = self._edits[folder] = []
         try:
-            answer = await self._files.listing(path)
+            answer = await asked_at(address, self._files.listing)
         finally:
             del self._edits[folder]
         listing = self._metadata.put_listing(folder, answer.entries)

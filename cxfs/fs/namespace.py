@@ -20,7 +20,6 @@ from cxfs.core.errors import (
     NotADirectory,
     NotEmpty,
     NotFound,
-    ReadOnly,
 )
 
 if TYPE_CHECKING:
@@ -31,6 +30,8 @@ if TYPE_CHECKING:
     from cxfs.fs.changes import Change, Changes
     from cxfs.fs.journal import Journal
     from cxfs.fs.node import Node
+    from cxfs.fs.permissions import Permissions
+    from cxfs.fs.resettling import Resettling
     from cxfs.fs.tree import Tree
     from cxfs.fs.uploader import Uploader
 
@@ -73,7 +74,8 @@ class Namespace:
         changes: Changes,
         journal: Journal,
         attributes: AttributeRules,
-        read_only: bool,
+        permissions: Permissions,
+        resettling: Resettling,
     ) -> None:
         self._tree = tree
         self._files = files
@@ -81,13 +83,14 @@ class Namespace:
         self._changes = changes
         self._journal = journal
         self._attributes = attributes
-        self._read_only = read_only
+        self._permissions = permissions
+        self._resettling = resettling
 
     # ------------------------------------------------------------ making
 
     async def new_path(self, folder: Node, shown: str) -> TreePath:
-        """Where something new of this name goes. Raises AlreadyExists, ReadOnly, NotFound, BadName."""
-        self.check_writable()
+        """Where something new of this name goes. Raises AlreadyExists, Denied, ReadOnly, NotFound, BadName."""
+        self._permissions.check(folder)
         if folder.gone:
             raise NotFound(f"the folder {folder.shown!r} is gone")
         node, _ = await self._tree.lookup(folder, shown)
@@ -109,8 +112,7 @@ class Namespace:
 
     async def remove(self, folder: Node, shown: str) -> None:
         """The file's name is gone; its content stays readable for those who have it open."""
-        self.check_writable()
-        node = await self._existing(folder, shown)
+        node = await self._changeable(folder, shown)
         if node.is_folder:
             raise IsADirectory(f"{shown!r} is a folder")
         with self._tree.pinned(node):
@@ -148,8 +150,7 @@ class Namespace:
 
     async def remove_folder(self, folder: Node, shown: str) -> None:
         """The folder is gone, here and on the server. Raises NotEmpty while anything is in it."""
-        self.check_writable()
-        node = await self._existing(folder, shown)
+        node = await self._changeable(folder, shown)
         if not node.is_folder:
             raise NotADirectory(f"{shown!r} is a file")
         with self._tree.pinned(node):
@@ -191,8 +192,7 @@ class Namespace:
 
     async def rename(self, folder: Node, shown: str, new_folder: Node, new_shown: str, how: Rename) -> None:
         """Renames, with both flags of renameat2(2)."""
-        self.check_writable()
-        node = await self._existing(folder, shown)
+        node = await self._changeable(folder, shown)
         target, _ = await self._tree.lookup(new_folder, new_shown)
         if new_folder.gone or (how is Rename.EXCHANGE and target is None):
             raise NotFound(f"{new_shown!r} does not exist")
@@ -200,6 +200,7 @@ class Namespace:
             return
         if target is not None and how is Rename.NOREPLACE:
             raise AlreadyExists(f"{new_shown!r} exists already")
+        self._permissions.check(new_folder, target)
         with self._tree.pinned(node, target):
             if target is None:
                 await self._relocate(node, new_folder, new_shown, replaced=None)
@@ -320,19 +321,18 @@ class Namespace:
         self._tree.remove(entry.id, parent.uuid)
         self._tree.put(entry, folder.uuid)
         self._tree.place(node, folder, shown)
+        self._resettling.settled(node, entry.owner)
         node.entry = entry
 
     # ------------------------------------------------------------ shared
 
-    def check_writable(self) -> None:
-        """Raises ReadOnly on a read-only mount."""
-        if self._read_only:
-            raise ReadOnly("the mount is read-only")
-
-    async def _existing(self, folder: Node, shown: str) -> Node:
+    async def _changeable(self, folder: Node, shown: str) -> Node:
+        """What has this name, which may be taken from it. Raises NotFound, Denied, ReadOnly."""
+        self._permissions.check(folder)
         node, _ = await self._tree.lookup(folder, shown)
         if node is None:
             raise NotFound(f"{shown!r} does not exist")
+        self._permissions.check(node)
         return node
 
     def _entry_of(self, node: Node) -> Entry:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from cxfs.core.entries import Entry, Uuid
+    from cxfs.core.entries import Entry, Owner, Uuid, UuidPath
     from cxfs.fs.changes import Change
     from cxfs.fs.handles import FileHandle
 
@@ -56,6 +56,18 @@ class Node:
         """Of a folder or of a file that the server knows; folders always have one."""
         assert self.entry is not None
         return self.entry.id
+
+    @property
+    def path(self) -> UuidPath:
+        """Where requests about it go. Of a folder or of a file that the server knows."""
+        assert self.entry is not None
+        return self.entry.path
+
+    @property
+    def owner(self) -> Owner | None:
+        """Whose tree it stands in: that of its folder, for a file that the server does not know yet."""
+        known = self if self.entry is not None else self.parent
+        return known.entry.owner if known is not None and known.entry is not None else None
 
     @property
     def size(self) -> int:

@@ -8,7 +8,7 @@ stream of a version is closed.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
 import trio
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from contextlib import AbstractAsyncContextManager
 
-    from cxfs.core.entries import Entry, UuidPath
+    from cxfs.core.entries import Entry, Owner, UuidPath
 
 log = logging.getLogger(__name__)
 
@@ -263,6 +263,10 @@ class ReadStream:
         if self._closed:
             raise Stale("the file was closed")
         return self._version.blocks.read(wanted)
+
+    def settled(self, owner: Owner) -> None:
+        """The file stands in another owner's tree now."""
+        self._version.entry = replace(self._version.entry, owner=owner)
 
     def close(self) -> None:
         """Ends the stream; closing twice is allowed."""

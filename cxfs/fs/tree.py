@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Final
 from cxfs.core.errors import BadName, NotADirectory, NotFound
 from cxfs.core.names import escape, unescape
 from cxfs.fs.flights import Flights
+from cxfs.fs.groups import tree_at
 from cxfs.fs.listings import Child, FolderSource, Listings
 from cxfs.fs.node import Node
+from cxfs.fs.resettling import asked_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -118,9 +120,7 @@ class Tree:
     async def listing_now(self, folder: Node) -> Listing:
         """The folder's listing as the server has it now."""
         try:
-            listing, folder.entry = await self._listings.now(
-                folder.entry.path if folder.entry else self._root_path, folder.uuid
-            )
+            listing, folder.entry = await self._listings.now(lambda: folder.path, folder.uuid)
         except NotFound:
             self._lost(folder)
             raise
@@ -160,9 +160,8 @@ class Tree:
         return not folder.gone and (last is None or len(last) <= RELIST_ENTRIES_MAX)
 
     async def _fetch_entry(self, node: Node) -> Entry:
-        assert node.entry is not None
         try:
-            entry = await self._files.entry(node.entry.path)
+            entry = await asked_at(lambda: node.path, self._files.entry)
         except NotFound:
             self._lost(node)
             raise
@@ -206,6 +205,10 @@ class Tree:
             node = self._new_node(change.inode, parent, escape(change.name), is_folder=False)
             node.change, change.node = change, node
         return change.node
+
+    def nodes(self) -> list[Node]:
+        """All of them at this moment, those that are gone and still open included."""
+        return list(self._numbers.values())
 
     def new_number(self) -> int:
         """An inode number for a file without a UUID."""
@@ -328,10 +331,11 @@ class Tree:
     def path_of(self, node: Node) -> TreePath:
         """The way down by names, for the calls that create something."""
         names = []
-        while node.parent is not None:
+        tree = None
+        while node.parent is not None and (tree := node.entry and tree_at(node.path)) is None:
             names.append(node.entry.name if node.entry is not None else unescape(node.shown))
             node = node.parent
-        path = self._root_path
+        path = tree or self._root_path
         for name in reversed(names):
             path = path.child(name)
         return path

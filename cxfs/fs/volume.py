@@ -9,15 +9,21 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cxfs.core.entries import SELF, TreePath
 from cxfs.core.errors import CxfsError
 from cxfs.fs.attributes import AttributeRules
 from cxfs.fs.changes import Change, Changes
 from cxfs.fs.filesystem import FileSystem
+from cxfs.fs.group_folders import GroupFolders
+from cxfs.fs.group_watch import GroupWatch
+from cxfs.fs.groups import Groups
 from cxfs.fs.handles import Contents
 from cxfs.fs.journal import Journal
 from cxfs.fs.namespace import Namespace
 from cxfs.fs.outcomes import Outcomes
+from cxfs.fs.permissions import Permissions
 from cxfs.fs.reader import Reader
+from cxfs.fs.resettling import Resettling
 from cxfs.fs.sending import Sending
 from cxfs.fs.space import SpaceWatch
 from cxfs.fs.tree import Tree
@@ -28,7 +34,7 @@ if TYPE_CHECKING:
 
     import trio
 
-    from cxfs.core.entries import Entry, TreePath
+    from cxfs.core.entries import Entry
     from cxfs.fs.kernel import KernelCache
     from cxfs.fs.offload import Offload
     from cxfs.local.blocks import BlockStore
@@ -75,7 +81,7 @@ class Machine:
 
 @dataclass(frozen=True, slots=True)
 class VolumeOptions:
-    """Sizes in bytes, times in seconds."""
+    """Sizes in bytes, times in seconds. `groups`: a mount of the whole account shows them."""
 
     uid: int
     gid: int
@@ -85,6 +91,8 @@ class VolumeOptions:
     uploads_max: int = 8
     settle_s: float = SETTLE_S
     stall_s: float = 60.0
+    groups: bool = True
+    groups_refresh_s: float = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +103,7 @@ class Volume:
     uploader: Uploader
     reader: Reader
     space: SpaceWatch
+    groups: GroupWatch | None
     changes: Changes
     blocks: BlockStore
 
@@ -105,7 +114,9 @@ class _Shared:
 
     changes: Changes
     journal: Journal
+    permissions: Permissions
     attributes: AttributeRules
+    folders: GroupFolders
     tree: Tree
     reader: Reader
 
@@ -122,14 +133,19 @@ def assemble(
 ) -> Volume:
     """The file system over the folder `root`. Changes of an earlier run are in it, and not yet planned."""
     changes = recovered(memory.outbox)
+    groups = Groups()
+    folders = GroupFolders(service.files, groups, root=root.id)
+    permissions = Permissions(groups, read_only=options.read_only)
     shared = _Shared(
         changes=changes,
         journal=Journal(memory.outbox, changes, machine.journal),
-        attributes=AttributeRules(uid=options.uid, gid=options.gid, umask=options.umask),
+        permissions=permissions,
+        attributes=AttributeRules(permissions, uid=options.uid, gid=options.gid, umask=options.umask),
+        folders=folders,
         tree=Tree(
             root,
             root_path,
-            files=service.files,
+            files=folders,
             metadata=memory.metadata,
             changes=changes,
             inode_of=memory.outbox.inode_of,
@@ -147,7 +163,23 @@ def assemble(
     uploader = _uploader(shared, service, memory, machine, options, nursery)
     space = SpaceWatch(service.user.profile)
     filesystem = _filesystem(shared, service, memory, machine, options, uploader, space)
-    return Volume(filesystem, uploader, shared.reader, space, changes, memory.blocks)
+    shows_groups = options.groups and root_path == TreePath(SELF, ())
+    watch = _group_watch(root, groups, service, memory, machine, options) if shows_groups else None
+    return Volume(filesystem, uploader, shared.reader, space, watch, changes, memory.blocks)
+
+
+def _group_watch(
+    root: Entry, groups: Groups, service: Service, memory: Memory, machine: Machine, options: VolumeOptions
+) -> GroupWatch:
+    return GroupWatch(
+        service.user.groups if "groups" in service.capabilities else service.user.groups_by_quota,
+        groups,
+        root=root.id,
+        metadata=memory.metadata,
+        kernel=machine.kernel,
+        wall_ms=machine.wall_ms,
+        refresh_s=options.groups_refresh_s,
+    )
 
 
 def _uploader(
@@ -210,16 +242,17 @@ def _filesystem(
         disk=machine.disk,
         wall_ms=machine.wall_ms,
         draft_bytes_max=options.draft_bytes_max,
-        read_only=options.read_only,
+        permissions=shared.permissions,
     )
     namespace = Namespace(
         shared.tree,
-        files=service.files,
+        files=shared.folders,
         uploader=uploader,
         changes=shared.changes,
         journal=shared.journal,
         attributes=shared.attributes,
-        read_only=options.read_only,
+        permissions=shared.permissions,
+        resettling=Resettling(shared.tree, memory.metadata),
     )
     return FileSystem(
         shared.tree,
@@ -228,7 +261,8 @@ def _filesystem(
         shared.journal,
         shared.attributes,
         space,
-        service.files,
+        shared.folders,
+        shared.permissions,
         keeps_times="attributes" in service.capabilities,
     )
 

@@ -41,6 +41,7 @@ ERRNO: Final[dict[type[BaseException], int]] = {
     errors.NoAttribute: errno.ENODATA,
     errors.Unsupported: errno.EPERM,
     errors.Invalid: errno.EINVAL,
+    errors.AcrossTrees: errno.EXDEV,  # mv(1) copies then, as between two file systems
     errors.Unreachable: errno.EIO,
     errors.TimedOut: errno.ETIMEDOUT,
     trio.TooSlowError: errno.ETIMEDOUT,

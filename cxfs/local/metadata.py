@@ -17,7 +17,7 @@ from cxfs.core.names import escape, shown_names, tagged
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from cxfs.core.entries import Entry, Uuid
+    from cxfs.core.entries import Entry, Owner, Uuid
 
 ABSENT_NAMES_MAX: Final = 50_000
 """Names known to be absent that are kept; programs probe many, each is a few dozen bytes."""
@@ -182,6 +182,14 @@ class MetadataCache:
         self._singles.pop(object_id, None)
         if folder is not None:
             self._listings.pop(folder, None)
+
+    def doubt_owner(self, owner: Owner) -> None:
+        """Something of this owner's tree went to another's: ask again before believing anything of either's folders."""
+        for folder, listing in list(self._listings.items()):
+            if any(entry.owner == owner for entry in listing.by_shown.values()):
+                del self._listings[folder]
+        for object_id in [each for each, (entry, _) in self._singles.items() if entry.owner == owner]:
+            del self._singles[object_id]
 
     def statistics(self) -> MetadataStatistics:
         """How much is known, and how often it sufficed."""

@@ -93,6 +93,10 @@ class User:
         except CxfsError as error:
             if error.transient and not isinstance(error, BadReply):
                 raise  # names that come and go with the server's health would be worse than an error
+        return await self.groups_by_quota()
+
+    async def groups_by_quota(self) -> tuple[Group, ...]:
+        """The groups of the account as its profile tells them: under their UUIDs, without a role."""
         quotas = (await self.profile()).group_quotas
         return tuple(Group(id=each.group, name=str(each.group), role="") for each in quotas)
 

@@ -6,7 +6,6 @@ Whoever agrees in the browser is played by the server's host here; tests/browser
 from __future__ import annotations
 
 import json
-import os
 import re
 import secrets
 import shlex
@@ -15,6 +14,7 @@ import stat
 import subprocess
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qs, urlsplit
 
@@ -28,7 +28,6 @@ from tests.server_process import ServerProcess, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
 REDIRECT: Final = "https://127.0.0.1/"
 
@@ -166,7 +165,7 @@ def test_signing_in_with_a_browser(newcomer: Newcomer) -> None:
     program = newcomer.terminal.home / "browse.py"
     program.write_text(BROWSER)
     opener = shlex.join([sys.executable, str(program), str(newcomer.server.directory), newcomer.name])
-    desktop = newcomer.terminal.but(DISPLAY=":7", BROWSER=f"{opener} %s", PYTHONPATH=os.getcwd())
+    desktop = newcomer.terminal.but(DISPLAY=":7", BROWSER=f"{opener} %s", PYTHONPATH=str(Path.cwd()))
 
     said = desktop.cxfs(*newcomer.words)
 

@@ -38,6 +38,7 @@ MEANINGS: list[tuple[str, MountWords]] = [
     ("draft_size=1.5GiB", {"draft_bytes_max": 3 << 29}),
     ("uploads=3", {"uploads_max": 3}),
     ("drain_timeout=1h", {"drain_timeout_s": 3600.0}),
+    ("nogroups", {"groups": False}),
 ]
 
 OF_FSTAB = (
@@ -63,6 +64,7 @@ def test_a_word_of_fstab_changes_nothing(word: str) -> None:
 def test_words_stand_together_and_the_later_one_wins() -> None:
     """Commas, repeated `-o` and spaces, as mount(8) takes them."""
     assert parse_words(["ro,uid=1", " uid=2 ,noauto,"]) == {"read_only": True, "uid": 2}
+    assert parse_words(["nogroups", "groups"]) == {"groups": True}
 
 
 def test_users_and_groups_have_names_too() -> None:
@@ -79,6 +81,7 @@ def test_users_and_groups_have_names_too() -> None:
         "uid=nobody-here", "gid=1.5", "umask=9", "umask=0o22", "umask=", "umask=12345", "root=Pictures", "root=",
         "cache_size=ten", "cache_size=-1", "cache_size=9999999T", "metadata_ttl=soon", "metadata_ttl=-1",
         "metadata_ttl=inf", "uploads=0", "uploads=many", "READ_ONLY", "suid=1",
+        "nogroups=1",
     ],
 )  # fmt: skip
 def test_a_word_that_means_nothing_is_refused_by_name(word: str) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import httpx
 import trio
 
-from cxfs.core.entries import SELF, Entry, Path, TreePath, UuidPath
+from cxfs.core.entries import SELF, Entry, Owner, Path, TreePath
 from cxfs.core.errors import NotFound
 from cxfs.core.ranges import ByteRange
 from cxfs.remote.files import Files
@@ -130,11 +130,16 @@ class Content:
 
 
 class Cloud:
-    """The account as somebody else sees it, past the mount under test. Paths are like `a/b.txt`."""
+    """The account, or the group `owner`, as somebody else sees it, past the mount. Paths are like `a/b.txt`."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, owner: Owner = SELF) -> None:
         self.files = Files(session)
         self.transport = Transport(session)
+        self.owner = owner
+
+    def at(self, name: str) -> TreePath:
+        """The CX path of `a/b.txt`."""
+        return TreePath.parse(f"{self.owner}:/{name}")
 
     async def holds(self, tree: dict[str, bytes]) -> None:
         """The account holds these files, with the folders above them; `a/` with no bytes is an empty folder."""
@@ -147,25 +152,25 @@ class Cloud:
 
     async def _has_folder(self, name: str) -> None:
         try:
-            await self.files.entry(at(name))
+            await self.files.entry(self.at(name))
         except NotFound:
-            await self.files.make_folder(at(name))
+            await self.files.make_folder(self.at(name))
 
     async def puts(self, name: str, content: bytes, *, modified_ms: int = 1_000_000_000_000) -> Entry:
         """Somebody uploads this."""
-        return await self.transport.upload(at(name), Content(content), modified_ms=modified_ms, if_version=None)
+        return await self.transport.upload(self.at(name), Content(content), modified_ms=modified_ms, if_version=None)
 
     async def deletes(self, name: str) -> None:
         """Somebody deletes this."""
-        await self.files.delete(at(name), recursive=True)
+        await self.files.delete(self.at(name), recursive=True)
 
     async def renames(self, name: str, to: str) -> None:
         """Somebody renames this."""
-        await self.files.move(at(name), at(to), overwrite=False)
+        await self.files.move(self.at(name), self.at(to), overwrite=False)
 
     async def entry(self, name: str) -> Entry:
         """What the server says of it."""
-        return await self.files.entry(at(name))
+        return await self.files.entry(self.at(name))
 
     async def content(self, name: str) -> bytes:
         """What the server holds under this name."""
@@ -173,7 +178,7 @@ class Cloud:
 
     async def tree(self) -> dict[str, bytes]:
         """Everything the account holds, folders as `name/`."""
-        return {name: content async for name, content in self._walk(at(""), "")}
+        return {name: content async for name, content in self._walk(self.at(""), "")}
 
     async def _walk(self, path: Path, prefix: str) -> AsyncIterator[tuple[str, bytes]]:
         for entry in (await self.files.listing(path)).entries:
@@ -188,7 +193,7 @@ class Cloud:
         if not entry.size:
             return b""
         async with self.transport.download(
-            UuidPath(SELF, entry.id),
+            entry.path,
             ByteRange(0, entry.size),
             version=entry.version,
             size=entry.size,

@@ -96,7 +96,11 @@ def mounts(wire: Wire, token: str, folder: Path, kernel: RecordingKernel) -> Mou
 
     @asynccontextmanager
     async def mount(
-        *, capabilities: frozenset[str] | None = None, cache_bytes_max: int = 1 << 30, **options: Any
+        *,
+        capabilities: frozenset[str] | None = None,
+        cache_bytes_max: int = 1 << 30,
+        root: str = "/",
+        **options: Any,
     ) -> AsyncIterator[Desk]:
         async with AsyncExitStack() as stack:
             session = await stack.enter_async_context(session_over(wire, token))
@@ -104,7 +108,7 @@ def mounts(wire: Wire, token: str, folder: Path, kernel: RecordingKernel) -> Mou
             user, files = User(session), Files(session)
             if capabilities is None:
                 capabilities = await user.capabilities()
-            root_path = TreePath(SELF, ())
+            root_path = TreePath.parse(f"{SELF}:{root}")
             outbox = Outbox(folder / "state")
             stack.callback(outbox.close)
             blocks = BlockStore(folder / "cache", bytes_max=cache_bytes_max)
@@ -129,6 +133,8 @@ def mounts(wire: Wire, token: str, folder: Path, kernel: RecordingKernel) -> Mou
                 options=VolumeOptions(uid=1000, gid=1000, **options),
                 nursery=nursery,
             )
+            if volume.groups is not None:
+                await volume.groups.first()
             volume.uploader.resume()
             nursery.start_soon(volume.uploader.run)
             wire.requests.clear()

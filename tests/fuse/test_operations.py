@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from trio.testing import MockClock
 
 EXPECTED: Final = {
+    "AcrossTrees": "EXDEV",
     "AlreadyExists": "EEXIST",
     "BadName": "EINVAL",
     "BadReply": "EIO",

@@ -7,7 +7,7 @@ import secrets
 import socket
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
@@ -18,6 +18,9 @@ from tests.server_process import free_port
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+GROUP: Final = "SNU2d6zrEeGnthICOA-R7w"
+"""That the account is in; the server tells no name of it."""
 
 
 def accepts(port: int) -> bool:
@@ -35,7 +38,7 @@ def account() -> Iterator[Account]:
     token, port = secrets.token_hex(16), free_port()
     process = subprocess.Popen(
         [sys.executable, minimal_server.__file__, "--port", str(port)],
-        env={**os.environ, "CX_TOKEN": token},
+        env={**os.environ, "CX_TOKEN": token, "CX_GROUP": GROUP},
     )
     account = Account(f"http://127.0.0.1:{port}", token)
     try:
@@ -206,3 +209,19 @@ def test_git_works(mount: Mount, folder: Path) -> None:
 
     mount.run(*git, "fsck", "--full", cwd=folder)
     assert mount.run(*git, "status", "--porcelain", cwd=folder) == ""
+
+
+def test_a_group_is_a_folder_and_mv_into_it_copies(mount: Mount, account: Account, folder: Path) -> None:
+    """This server tells the group's UUID and its quota, and moves nothing between owners."""
+    group = mount.path / "Groups" / GROUP
+    write_tree(folder, {"songs/one.txt": b"la la"})
+    wait_until(lambda: os.getxattr(folder / "songs/one.txt", "user.cx.status") == b"synced")
+    seen = Account(account.url, account.token, owner=GROUP)
+
+    mount.run("mv", folder / "songs", group)
+
+    moved = {"songs": "folder", "songs/one.txt": checksum(b"la la")}
+    assert tree_of(group) == moved
+    assert eventually(seen.tree, moved) == moved
+    assert account.names(mount.address(folder)) == set()
+    seen.close()

@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.mounting import Account, Mount, checksum, eventually, tree_of, write_tree
+from tests.mounting import Account, Mount, checksum, errno_of, eventually, tree_of, write_tree
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
 AT_FDCWD = -100
@@ -167,13 +166,6 @@ def test_a_pipe_is_refused(mount: Mount, folder: Path) -> None:
 def test_the_everyday_mistakes_get_their_errno(mount: Mount, folder: Path) -> None:
     """Programs decide by these numbers what to do next."""
     write_tree(folder, {"file": b"", "full/file": b""})
-
-    def errno_of(call: Callable[..., object], *arguments: object) -> str:
-        try:
-            call(*arguments)
-        except OSError as error:
-            return errno.errorcode[error.errno or 0]
-        return "none"
 
     assert {
         "unlink of nothing": errno_of(os.unlink, folder / "nothing"),

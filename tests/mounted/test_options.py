@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-import errno
 import os
 from typing import TYPE_CHECKING
 
 import pytest
 
 from cxfs.server import administration
-from tests.mounting import Account, Mount, checksum, eventually, tree_of, wait_until
+from tests.mounting import Account, Mount, checksum, errno_of, eventually, tree_of, wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from tests.server_process import ServerProcess
-
-
-def errno_of(call: Callable[..., object], *arguments: object) -> str:
-    """How the call fails."""
-    try:
-        call(*arguments)
-    except OSError as error:
-        return errno.errorcode[error.errno or 0]
-    return "none"
 
 
 @pytest.fixture

@@ -141,10 +141,11 @@ async def test_signing_in_mends_a_mount_that_nobody_uses(
     assert desk.woken == 1
 
 
+@pytest.mark.promise
 async def test_a_token_of_another_account_is_not_taken(
     desk: Desk, watched: RenewingToken, autojump_clock: MockClock
 ) -> None:
-    """What was written for one account must not be uploaded to another. Nor is the server asked every time."""
+    """A token of another account than was mounted is not taken up: what waits here goes to nobody else."""
     desk.kept, desk.taken, desk.ours = "second", {"second"}, False
     await watched.refused("first")
 
