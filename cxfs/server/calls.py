@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -23,7 +24,8 @@ from cxfs.server.limits import (
     DRAIN_TIMEOUT_S,
     HEAD_BYTES_MAX,
     NUMBER_MAX,
-    PASSWORDS_WAITING_MAX,
+    PASSWORDS_IN_HAND_MAX,
+    PASSWORDS_OF_A_PLACE_MAX,
     THREADS_FOR_CHANGES,
     THREADS_FOR_CONTENT,
     THREADS_FOR_PASSWORDS,
@@ -54,8 +56,8 @@ class Offload(Protocol):
         """Makes one change, durably; waits for its turn."""
         ...
 
-    async def password(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-        """Compares a password: slow on purpose. Raises RateLimited when too many wait for it."""
+    async def password(self, place: str, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Compares a password from that place: slow on purpose. Raises RateLimited when too many wait for it."""
         ...
 
 
@@ -66,6 +68,7 @@ class InThreads:
         self._content = CapacityLimiter(THREADS_FOR_CONTENT)
         self._change = CapacityLimiter(THREADS_FOR_CHANGES)
         self._password = CapacityLimiter(THREADS_FOR_PASSWORDS)
+        self._in_hand: Counter[str] = Counter()
 
     async def content(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """In a thread; a cancelled caller waits for it, because the piece belongs to a file that is then removed."""
@@ -75,11 +78,16 @@ class InThreads:
         """In a thread; a cancelled caller waits for it, because half a change does not exist."""
         return await to_thread.run_sync(lambda: function(*args, **kwargs), limiter=self._change)
 
-    async def password(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-        """In a thread. Between the look at the queue and joining it there is no await."""
-        if self._password.statistics().tasks_waiting >= PASSWORDS_WAITING_MAX:
-            raise RateLimited("too many are signing in at this moment", wait_s=1)
-        return await to_thread.run_sync(lambda: function(*args, **kwargs), limiter=self._password)
+    async def password(self, place: str, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """In a thread. One place cannot have the queue to itself; between the look at it and joining it is no await."""
+        if self._in_hand[place] >= PASSWORDS_OF_A_PLACE_MAX or self._in_hand.total() >= PASSWORDS_IN_HAND_MAX:
+            raise RateLimited("Too many are signing in at this moment. Try again in a second.", wait_s=1)
+        self._in_hand[place] += 1
+        try:
+            return await to_thread.run_sync(lambda: function(*args, **kwargs), limiter=self._password)
+        finally:
+            self._in_hand[place] -= 1
+            self._in_hand += Counter()  # forgets places at zero
 
 
 class InPlace:
@@ -93,7 +101,7 @@ class InPlace:
         """Now."""
         return function(*args, **kwargs)
 
-    async def password(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    async def password(self, place: str, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Now."""
         return function(*args, **kwargs)
 

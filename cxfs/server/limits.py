@@ -72,8 +72,11 @@ PASSWORD_CHARACTERS_MAX: Final = 1_024
 THREADS_FOR_PASSWORDS: Final = 2
 """Passwords compared at once in one process: each takes 64 MiB and up to four cores for some tens of milliseconds."""
 
-PASSWORDS_WAITING_MAX: Final = 20
-"""Passwords that wait for that, about a second's work. More are answered with RateLimited at once."""
+PASSWORDS_IN_HAND_MAX: Final = 20
+"""Passwords being compared or waiting for it in one process: about a second's work. More: RateLimited at once."""
+
+PASSWORDS_OF_A_PLACE_MAX: Final = 4
+"""Of those, from one place: a flood from there leaves room for the others."""
 
 ATTEMPTS_FREE: Final = 5
 """Wrong passwords for one account from one place before there are pauses: what a person needs to remember."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,12 +16,15 @@ from cxfs.server.limits import (
     ATTEMPT_ROWS_MAX,
     ATTEMPTS_FORGOTTEN_S,
     ATTEMPTS_FREE,
-    PASSWORDS_WAITING_MAX,
+    PASSWORDS_IN_HAND_MAX,
+    PASSWORDS_OF_A_PLACE_MAX,
     THREADS_FOR_PASSWORDS,
 )
 from tests.server.conftest import PASSWORD, give_password, new_browser
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from cxfs.server.store import Store
     from tests.server.browser import Browser, Page
     from tests.server.conftest import Clock
@@ -199,30 +203,65 @@ def test_what_was_typed_as_a_name_is_not_kept(store: Store) -> None:
     assert b"correct horse" not in kept
 
 
+class Crowd:
+    """Passwords that take until they are released."""
+
+    def __init__(self) -> None:
+        self.offload = InThreads()
+        self.comparing = 0
+        self._busy, self._release = trio.Event(), trio.Event()
+        self._trio = trio.lowlevel.current_trio_token()
+
+    def _compare(self) -> None:
+        self.comparing += 1
+        if self.comparing == THREADS_FOR_PASSWORDS:
+            trio.from_thread.run_sync(self._busy.set, trio_token=self._trio)
+        trio.from_thread.run(self._release.wait, trio_token=self._trio)
+
+    @asynccontextmanager
+    async def waiting(self, places: list[str]) -> AsyncIterator[None]:
+        """One from each of these places, in hand until the block is left."""
+        async with trio.open_nursery() as nursery:
+            for place in places:
+                nursery.start_soon(self.offload.password, place, self._compare)
+            await self._busy.wait()
+            await trio.testing.wait_all_tasks_blocked()
+            try:
+                yield
+            finally:
+                self.release()
+
+    def release(self) -> None:
+        """All of them are done."""
+        self._release.set()
+
+    async def one_more(self, place: str) -> None:
+        """Is refused at once, or waits for the others."""
+        with trio.fail_after(WITHOUT_THE_LIMIT_S):
+            await self.offload.password(place, lambda: None)
+
+
 async def test_so_many_passwords_are_compared_at_once_and_so_many_wait() -> None:
     """Each takes memory and cores, whoever asks; whoever comes beyond that is told to come back."""
-    offload, started = InThreads(), trio.Event()
-    release = trio.Event()
-    token = trio.lowlevel.current_trio_token()
-    at_once: list[int] = []
+    crowd = Crowd()
 
-    def compare() -> None:
-        at_once.append(1)
-        if len(at_once) == THREADS_FOR_PASSWORDS:
-            trio.from_thread.run_sync(started.set, trio_token=token)
-        trio.from_thread.run(release.wait, trio_token=token)
+    async with crowd.waiting([str(number) for number in range(PASSWORDS_IN_HAND_MAX)]):
+        with pytest.raises(RateLimited) as refused:
+            await crowd.one_more("elsewhere")
+        at_once = crowd.comparing
+    await crowd.one_more("elsewhere")
 
-    async with trio.open_nursery() as nursery:
-        for _ in range(THREADS_FOR_PASSWORDS + PASSWORDS_WAITING_MAX):
-            nursery.start_soon(offload.password, compare)
-        await started.wait()
-        await trio.testing.wait_all_tasks_blocked()
-        try:
-            with pytest.raises(RateLimited) as refused, trio.fail_after(WITHOUT_THE_LIMIT_S):
-                await offload.password(compare)
-            compared = len(at_once)
-        finally:
-            release.set()
-
-    assert compared == THREADS_FOR_PASSWORDS
+    assert at_once == THREADS_FOR_PASSWORDS
     assert refused.value.headers == {"Retry-After": "1"}
+
+
+async def test_a_flood_from_one_place_leaves_room_for_the_others() -> None:
+    """It fills its own part of the queue, and no more."""
+    crowd = Crowd()
+
+    async with crowd.waiting(["here"] * PASSWORDS_OF_A_PLACE_MAX), trio.open_nursery() as nursery:
+        with pytest.raises(RateLimited):
+            await crowd.one_more("here")
+        nursery.start_soon(crowd.one_more, "elsewhere")
+        await trio.testing.wait_all_tasks_blocked()  # in the queue, and not refused
+        crowd.release()

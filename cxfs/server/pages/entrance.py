@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cxfs.server import audit
+from cxfs.server.attempts import place_of
 from cxfs.server.audit import Event
 from cxfs.server.calls import Offload, address_of
 from cxfs.server.errors import FormRefused, RateLimited, Refusal, SignInRefused
@@ -40,8 +41,9 @@ class Entrance:
         try:
             fields = await visit.form()
             name = fields.get("name", "")
+            address = address_of(visit.request)
             secret = await self._offload.password(
-                self._signing_in.sign_in, name, fields.get("password", ""), address_of(visit.request)
+                place_of(address), self._signing_in.sign_in, name, fields.get("password", ""), address
             )
         except (FormRefused, SignInRefused, RateLimited) as refused:
             return self._form(visit, to, refused, name)
