@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from starlette.applications import Starlette
@@ -91,22 +92,7 @@ def _routes(store: Store, offload: Offload, passwords: Passwords, authority: byt
     """In the order of how often they are asked."""
     api, transport, oauth = Api(store, offload), Transport(store, offload), OAuth(store, offload)
 
-    def signed_in(endpoint: Endpoint) -> Handler:
-        async def handler(request: Request, body: Body, rest: bytes) -> Response:
-            call, bearer = understand(store, request, body, rest)
-            response = await endpoint(call)
-            now = store.clock()
-            if bearer.is_first_on_its_day(now):
-                afterwards(response, offload, lambda: _note_use(store, bearer, now))
-            return response
-
-        return handler
-
-    def anyone(endpoint: Callable[[Request, Body], Awaitable[Response]]) -> Handler:
-        async def handler(request: Request, body: Body, _rest: bytes) -> Response:
-            return await endpoint(request, body)
-
-        return handler
+    signed_in = partial(_signed_in, store, offload)
 
     def asked(address: str, endpoint: Endpoint) -> CallRoute:
         return CallRoute(address, {"GET": signed_in(endpoint), "HEAD": signed_in(endpoint)})
@@ -127,11 +113,34 @@ def _routes(store: Store, offload: Offload, passwords: Passwords, authority: byt
         asked("/1/files/versions/", api.versions),
         asked("/1/users/self", api.profile),
         asked("/1/users/self/groups", api.groups),
-        CallRoute("/1/oauth/token", {"POST": anyone(oauth.token)}),
-        CallRoute("/1/capabilities", {"GET": anyone(api.capabilities)}),
-        *([] if authority is None else [CallRoute(AUTHORITY_ADDRESS, {"GET": anyone(_authority(authority))})]),
+        CallRoute("/1/oauth/token", {"POST": _anyone(oauth.token)}),
+        CallRoute("/1/capabilities", {"GET": _anyone(api.capabilities)}),
+        *([] if authority is None else [CallRoute(AUTHORITY_ADDRESS, {"GET": _anyone(_authority(authority))})]),
         *(CallRoute(address, handlers) for address, handlers in pages(store, offload, transport, passwords).items()),
     ]
+
+
+def _signed_in(store: Store, offload: Offload, endpoint: Endpoint) -> Handler:
+    """For a call with a token, of which the use is noted once a day."""
+
+    async def handler(request: Request, body: Body, rest: bytes) -> Response:
+        call, bearer = understand(store, request, body, rest)
+        response = await endpoint(call)
+        now = store.clock()
+        if bearer.is_first_on_its_day(now):
+            afterwards(response, offload, lambda: _note_use(store, bearer, now))
+        return response
+
+    return handler
+
+
+def _anyone(endpoint: Callable[[Request, Body], Awaitable[Response]]) -> Handler:
+    """For a call without one."""
+
+    async def handler(request: Request, body: Body, _rest: bytes) -> Response:
+        return await endpoint(request, body)
+
+    return handler
 
 
 def _authority(certificate: bytes) -> Callable[[Request, Body], Awaitable[Response]]:

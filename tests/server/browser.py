@@ -120,3 +120,13 @@ def leads_to(response: httpx.Response) -> tuple[str, str]:
     assert response.status_code == 303, response.text
     parts = urlsplit(response.headers["location"])
     return parts._replace(query="").geturl(), parts.query
+
+
+async def is_signed_in(browser: Browser) -> bool:
+    """Whether one's files are shown, or the sign-in page instead."""
+    return (await browser.client.get("/mycx/files/")).status_code == 200
+
+
+def token_of(page: Page) -> str:
+    """What its forms carry."""
+    return page.forms[0].fields["form_token"]
