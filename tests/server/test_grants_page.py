@@ -60,10 +60,10 @@ async def test_revoking_takes_back_a_code_that_was_not_used_yet(
     assert refusal_of(answer) == (400, "InvalidGrant")
 
 
-async def test_only_ones_own_grants_are_shown_and_revoked(
+async def test_only_ones_own_grants_are_shown(
     store: Store, at_home: Browser, visitor: httpx.AsyncClient, ben: Person, photos: str
 ) -> None:
-    """Another's grant to the same application stays."""
+    """And what is not shown cannot be revoked."""
     theirs = administration.issue_token(store, "ben", app=photos)
     page = await at_home.open(APPS)
 
@@ -74,6 +74,21 @@ async def test_only_ones_own_grants_are_shown_and_revoked(
     assert "Photos" not in page.text
     assert answer.status_code == 404
     assert found_in(await visitor.get(f"/1/users/self?access_token={theirs}"))
+
+
+async def test_revoking_ones_own_grant_leaves_anothers(
+    store: Store, at_home: Browser, visitor: httpx.AsyncClient, ben: Person, photos: str
+) -> None:
+    """To the same application, and codes as well as tokens."""
+    administration.issue_token(store, "ann", app=photos)
+    theirs = administration.issue_token(store, "ben", app=photos)
+    administration.issue_code(store, "ben", app=photos, redirect_uri=BACK)
+
+    page = await at_home.press(await at_home.open(APPS), "revoke-1")
+
+    assert page.ids["revoked"]
+    assert found_in(await visitor.get(f"/1/users/self?access_token={theirs}"))
+    assert store.reader.execute("SELECT count(*) FROM codes").fetchone() == (1,)
 
 
 async def test_what_the_host_has_made_can_be_revoked_too(at_home: Browser, ann: Person) -> None:
