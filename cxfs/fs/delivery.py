@@ -143,7 +143,7 @@ class Delivery:
             return  # removed here meanwhile: whoever removed it looks for what has arrived
         errand.on(Event.DONE)
         provisional, node = errand.place, self._tree.folder_of(errand.place)
-        self._errands.made(errand, entry.id)
+        self._errands.made(errand, entry)
         self._changes.folder_made(provisional, entry.id)
         if is_empty:
             self._tree.put_new_folder(entry, errand.parent)
@@ -195,7 +195,7 @@ class Delivery:
             found = await self._files.entry(errand.path)
             is_ours = found.is_folder == errand.is_folder and (found.is_folder or found.sha1 in errand.sealed)
             return found if is_ours else None
-        if errand.is_folder and errand.entry is not None:
+        if errand.is_folder:
             return errand.entry
         return await self._files.entry(address(errand))
 

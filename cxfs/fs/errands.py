@@ -271,8 +271,7 @@ class Errands:
         """What it is about has another name or folder now."""
         self._unindex(errand)
         errand.parent, errand.path = parent, path
-        if errand.entry is not None:
-            errand.entry = replace(errand.entry, name=errand.name, parent=parent)
+        errand.entry = replace(errand.entry, name=errand.name, parent=parent)
         self._index(errand)
 
     def below(self, folder: TreePath) -> list[Errand]:
@@ -293,10 +292,11 @@ class Errands:
             errand.path = TreePath(after.owner, after.names + errand.path.names[len(before.names) :])
         return touched
 
-    def made(self, errand: Errand, folder: Uuid) -> None:
-        """The folder is on the server under this UUID: what is in it or about it follows."""
-        provisional = errand.place
+    def made(self, errand: Errand, entry: Entry) -> None:
+        """The folder is on the server as `entry`: what is in it or about it follows."""
+        provisional, folder = errand.place, entry.id
         self.remove(errand)
+        errand.entry = entry
         for each in self:
             if provisional in {each.parent, each.object}:
                 self._unindex(each)

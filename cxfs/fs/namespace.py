@@ -10,6 +10,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from cxfs.core.errors import AlreadyExists, DiskFull, IsADirectory, NotADirectory, NotEmpty, NotFound, ReadOnly
+from cxfs.core.names import escape
 from cxfs.fs.errands import to_clear, to_make, to_remove, to_stamp
 
 if TYPE_CHECKING:
@@ -73,17 +74,13 @@ class Namespace:
         if removal is not None:
             self._messenger.closed(removal)
         self._messenger.accept(making)
-        assert making.entry is not None
-        node = self._tree.node_of(making.entry, folder, shown)
-        with self._tree.pinned(node):
-            try:
-                await self._journal.note(making)
-            except DiskFull:
-                self._messenger.cancel(making)
-                self._tree.detach(node)
-                raise
-            await self.touched(folder)
-        return node
+        try:
+            await self._journal.note(making)
+        except DiskFull:
+            self._messenger.cancel(making)
+            raise
+        await self.touched(folder)
+        return self._tree.node_of(making.entry, folder, escape(making.name))
 
     def succeed(self, node: Node, folder: Node) -> None:
         """A new file by the name of one whose deletion was not sent yet: it becomes that one's next version."""
@@ -91,7 +88,7 @@ class Namespace:
         if change is None or node.entry is not None:
             return
         removal = self._errands.removal_at(folder.uuid, change.name)
-        if removal is not None and removal.can_be_continued and removal.entry is not None:
+        if removal is not None and removal.can_be_continued:
             self._messenger.cancel(removal)
             change.replaces = removal
             change.sealed = (*removal.sealed, *change.sealed)

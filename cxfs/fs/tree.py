@@ -78,7 +78,7 @@ class Tree:
         if new is not None:
             return self.node_of_change(new, folder), 0.0
         made = self._errands.made_in(folder.uuid).get(unescape(shown))
-        if made is not None and made.entry is not None:
+        if made is not None:
             return self.node_of(made.entry, folder, shown), 0.0
         if self.is_new(folder):
             return None, 0.0

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from cxfs.core.errors import AlreadyExists, NotEmpty
+from cxfs.core.errors import AlreadyExists, DiskFull, NotEmpty
 from cxfs.fs.filesystem import Wanted
 from cxfs.fs.renaming import Rename
 from tests.fs.cloud import says
@@ -69,6 +69,26 @@ async def test_a_folder_keeps_its_number_and_time_when_it_gets_its_uuid(mounts: 
         later = await desk.stat("d")
 
     assert before.inode == after.inode == later.inode
+
+
+async def test_a_new_folder_is_the_one_that_was_made(desk: Desk, clock: MockClock) -> None:
+    """The kernel is told of the very node, which must not have been let go by then."""
+    made = await desk.fs.make_folder(desk.fs.root, b"d", 0o755)
+    made.kernel = True
+
+    assert not made.gone
+    assert await desk.node("d") is made
+
+
+async def test_a_folder_that_cannot_be_written_down_is_not_made(desk: Desk, clock: MockClock) -> None:
+    """mkdir(2) fails, and nothing of it shows."""
+    await desk.names()
+    desk.outbox._db.execute("CREATE TEMP TRIGGER full BEFORE INSERT ON errands BEGIN SELECT raise(FAIL, 'full'); END")
+
+    with pytest.raises(DiskFull):
+        await desk.makes_folder("d")
+
+    assert await desk.names() == set()
 
 
 async def test_names_in_a_new_folder_are_known_without_asking(desk: Desk, wire: Wire, clock: MockClock) -> None:
