@@ -96,6 +96,11 @@ class Errand:
         return Step(self.id, self.kind, known, self.parent, self.name, self.carrier)
 
     @property
+    def is_made(self) -> bool:
+        """Whether the folder is on the server, as `entry`."""
+        return self.kind is Kind.MAKE and self.entry.id != self.id
+
+    @property
     def can_be_continued(self) -> bool:
         """Whether it is a file's deletion that was not sent: a new file of the name can be its next version."""
         is_unsent = not self.in_doubt and self.state in {State.KEPT, State.WAITING}
