@@ -35,7 +35,7 @@ from cxfs.remote.redaction import KnownSecrets
 from cxfs.remote.renewal import RenewingToken
 from cxfs.remote.session import Session, SessionLimits
 from cxfs.remote.transport import Transport
-from cxfs.remote.user import User
+from cxfs.remote.user import Profile as Account, User
 from cxfs.service import MountedAccount, connected
 
 if TYPE_CHECKING:
@@ -137,8 +137,9 @@ async def _run(settings: MountSettings, on_ready: Callable[[], None]) -> int:
             ) as session,
             trio.open_nursery() as nursery,
         ):
-            await account.learn(session)
+            who = await account.learn(session)
             volume = await _volume(settings, session, outbox, blocks, nursery)
+            _claim(settings, outbox, who, volume.left)
             nursery.start_soon(tokens.watch, volume.uploader.wake)
             await _serve(settings, volume, nursery, on_ready)
             nursery.cancel_scope.cancel()
@@ -146,6 +147,19 @@ async def _run(settings: MountSettings, on_ready: Callable[[], None]) -> int:
         blocks.close()
         outbox.close()
     return volume.left
+
+
+def _claim(settings: MountSettings, outbox: Outbox, account: Account, waiting: int) -> None:
+    """The state folder is this account's from now on; refused while something waits in it for another one."""
+    former = outbox.account
+    if former is not None and former != account.id and waiting:
+        raise CxfsError(
+            f"{waiting} changes made through {settings.profile.name} wait for the account {former}, and the token is "
+            f"{account.username or account.id}'s: cxfs login --profile {settings.profile.name} as the former, or mount "
+            "the other account by a profile of its own"
+        )
+    if former != account.id:
+        outbox.account = account.id
 
 
 def _tokens(settings: MountSettings, account: MountedAccount) -> RenewingToken:
