@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from cxfs.server import administration
 from tests.mounting import account_of, wait_until
 
 if TYPE_CHECKING:
@@ -45,3 +46,22 @@ def test_with_nothing_waiting_a_profile_may_change_hands(own_mount: Mount, runni
 
         assert [path.name for path in own_mount.path.iterdir()] == []
         own_mount.unmount()
+
+
+def test_a_running_mount_stays_with_its_account(own_mount: Mount, running_server: CountingServer) -> None:
+    """Somebody else's token in its place is said, and mends nothing; one of the same account does."""
+    with administration.open_store(running_server.directory) as store:
+        administration.revoke_tokens(store, own_mount.account.name)
+    token = own_mount.home / "token"
+    with account_of(running_server, f"other-{secrets.token_hex(4)}") as other:
+        token.write_text(other.token)
+        own_mount.attempt("mkdir", own_mount.path / "folder")
+        wait_until(lambda: "another account than is mounted" in own_mount.log())
+        refused = own_mount.attempt("mkdir", own_mount.path / "folder")
+        assert other.names() == set()
+
+    token.write_text(running_server.issue_token(own_mount.account.name))
+    wait_until(lambda: "signed in again" in own_mount.log())
+
+    assert "Permission denied" in refused.stderr
+    own_mount.run("mkdir", own_mount.path / "folder")
