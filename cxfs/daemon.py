@@ -35,7 +35,7 @@ from cxfs.remote.redaction import KnownSecrets
 from cxfs.remote.renewal import RenewingToken
 from cxfs.remote.session import Session, SessionLimits
 from cxfs.remote.transport import Transport
-from cxfs.remote.user import User
+from cxfs.remote.user import Profile as Account, User
 from cxfs.service import MountedAccount, connected
 
 if TYPE_CHECKING:
@@ -137,15 +137,29 @@ async def _run(settings: MountSettings, on_ready: Callable[[], None]) -> int:
             ) as session,
             trio.open_nursery() as nursery,
         ):
-            await account.learn(session)
+            who = await account.learn(session)
             volume = await _volume(settings, session, outbox, blocks, nursery)
+            _claim(settings, outbox, who, volume.left)
             nursery.start_soon(tokens.watch, volume.uploader.wake)
             await _serve(settings, volume, nursery, on_ready)
             nursery.cancel_scope.cancel()
     finally:
         blocks.close()
         outbox.close()
-    return len(volume.changes)
+    return volume.left
+
+
+def _claim(settings: MountSettings, outbox: Outbox, account: Account, waiting: int) -> None:
+    """The state folder is this account's from now on; refused while something waits in it for another one."""
+    former = outbox.account
+    if former is not None and former != account.id and waiting:
+        raise CxfsError(
+            f"{waiting} changes made through {settings.profile.name} wait for the account {former}, and the token is "
+            f"{account.username or account.id}'s: cxfs login --profile {settings.profile.name} as the former, or mount "
+            "the other account by a profile of its own"
+        )
+    if former != account.id:
+        outbox.account = account.id
 
 
 def _tokens(settings: MountSettings, account: MountedAccount) -> RenewingToken:
@@ -187,7 +201,7 @@ async def _volume(
     """The account's tree; asks the server what it can do and for the folder to mount."""
     options = settings.options
     user, files = User(session), Files(session)
-    service = Service(files, Transport(session), user, await user.capabilities())
+    service = Service(files, Files(session, in_background=True), Transport(session), user, await user.capabilities())
     root_path = TreePath.parse(f"{SELF}:{options.root}")
     root = await files.entry(root_path)
     if not root.is_folder:
@@ -257,12 +271,12 @@ async def _serve(settings: MountSettings, volume: Volume, nursery: trio.Nursery,
             log.info("%s is mounted at %s", settings.profile.name, settings.mountpoint)
             on_ready()
             await _first(unmounted.wait, functools.partial(_next_signal, signals), *watches)
-        log.info("%s is unmounted, %d changes wait", settings.mountpoint, len(volume.changes))
+        log.info("%s is unmounted, %d changes wait", settings.mountpoint, volume.left)
         await operations.close_all()
         drain = functools.partial(volume.uploader.drain, settings.options.drain_timeout_s)
         await _first(drain, functools.partial(_next_signal, signals))
-    for change in volume.changes:
-        log.warning("not sent yet, the next mount goes on: %s", change.path)
+    for left in (*volume.changes, *volume.errands):
+        log.warning("not sent yet, the next mount goes on: %s", left.path)
 
 
 async def _first(*calls: Callable[[], Awaitable[object]]) -> None:

@@ -11,15 +11,18 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from cxfs.core.entries import Entry, EntryName, TreePath, Uuid
+from cxfs.core.entries import SELF, Entry, EntryName, TreePath, Uuid
+from cxfs.core.order import Kind, Step
 from cxfs.core.ranges import ByteRange
 from cxfs.core.uploads import Event, State, step
-from cxfs.local.outbox import ChangeRow
+from cxfs.local.rows import ChangeRow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from cxfs.fs.errands import Errand
     from cxfs.fs.node import Node
+    from cxfs.fs.steps import Steps
     from cxfs.local.drafts import Draft
 
 
@@ -28,6 +31,8 @@ class Change:
 
     `generation` counts every write; the journal knows of `journalled`. `writers` are the open handles that wrote.
     `base` is the version the draft began from (None: a new file, or one whose content was complete from the start).
+    `accepted_ms` is when the journal first had it, by the wall clock; `attempts` counts those of this run to send it,
+    and `last_error` is why the last one failed, in one line.
     """
 
     def __init__(
@@ -46,13 +51,19 @@ class Change:
         self.base_version: int | None = None
         self.base_size = 0
         self.modified_ms = modified_ms
+        self.accepted_ms = 0
+        self.attempts = 0
+        self.last_error: str | None = None
         self.counted_bytes = 0
+        self.coming_bytes = 0
         self.sealed: tuple[bytes, ...] = ()
         self.parked: str | None = None
         self.node: Node | None = None
         self.turns = 0
         self.conflicts = 0
         self.contested_name = self.copy_name = path.names[-1]
+        self.replaces: Errand | None = None
+        """The errand, taken back, whose row goes with the first record of this change."""
         self.due = math.inf
         self.holds = 0
         self.attempt: trio.CancelScope | None = None
@@ -63,6 +74,16 @@ class Change:
     def name(self) -> EntryName:
         """What the file is called."""
         return self.path.names[-1]
+
+    @property
+    def step(self) -> Step:
+        """As the order of things sees it."""
+        return Step(self.id, Kind.UPLOAD, self.object, self.parent, self.name)
+
+    @property
+    def grows_bytes(self) -> int:
+        """By how much it will fill the user's own quota; of a group's nothing is known."""
+        return max(0, self.draft.size - self.base_size) if self.path.owner == SELF else 0
 
     def on(self, event: Event) -> None:
         """The next step of its life; a write while its bytes go out abandons the attempt."""
@@ -77,6 +98,7 @@ class Change:
     def starts(self) -> None:
         """An attempt is about to run: whoever recalls the change waits for its end from now on."""
         self.on(Event.STARTED)
+        self.attempts += 1
         self.due = math.inf
         self.attempt_ended = trio.Event()
 
@@ -103,6 +125,7 @@ class Change:
             modified_ms=self.modified_ms,
             sealed=self.sealed,
             parked=self.parked,
+            accepted_ms=self.accepted_ms,
         )
 
     @classmethod
@@ -114,7 +137,8 @@ class Change:
         change.base_version = row.base_version
         change.base_size = row.base_size
         change.sealed = row.sealed
-        change.parked = row.parked
+        change.parked = change.last_error = row.parked
+        change.accepted_ms = row.accepted_ms
         change.state = State.WAITING if row.parked is None else State.PARKED
         return change
 
@@ -126,12 +150,15 @@ class Change:
 class Changes:
     """Every change that is not done, by what it concerns. Plain bookkeeping: no call here awaits."""
 
-    def __init__(self) -> None:
+    def __init__(self, steps: Steps) -> None:
+        self._steps = steps
         self._all: dict[str, Change] = {}
         self._by_object: dict[Uuid, Change] = {}
         self._new: dict[Uuid, dict[EntryName, Change]] = {}
         self.bytes_held = 0
         """Bytes in all drafts, each as it was last counted."""
+        self.bytes_coming = 0
+        """By how much they will fill the user's own quota, counted alike."""
 
     def __iter__(self) -> Iterator[Change]:
         return iter(list(self._all.values()))
@@ -141,6 +168,10 @@ class Changes:
 
     def __contains__(self, change: Change) -> bool:
         return self._all.get(change.id) is change
+
+    def get(self, change_id: str) -> Change | None:
+        """The change of this id."""
+        return self._all.get(change_id)
 
     def of(self, object_id: Uuid) -> Change | None:
         """The change that will be a new version of this object."""
@@ -160,6 +191,7 @@ class Changes:
         """It is done, or was taken back."""
         if self._all.pop(change.id, None) is not None:
             self.bytes_held -= change.counted_bytes
+            self.bytes_coming -= change.coming_bytes
             self._unindex(change)
 
     def count(self, change: Change) -> None:
@@ -167,21 +199,31 @@ class Changes:
         if change in self:
             counted_before, change.counted_bytes = change.counted_bytes, change.draft.held.length
             self.bytes_held += change.counted_bytes - counted_before
+            coming_before, change.coming_bytes = change.coming_bytes, change.grows_bytes
+            self.bytes_coming += change.coming_bytes - coming_before
 
     def becomes(self, change: Change, entry: Entry | None) -> None:
         """It is now a new version of `entry`, or (None) a new file again."""
         self._unindex(change)
         if entry is None:
             change.object = change.base_version = None
+            change.base_size = 0
         else:
             change.begin_from(entry)
         self._index(change)
+        self.count(change)
 
     def moved(self, change: Change, parent: Uuid, path: TreePath) -> None:
         """Its file has another name or folder now."""
         self._unindex(change)
         change.parent, change.path = parent, path
         self._index(change)
+
+    def folder_made(self, provisional: Uuid, folder: Uuid) -> None:
+        """The folder is on the server under this UUID: what is in it follows."""
+        for change in self:
+            if change.parent == provisional:
+                self.moved(change, folder, change.path)
 
     def below(self, folder: TreePath) -> list[Change]:
         """Whatever is to be sent to somewhere in this folder or deeper."""
@@ -200,8 +242,13 @@ class Changes:
             self._by_object[change.object] = change
         else:
             self._new.setdefault(change.parent, {})[change.name] = change
+        self._steps.add(change.step)
 
     def _unindex(self, change: Change) -> None:
+        self._forget_place(change)
+        self._steps.over(change.step)
+
+    def _forget_place(self, change: Change) -> None:
         if change.object is not None:
             if self._by_object.get(change.object) is change:
                 del self._by_object[change.object]

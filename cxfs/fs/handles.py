@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from cxfs.core.errors import DiskFull, IsADirectory, Stale
+from cxfs.core.errors import IsADirectory, Stale
 from cxfs.core.ranges import ByteRange
 from cxfs.core.uploads import Event
 from cxfs.fs.base import bring_base
@@ -19,11 +19,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cxfs.core.entries import Entry, Owner, TreePath, Uuid
+    from cxfs.fs.errands import Errands
     from cxfs.fs.journal import Journal
+    from cxfs.fs.messenger import Messenger
     from cxfs.fs.node import Node
     from cxfs.fs.offload import Offload
     from cxfs.fs.permissions import Permissions
     from cxfs.fs.reader import Reader, ReadStream
+    from cxfs.fs.room import Room
     from cxfs.fs.tree import Tree
     from cxfs.fs.uploader import Uploader
     from cxfs.local.outbox import Outbox
@@ -76,23 +79,27 @@ class Contents:
         *,
         reader: Reader,
         uploader: Uploader,
+        messenger: Messenger,
+        errands: Errands,
         outbox: Outbox,
         changes: Changes,
         journal: Journal,
         disk: Offload,
         wall_ms: Callable[[], int],
-        draft_bytes_max: int,
+        room: Room,
         permissions: Permissions,
     ) -> None:
         self._tree = tree
         self._reader = reader
         self._uploader = uploader
+        self._messenger = messenger
+        self._errands = errands
         self._outbox = outbox
         self._changes = changes
         self._journal = journal
         self._disk = disk
         self._wall_ms = wall_ms
-        self._draft_bytes_max = draft_bytes_max
+        self._room = room
         self._permissions = permissions
 
     # ------------------------------------------------------------ opening and closing
@@ -178,9 +185,10 @@ class Contents:
     def _last_close(self, node: Node) -> None:
         change, node.change = node.change, None
         if change is not None:
-            change.draft.close()
-        if node.entry is not None and self._tree.is_hidden(node.entry.id):
-            self._uploader.delete_later(node.entry, node.parent)
+            self._uploader.let_go(change)
+        removal = self._errands.removal_of(node.entry.id) if node.entry is not None else None
+        if removal is not None and removal.node is node:
+            self._messenger.closed(removal)
 
     # ------------------------------------------------------------ reading
 
@@ -206,9 +214,9 @@ class Contents:
     # ------------------------------------------------------------ writing
 
     async def write(self, handle: FileHandle, offset: int, content: bytes | memoryview) -> int:
-        """All of `content`, into the draft. Raises DiskFull when the draft area or the disk takes no more."""
+        """All of `content`, into the draft. Raises NoSpace or DiskFull when there is no room."""
         change = self.change_of(handle.node, handle)
-        self._check_room(len(content))
+        self._room.require(change, size=offset + len(content), added_bytes=len(content))
         change.on(Event.WRITTEN)
         try:
             await self._disk(change.draft.write, offset, content)
@@ -221,6 +229,7 @@ class Contents:
         if handle is None and node.change is None:
             await self._tree.refresh(node)
         change = self.change_of(node, handle)
+        self._room.require(change, size=size, added_bytes=0)
         change.on(Event.WRITTEN)
         try:
             change.draft.truncate(size)
@@ -265,13 +274,29 @@ class Contents:
         node.change, change.node = change, node
         return change
 
+    async def complete_change(self, node: Node, modified_ms: int) -> Change | None:
+        """The node's change, begun with its whole content if there is none; None where not all of that is here."""
+        change = node.change
+        if change is not None:
+            return None if change.missing() else change
+        if node.entry is None or not self._reader.holds(node.entry):
+            return None
+        change = self._begin(node, node.entry)
+        change.modified_ms = modified_ms
+        try:
+            await bring_base(self._reader, change, ByteRange(0, node.entry.size))
+        except BaseException:
+            self._changes.remove(change)
+            node.change = change.node = None
+            self._uploader.let_go(change)
+            self._outbox.erase(change.id)
+            raise
+        self._changes.count(change)
+        return change
+
     def _new_change(self, *, inode: int, parent: Uuid, path: TreePath, size: int, base_bytes: int) -> Change:
         change_id, draft = self._outbox.new_draft(size=size, base_bytes=base_bytes)
         return Change(change_id, draft, inode=inode, parent=parent, path=path, modified_ms=self._wall_ms())
-
-    def _check_room(self, added_bytes: int) -> None:
-        if self._changes.bytes_held + added_bytes > self._draft_bytes_max:
-            raise DiskFull("the drafts waiting to be uploaded have reached their limit")
 
 
 def _check_there(node: Node) -> None:

@@ -141,6 +141,11 @@ class BlockStore:
         self._files.move_to_end(key)
         return file
 
+    def holds(self, key: BlockKey, size: int) -> bool:
+        """Whether all bytes of this version are here."""
+        file = self._files.get(key)
+        return size == 0 or (file is not None and file.held.covers(ByteRange(0, size)))
+
     def adopt(self, key: BlockKey, draft: Path, size: int) -> None:
         """A draft has become this version: its content is kept under a second name where the file system can.
 
@@ -172,6 +177,10 @@ class BlockStore:
             self._unchecked_bytes = FREE_CHECK_BYTES  # look again before the next byte
             if self._evict(max(0, self._bytes_held - lacking)) < lacking:
                 raise DiskFull(f"the disk of {self._folder} is full")
+
+    def give_way(self, needed_bytes: int) -> None:
+        """Somebody whose bytes are precious needs the disk: frees so many, as far as nobody reads them."""
+        self._evict(max(0, self._bytes_held - needed_bytes))
 
     def grew(self, added_bytes: int) -> None:
         """More is held now."""

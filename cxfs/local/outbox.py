@@ -4,11 +4,14 @@ The order of steps, written down once, here:
 
     close   bytes into the draft, then the row, then the commit: survives a kill of the daemon
     fsync   bytes, fdatasync of draft and folder, row, commit with full sync: survives power loss
+    mkdir, unlink, rmdir: the errand's row, the commit; what an unlink takes back of a change goes in the same commit
     sent    the row is deleted and committed, then the draft's name: a crash between leaves a draft without a row,
             which was never accepted or is on the server, and is cleared at the next start
+    made    a folder's errand goes, and its UUID takes the provisional one's place in every row, in one commit
 
 A row whose draft is missing or that cannot be read is set aside in `quarantine` and reported, never deleted. Plain
-blocking calls, one at a time (the caller's limiter sees to it).
+blocking calls, one at a time (the caller's limiter sees to it). What the tables are is `schema`'s matter, what a row
+says `rows`'s.
 """
 
 from __future__ import annotations
@@ -18,87 +21,60 @@ import logging
 import os
 import re
 import secrets
+import shutil
 import sqlite3
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
-from cxfs.core.entries import EntryName, TreePath, Uuid
+from cxfs.core.entries import Uuid
 from cxfs.core.errors import CxfsError, DiskFull
-from cxfs.core.ranges import ByteRange, RangeSet
+from cxfs.core.ranges import RangeSet
 from cxfs.local.drafts import Draft
+from cxfs.local.rows import Cells, ChangeRow, ErrandRow, Report
+from cxfs.local.schema import SCHEMA_VERSION, bring_up_to_date, version_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
     from pathlib import Path
 
 log = logging.getLogger(__name__)
 
-SCHEMA_VERSION: Final = 1
-
 _DRAFT_ID: Final = re.compile("[0-9a-f]{24}")
-
-SHA1_BYTES: Final = 20
 
 INODES_MAX: Final = 100_000
 """Numbers remembered beyond those that UUIDs give (about 20 MB); past it the oldest fall back to their UUID's number
 at the next mount."""
 
-_SCHEMA: Final = """
-CREATE TABLE changes (
-    id TEXT PRIMARY KEY,            -- also the draft's file name
-    generation INTEGER NOT NULL,    -- of the content that this row speaks of
-    inode INTEGER NOT NULL,         -- the kernel's number, kept over a restart
-    parent TEXT NOT NULL,           -- UUID of the folder
-    path TEXT NOT NULL,             -- where it goes, by names, as last known
-    object TEXT,                    -- UUID, when it is a new version of something; else it is new
-    base_version INTEGER,           -- that the draft began from
-    base_size INTEGER NOT NULL,     -- bytes of that version
-    base_bytes INTEGER NOT NULL,    -- bytes from the start that may still be the base's
-    size INTEGER NOT NULL,
-    held TEXT NOT NULL,             -- JSON [[start, stop], …]: bytes present in the draft
-    modified_ms INTEGER NOT NULL,
-    sealed BLOB NOT NULL,           -- SHA-1 digests of what was handed over: they recognise it when an answer is lost
-    parked TEXT                     -- why it is not retried
-) STRICT;
-CREATE TABLE quarantine (row TEXT NOT NULL, reason TEXT NOT NULL) STRICT;
-CREATE TABLE inodes (object TEXT PRIMARY KEY, inode INTEGER NOT NULL) STRICT;
-"""
+RESERVE_BYTES: Final = 4 << 20
+"""Kept on disk and given to the journal when the disk is full: its log grows to about as much before it starts anew."""
 
+REPORTS_MAX: Final = 1_000
+"""The newest are kept: a person reads a few, and a server that refuses everything must not fill the disk."""
 
-@dataclass(frozen=True, slots=True)
-class ChangeRow:
-    """One accepted change, as the journal holds it. Sizes in bytes, time in milliseconds since the epoch, UTC."""
+_ACCOUNT: Final = "account"
+"""The fact that says whose journal it is."""
 
-    id: str
-    generation: int
-    inode: int
-    parent: Uuid
-    path: TreePath
-    object: Uuid | None
-    base_version: int | None
-    base_size: int
-    base_bytes: int
-    size: int
-    held: tuple[ByteRange, ...]
-    modified_ms: int
-    sealed: tuple[bytes, ...]
-    parked: str | None
-
-    @property
-    def name(self) -> EntryName:
-        """The last name of its path."""
-        return self.path.names[-1]
+T = TypeVar("T", ChangeRow, ErrandRow)
+Statement = tuple[str, Cells]
 
 
 class Outbox:
     """The journal and the drafts below `folder`, which is private to this account and held by one daemon.
 
-    `sync` brings what is behind a descriptor to stable storage. Raises CxfsError when the journal cannot be used.
+    `sync` brings what is behind a descriptor to stable storage, `free_bytes` tells what a folder's disk has left.
+    Raises CxfsError when the journal cannot be used.
     """
 
-    def __init__(self, folder: Path, *, sync: Callable[[int], None] = os.fsync) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        sync: Callable[[int], None] = os.fsync,
+        free_bytes: Callable[[Path], int] = lambda at: shutil.disk_usage(at).free,
+    ) -> None:
         self._sync = sync
+        self._free_bytes = free_bytes
+        self._reserve = folder / "reserve"
         self._drafts = folder / "drafts"
         self._drafts.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._db = sqlite3.connect(folder / "journal.sqlite", check_same_thread=False, isolation_level=None)
@@ -124,14 +100,33 @@ class Outbox:
             self._inodes[Uuid(name)] = number
 
     def _prepare_schema(self) -> None:
-        (version,) = self._db.execute("PRAGMA user_version").fetchone()
+        version = version_of(self._db)
         if version > SCHEMA_VERSION:
             raise CxfsError(f"the journal in {self._drafts.parent} was written by a newer cxfs; use that one")
-        if version == 0:
-            with self._transaction():
-                for statement in _SCHEMA.split(";\n"):
-                    self._db.execute(statement)
-                self._db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+        if version < SCHEMA_VERSION:
+            with self._transaction(durable=True):
+                bring_up_to_date(self._db)
+
+    # ------------------------------------------------------------ facts
+
+    def fact(self, name: str) -> str | None:
+        """What was written down under this name; None: nothing."""
+        row = self._db.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def write_fact(self, name: str, value: str) -> None:
+        """Remembers it, over any restart."""
+        self._commit(_insert("facts", (name, value)))
+
+    @property
+    def account(self) -> Uuid | None:
+        """Whose changes these are; None while that was not written down."""
+        account = self.fact(_ACCOUNT)
+        return None if account is None else Uuid.parse(account)
+
+    @account.setter
+    def account(self, account: Uuid) -> None:
+        self.write_fact(_ACCOUNT, account)
 
     # ------------------------------------------------------------ drafts
 
@@ -150,65 +145,100 @@ class Outbox:
         """What all drafts take on disk, in bytes."""
         return sum(file.stat().st_blocks * 512 for file in self._drafts.iterdir())
 
+    def free_bytes(self) -> int:
+        """What the disk of the drafts has left, in bytes."""
+        return self._free_bytes(self._drafts)
+
+    def keep_reserve(self) -> bool:
+        """Whether the journal can be written even if the disk is full by then; False: accept no more bytes."""
+        if self._reserve.exists():
+            return True
+        try:
+            descriptor = os.open(self._reserve, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                os.posix_fallocate(descriptor, 0, RESERVE_BYTES)
+            finally:
+                os.close(descriptor)
+        except OSError:
+            self._reserve.unlink(missing_ok=True)
+            return False
+        return True
+
     # ------------------------------------------------------------ the journal
 
-    def record(self, row: ChangeRow, draft: Draft, *, durable: bool = False) -> None:
+    def record(
+        self,
+        row: ChangeRow,
+        draft: Draft,
+        *,
+        durable: bool = False,
+        instead_of: str | None = None,
+        errand: ErrandRow | None = None,
+    ) -> None:
         """Accepts a change, or what is newly known of it; durable against power loss when asked.
 
+        In the same step the errand that it takes the place of goes, and an `errand` that comes of it is accepted.
         Raises DiskFull when this machine takes no more; what was recorded before then still holds.
         """
         if durable:
             draft.make_durable()
-        values = (
-            row.id, row.generation, row.inode, row.parent, str(row.path), row.object, row.base_version, row.base_size,
-            row.base_bytes, row.size, json.dumps(row.held), row.modified_ms, b"".join(row.sealed), row.parked,
-        )  # fmt: skip
-        with self._transaction(durable=durable):
-            self._db.execute(f"INSERT OR REPLACE INTO changes VALUES ({','.join('?' * len(values))})", values)  # noqa: S608 - only placeholders
+        accepted = [_insert("changes", row.values), *_delete("errands", instead_of)]
+        accepted += [] if errand is None else [_insert("errands", errand.values)]
+        self._commit(*accepted, durable=durable)
 
     def sealed(self, change_id: str, digests: tuple[bytes, ...]) -> None:
         """Contents with these SHA-1 digests were, or are about to be, handed over whole; their answers may get lost."""
-        with self._transaction():
-            self._db.execute("UPDATE changes SET sealed = ? WHERE id = ?", (b"".join(digests), change_id))
+        self._commit(("UPDATE changes SET sealed = ? WHERE id = ?", (b"".join(digests), change_id)))
 
     def sent(self, change_id: str, generation: int, object_id: Uuid, inode: int | None) -> bool:
         """The server has this generation: True when that settles the change, False when a newer one was recorded.
 
         `inode` is the number to remember for the object where it is not the one that its UUID gives.
         """
-        with self._transaction():
-            if inode is not None:
-                self._db.execute("INSERT OR REPLACE INTO inodes VALUES (?, ?)", (object_id, inode))
-            deleted = self._db.execute(
-                "DELETE FROM changes WHERE id = ? AND generation <= ?", (change_id, generation)
-            ).rowcount
-            newer = self._db.execute("SELECT 1 FROM changes WHERE id = ?", (change_id,)).fetchone()
-        if inode is not None:
-            self._inodes[object_id] = inode
-        return bool(deleted) or newer is None
+        over = ("DELETE FROM changes WHERE id = ? AND generation <= ?", (change_id, generation))
+        self._commit(over, *self._remember(object_id, inode))
+        return self._db.execute("SELECT 1 FROM changes WHERE id = ?", (change_id,)).fetchone() is None
 
-    def discard(self, change_id: str) -> None:
-        """The user took the change back (deleted or replaced the file): row first, then draft."""
-        with self._transaction():
-            self._db.execute("DELETE FROM changes WHERE id = ?", (change_id,))
-        self.erase(change_id)
+    def _remember(self, object_id: Uuid, inode: int | None) -> list[Statement]:
+        """What keeps the object's number, where it is not the one that its UUID gives (None)."""
+        if inode is None:
+            return []
+        self._inodes[object_id] = inode
+        return [_insert("inodes", (object_id, inode))]
 
-    def erase(self, change_id: str) -> None:
-        """Removes the name of a draft that no row speaks of any more."""
-        (self._drafts / change_id).unlink(missing_ok=True)
+    def discard(self, *ids: str) -> None:
+        """The user took changes or errands back (deleted or replaced the file): rows first, then drafts."""
+        self._commit(*_delete("changes", *ids), *_delete("errands", *ids))
+        self.erase(*ids)
+
+    def erase(self, *ids: str) -> None:
+        """Removes the names of drafts that no row speaks of any more."""
+        for change_id in ids:
+            (self._drafts / change_id).unlink(missing_ok=True)
 
     def recover(self) -> list[ChangeRow]:
         """Every change accepted before; what cannot be read is quarantined, and drafts without a row are cleared."""
-        rows: list[ChangeRow] = []
-        for number, *raw in self._db.execute("SELECT rowid, * FROM changes").fetchall():
-            try:
-                row = _row_from(raw)
-                self._check_draft(row)
-            except (ValueError, TypeError, CxfsError, OSError) as error:
-                self._quarantine(number, raw, str(error))
-            else:
-                rows.append(row)
+
+        def checked(raw: Cells) -> ChangeRow:
+            row = ChangeRow.parse(raw)
+            self._check_draft(row)
+            return row
+
+        rows = self._recovered("changes", checked)
         self._clear_drafts({row.id for row in rows})
+        return rows
+
+    def recover_errands(self) -> list[ErrandRow]:
+        """Every errand accepted before, oldest first; what cannot be read is quarantined."""
+        return self._recovered("errands", ErrandRow.parse)
+
+    def _recovered(self, table: str, parse: Callable[[Cells], T]) -> list[T]:
+        rows: list[T] = []
+        for number, *raw in self._db.execute(f"SELECT rowid, * FROM {table} ORDER BY rowid").fetchall():  # noqa: S608
+            try:
+                rows.append(parse(tuple(raw)))
+            except (ValueError, TypeError, CxfsError, OSError) as error:
+                self._quarantine(table, number, tuple(raw), str(error))
         return rows
 
     def _check_draft(self, row: ChangeRow) -> None:
@@ -216,19 +246,52 @@ class Outbox:
         if there < row.size:
             raise ValueError(f"its draft {row.id} has {there} of {row.size} bytes")
 
-    def _quarantine(self, number: int, raw: list[object], reason: str) -> None:
+    def _quarantine(self, table: str, number: int, raw: Cells, reason: str) -> None:
         log.error("a journal row cannot be used and is set aside: %s", reason)
-        with self._transaction():
-            self._db.execute("INSERT INTO quarantine VALUES (?, ?)", (json.dumps([repr(v) for v in raw]), reason))
-            self._db.execute("DELETE FROM changes WHERE rowid = ?", (number,))
+        mark = "" if table == "changes" else table  # only a change's row names a draft: see _clear_drafts
+        set_aside = _insert("quarantine", (mark + json.dumps([repr(cell) for cell in raw]), reason))
+        self._commit(set_aside, (f"DELETE FROM {table} WHERE rowid = ?", (number,)))  # noqa: S608 - one of ours
 
     def _clear_drafts(self, kept: set[str]) -> None:
-        quarantined = {json.loads(row)[0].strip("'") for (row,) in self._db.execute("SELECT row FROM quarantine")}
+        changes = self._db.execute("SELECT row FROM quarantine WHERE row LIKE '[%'")
+        quarantined = {json.loads(row)[0].strip("'") for (row,) in changes}
         if not all(map(_DRAFT_ID.fullmatch, quarantined)):
             return  # a row that was set aside does not say any more which draft is its own: it may be any of them
         for file in self._drafts.iterdir():
             if file.name not in kept | quarantined:
                 file.unlink()
+
+    # ------------------------------------------------------------ errands
+
+    def note(self, errand: ErrandRow, *, instead_of: Collection[str] = ()) -> None:
+        """Accepts an errand, or what is newly known of it; the changes and errands that it takes the place of go."""
+        former = *_delete("changes", *instead_of), *_delete("errands", *instead_of)
+        self._commit(*former, _insert("errands", errand.values))
+        self.erase(*instead_of)
+
+    def forget(self, errand_id: str) -> None:
+        """The errand is done, or was taken back."""
+        self._commit(*_delete("errands", errand_id))
+
+    def made(self, provisional: Uuid, object_id: Uuid, inode: int | None) -> None:
+        """The folder is on the server under this UUID, which takes the provisional one's place in every row."""
+        rows = (("changes", "parent"), ("errands", "parent"), ("errands", "object"))
+        named: list[Statement] = [
+            (f"UPDATE {table} SET {column} = ? WHERE {column} = ?", (object_id, provisional))  # noqa: S608 - our own
+            for table, column in rows
+        ]
+        self._commit(*_delete("errands", provisional), *named, *self._remember(object_id, inode))
+
+    # ------------------------------------------------------------ reports
+
+    def report(self, report: Report) -> None:
+        """Writes down, for a person, what went another way than a program was told; the oldest give way."""
+        oldest = ("DELETE FROM reports WHERE rowid <= (SELECT max(rowid) FROM reports) - ?", (REPORTS_MAX,))
+        self._commit(_insert("reports", (report.at_ms, report.path, report.text)), oldest)
+
+    def reports(self) -> list[Report]:
+        """All that are kept, oldest first."""
+        return [Report(*row) for row in self._db.execute("SELECT at_ms, path, text FROM reports ORDER BY rowid")]
 
     # ------------------------------------------------------------ inode numbers
 
@@ -239,6 +302,21 @@ class Outbox:
     def close(self) -> None:
         """Ends the journal's connection; everything recorded is committed already."""
         self._db.close()
+
+    def _commit(self, *statements: Statement, durable: bool = False) -> None:
+        """All of them or none. On a full disk the reserve is given up: writing on is refused until it is back."""
+        try:
+            self._try_to_commit(statements, durable=durable)
+        except DiskFull:
+            if not self._reserve.exists():
+                raise
+            self._reserve.unlink()
+            self._try_to_commit(statements, durable=durable)
+
+    def _try_to_commit(self, statements: Collection[Statement], *, durable: bool) -> None:
+        with self._transaction(durable=durable):
+            for statement, cells in statements:
+                self._db.execute(statement, cells)
 
     @contextmanager
     def _transaction(self, *, durable: bool = False) -> Iterator[None]:
@@ -257,35 +335,9 @@ class Outbox:
                 self._db.execute("PRAGMA synchronous=NORMAL")
 
 
-def _row_from(raw: list[object]) -> ChangeRow:
-    (change_id, generation, inode, parent, path, object_id, base_version, base_size, base_bytes, size, held,
-     modified_ms, sealed, parked) = raw  # fmt: skip
-    ranges = tuple(ByteRange(_number(start), _number(stop)) for start, stop in json.loads(str(held)))
-    return ChangeRow(
-        id=str(change_id),
-        generation=_number(generation),
-        inode=_number(inode),
-        parent=Uuid.parse(str(parent)),
-        path=TreePath.parse(str(path)),
-        object=None if object_id is None else Uuid.parse(str(object_id)),
-        base_version=None if base_version is None else _number(base_version),
-        base_size=_number(base_size),
-        base_bytes=_number(base_bytes),
-        size=_number(size),
-        held=ranges,
-        modified_ms=_number(modified_ms),
-        sealed=_digests(sealed),
-        parked=None if parked is None else str(parked).encode(errors="replace").decode(),
-    )
+def _insert(table: str, cells: Cells) -> Statement:
+    return f"INSERT OR REPLACE INTO {table} VALUES ({','.join('?' * len(cells))})", cells  # noqa: S608 - placeholders
 
 
-def _number(value: object) -> int:
-    if not isinstance(value, int):
-        raise TypeError(f"expected a number, found {value!r}")
-    return value
-
-
-def _digests(value: object) -> tuple[bytes, ...]:
-    if not isinstance(value, bytes) or len(value) % SHA1_BYTES:
-        raise TypeError(f"expected SHA-1 digests, found {value!r}")
-    return tuple(value[at : at + SHA1_BYTES] for at in range(0, len(value), SHA1_BYTES))
+def _delete(table: str, *ids: str | None) -> list[Statement]:
+    return [(f"DELETE FROM {table} WHERE id = ?", (each,)) for each in ids if each is not None]  # noqa: S608

@@ -13,7 +13,7 @@ import pytest
 import trio
 
 from cxfs.core.entries import SELF, TreePath
-from cxfs.fs.offload import inline
+from cxfs.fs.offload import in_turn, inline
 from cxfs.fs.volume import Machine, Memory, Service, VolumeOptions, assemble
 from cxfs.local.blocks import BlockStore
 from cxfs.local.metadata import MetadataCache
@@ -29,7 +29,7 @@ from tests.fs.desk import Desk, Mounts
 from tests.fs.recording import RecordingKernel
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
     from trio.testing import MockClock
 
@@ -100,6 +100,7 @@ def mounts(wire: Wire, token: str, folder: Path, kernel: RecordingKernel) -> Mou
         capabilities: frozenset[str] | None = None,
         cache_bytes_max: int = 1 << 30,
         root: str = "/",
+        free_bytes: Callable[[Path], int] = lambda _: 1 << 40,
         **options: Any,
     ) -> AsyncIterator[Desk]:
         async with AsyncExitStack() as stack:
@@ -109,7 +110,7 @@ def mounts(wire: Wire, token: str, folder: Path, kernel: RecordingKernel) -> Mou
             if capabilities is None:
                 capabilities = await user.capabilities()
             root_path = TreePath.parse(f"{SELF}:{root}")
-            outbox = Outbox(folder / "state")
+            outbox = Outbox(folder / "state", free_bytes=free_bytes)
             stack.callback(outbox.close)
             blocks = BlockStore(folder / "cache", bytes_max=cache_bytes_max)
             stack.callback(blocks.close)
@@ -119,10 +120,10 @@ def mounts(wire: Wire, token: str, folder: Path, kernel: RecordingKernel) -> Mou
             volume = assemble(
                 await files.entry(root_path),
                 root_path,
-                service=Service(files, Transport(session), user, capabilities),
+                service=Service(files, Files(session, in_background=True), Transport(session), user, capabilities),
                 memory=Memory(metadata, blocks, outbox),
                 machine=Machine(
-                    journal=inline,
+                    journal=in_turn(),
                     disk=inline,
                     wall_ms=lambda: NOW_MS + int(trio.current_time() * 1_000),
                     today=lambda: "2026-05-01",
@@ -138,7 +139,7 @@ def mounts(wire: Wire, token: str, folder: Path, kernel: RecordingKernel) -> Mou
             volume.uploader.resume()
             nursery.start_soon(volume.uploader.run)
             wire.requests.clear()
-            yield Desk(volume)
+            yield Desk(volume, outbox)
             nursery.cancel_scope.cancel()
 
     return mount

@@ -12,7 +12,7 @@ from cxfs.core.entries import Owner
 from cxfs.core.errors import AcrossTrees, AlreadyExists, BadRequest, Denied, NoAttribute, NotFound, Stale
 from cxfs.fs.filesystem import Wanted
 from cxfs.fs.group_watch import FIRST_WAIT_S
-from cxfs.fs.namespace import Rename
+from cxfs.fs.renaming import Rename
 from cxfs.server import administration
 from tests.fs.cloud import Cloud, says, session_over
 

@@ -54,6 +54,9 @@ EXPECTED: Final = {
     "TimedOut": "ETIMEDOUT",
     "TooLarge": "EFBIG",
     "Unreachable": "EIO",
+    "Untrusted": "EIO",
+    "SignInFailed": "EIO",
+    "RefusedByPerson": "EIO",
     "Unsupported": "EPERM",
     "VersionConflict": "ESTALE",
 }
