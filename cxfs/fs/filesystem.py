@@ -160,6 +160,10 @@ class FileSystem:
         """Renames, as renameat2(2) does."""
         await self._renaming.rename(folder, from_kernel(name), new_folder, from_kernel(new_name), how)
 
+    async def fsync_folder(self) -> None:
+        """Names that came and went so far, in any folder, survive power loss."""
+        await self._journal.make_durable()
+
     # ------------------------------------------------------------ content
 
     async def create(self, folder: Node, name: bytes, mode: int) -> Opened:

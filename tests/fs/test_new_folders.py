@@ -278,6 +278,26 @@ async def test_what_was_to_go_into_a_folder_that_was_renamed_goes_there(
     assert desk.reports() == []
 
 
+async def test_a_server_that_has_a_file_under_every_name_is_not_hammered(
+    desk: Desk, wire: Wire, clock: MockClock
+) -> None:
+    """After a few turns the folder waits like after any failure."""
+    await desk.names()
+    taken = {"id": "A" * 22, "name": "d", "isDir": False, "size": 1, "version": 1}
+    wire.before = lambda request: (
+        says(409, {"errorType": "AlreadyExists", "message": "no"})
+        if "mkdir" in request.url.path
+        else says(200, taken)
+        if "info" in request.url.path
+        else None
+    )
+    await desk.makes_folder("d")
+
+    await desk.waits(60)
+
+    assert wire.count("POST files/mkdir") < 100
+
+
 async def test_a_folder_that_is_refused_is_kept_here(desk: Desk, cloud: Cloud, wire: Wire, clock: MockClock) -> None:
     """With all that is in it, like a file that is refused."""
     wire.before = lambda request: says(403, DENIED) if "mkdir" in request.url.path else None
