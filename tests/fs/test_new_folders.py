@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+import trio
 
 from cxfs.core.errors import AlreadyExists, DiskFull, NotEmpty
 from cxfs.fs.filesystem import Wanted
@@ -409,6 +410,25 @@ async def test_a_time_gives_way_to_what_is_done_in_the_folder_later(desk: Desk, 
     await desk.settles()
 
     assert (await cloud.entry("d")).modified_ms != 1_234_567_890_123
+
+
+async def test_a_name_that_changes_while_a_time_is_being_set_takes_it_back_here_too(
+    desk: Desk, cloud: Cloud, wire: Wire, clock: MockClock
+) -> None:
+    """Else rsync, which looks again, would see the time that the server does not have."""
+    await cloud.holds({"d/": b""})
+    await desk.node("d")
+    wire.holds_back("POST", "files/update")
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(desk.touches, "d", 1_234_567_890_123)
+        await wire.held.wait()
+        await desk.writes("d/a", b"1")
+        wire.lets_go()
+    await desk.settles()
+    await desk.waits(31)
+
+    assert (await desk.stat("d")).modified_ns // 1_000_000 == (await cloud.entry("d")).modified_ms
 
 
 async def test_modes_of_a_new_folder_hold(desk: Desk, clock: MockClock) -> None:
