@@ -155,6 +155,7 @@ def assemble(
             root,
             root_path,
             files=service.files,
+            background=service.background,
             metadata=memory.metadata,
             changes=changes,
             errands=errands,
