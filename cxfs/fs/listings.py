@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
 from cachetools import LRUCache
 
+from cxfs.core.errors import CxfsError
 from cxfs.fs.flights import Flights
 from cxfs.fs.resettling import asked_at
+from cxfs.fs.walks import WALK_ENTRIES_MAX, Walks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +22,9 @@ if TYPE_CHECKING:
     from cxfs.fs.changes import Change
     from cxfs.fs.errands import Errand
     from cxfs.local.metadata import Listing, MetadataCache
+
+
+log = logging.getLogger(__name__)
 
 
 class FolderListing(Protocol):
@@ -72,8 +78,13 @@ REMOVED_MAX: Final = 10_000
 class Listings:
     """The listings of one mount, on their way from the server into the cache."""
 
-    def __init__(self, files: FolderSource, metadata: MetadataCache, nursery: trio.Nursery) -> None:
+    def __init__(
+        self, files: FolderSource, background: FolderSource, metadata: MetadataCache, nursery: trio.Nursery
+    ) -> None:
         self._files = files
+        self._background = background
+        self._nursery = nursery
+        self._walks = Walks()
         self._metadata = metadata
         self._flights: Flights[Uuid, tuple[Listing, Entry]] = Flights(nursery)
         self._edits: dict[Uuid, list[Edit]] = {}
@@ -81,12 +92,27 @@ class Listings:
 
     async def now(self, address: Callable[[], Path], folder: Uuid) -> tuple[Listing, Entry]:
         """The listing as the server has it now, and the folder itself, wherever it stands. Raises NotFound."""
-        return await self._flights.join(folder, lambda: self._fetch(address, folder))
+        return await self._flights.join(folder, lambda: self._fetch(address, folder, self._files))
 
-    async def _fetch(self, address: Callable[[], Path], folder: Uuid) -> tuple[Listing, Entry]:
+    def opened(self, folder: Uuid, parent: Uuid) -> None:
+        """A program opened a folder of `parent`: those that it is likely to open next are listed in the background."""
+        siblings = self._metadata.last_listing(parent)
+        if siblings is None or len(siblings) > WALK_ENTRIES_MAX:
+            return
+        for entry in self._walks.opened(folder, parent, siblings.by_shown.values()):
+            if entry.id not in self._flights and self._metadata.listing(entry.id) is None:
+                self._nursery.start_soon(self._fetch_ahead, entry)
+
+    async def _fetch_ahead(self, entry: Entry) -> None:
+        try:
+            await self._flights.join(entry.id, lambda: self._fetch(lambda: entry.path, entry.id, self._background))
+        except CxfsError as error:
+            log.debug("a folder could not be listed ahead: %s", error)
+
+    async def _fetch(self, address: Callable[[], Path], folder: Uuid, files: FolderSource) -> tuple[Listing, Entry]:
         edits = self._edits[folder] = []
         try:
-            answer = await asked_at(address, self._files.listing)
+            answer = await asked_at(address, files.listing)
         finally:
             del self._edits[folder]
         listing = self._metadata.put_listing(folder, answer.entries)

@@ -50,6 +50,7 @@ class Tree:
         root_path: TreePath,
         *,
         files: FolderSource,
+        background: FolderSource,
         metadata: MetadataCache,
         changes: Changes,
         errands: Errands,
@@ -62,7 +63,7 @@ class Tree:
         self._errands = errands
         self._overlay = Overlay(changes, errands)
         self._inode_of = inode_of
-        self._listings = Listings(files, metadata, nursery)
+        self._listings = Listings(files, background, metadata, nursery)
         self._infos: Flights[Uuid, Entry] = Flights(nursery)
         self._nodes: dict[Uuid, Node] = {}
         self._numbers: dict[int, Node] = {}
@@ -98,7 +99,10 @@ class Tree:
 
     async def children(self, folder: Node) -> list[Child]:
         """Everything in the folder at this moment, what is new included."""
-        return self._overlay.lines(folder.uuid, await self.listing(folder))
+        listing = await self.listing(folder)
+        if folder.parent is not None and not folder.parent.gone:
+            self._listings.opened(folder.uuid, folder.parent.uuid)
+        return self._overlay.lines(folder.uuid, listing)
 
     def as_now(self, folder: Node, child: Child) -> Child | None:
         """A line of an earlier listing, None when it is not true any more, as far as this mount knows."""

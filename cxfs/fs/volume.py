@@ -15,7 +15,7 @@ from cxfs.core.uploads import conflict_name
 from cxfs.fs.attributes import AttributeRules
 from cxfs.fs.changes import Change, Changes
 from cxfs.fs.delivery import Delivery
-from cxfs.fs.due import Pulse, ServerPause
+from cxfs.fs.due import Burst, Pulse, ServerPause
 from cxfs.fs.errands import Errand, Errands
 from cxfs.fs.filesystem import FileSystem
 from cxfs.fs.group_folders import GroupFolders
@@ -160,6 +160,7 @@ def assemble(
     groups = Groups()
     permissions = Permissions(groups, read_only=options.read_only)
     folders = GroupFolders(service.files, groups, root=root.id)
+    background = GroupFolders(service.background, groups, root=root.id)
     shared = _Shared(
         steps=steps,
         changes=changes,
@@ -168,11 +169,12 @@ def assemble(
         permissions=permissions,
         attributes=AttributeRules(permissions, uid=options.uid, gid=options.gid, umask=options.umask),
         folders=folders,
-        background=GroupFolders(service.background, groups, root=root.id),
+        background=background,
         tree=Tree(
             root,
             root_path,
             files=folders,
+            background=background,
             metadata=memory.metadata,
             changes=changes,
             errands=errands,
@@ -241,7 +243,7 @@ def _sending_side(
     def name_of_ours(name: EntryName, attempt: int) -> EntryName:
         return conflict_name(name, host=machine.host.replace("/", "_"), date=machine.today(), attempt=attempt)
 
-    pause, pulse = ServerPause(machine.jitter), Pulse()
+    pause, burst, pulse = ServerPause(machine.jitter), Burst(quiet_s=options.settle_s), Pulse()
     homes = Homes(
         shared.background,
         shared.tree,
@@ -268,6 +270,7 @@ def _sending_side(
         steps=shared.steps,
         journal=shared.journal,
         pause=pause,
+        burst=burst,
         pulse=pulse,
         settle_s=options.settle_s,
         nursery=nursery,
@@ -301,6 +304,7 @@ def _sending_side(
         steps=shared.steps,
         journal=shared.journal,
         pause=pause,
+        burst=burst,
         pulse=pulse,
         uploads_max=options.uploads_max,
         settle_s=options.settle_s,

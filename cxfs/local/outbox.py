@@ -54,6 +54,9 @@ REPORTS_MAX: Final = 1_000
 _ACCOUNT: Final = "account"
 """The fact that says whose journal it is."""
 
+_SYNCED: Final = "synced"
+"""A fact that says nothing: writing it makes what was written before durable."""
+
 T = TypeVar("T", ChangeRow, ErrandRow)
 Statement = tuple[str, Cells]
 
@@ -185,6 +188,10 @@ class Outbox:
         accepted = [_insert("changes", row.values), *_delete("errands", instead_of)]
         accepted += [] if errand is None else [_insert("errands", errand.values)]
         self._commit(*accepted, durable=durable)
+
+    def make_durable(self) -> None:
+        """Every row recorded so far survives power loss: a commit with full sync brings all earlier ones along."""
+        self._commit(_insert("facts", (_SYNCED, "")), durable=True)
 
     def sealed(self, change_id: str, digests: tuple[bytes, ...]) -> None:
         """Contents with these SHA-1 digests were, or are about to be, handed over whole; their answers may get lost."""

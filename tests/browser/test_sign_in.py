@@ -161,14 +161,15 @@ def test_revoking_the_grant_signs_a_running_mount_out_and_signing_in_again_mends
     with person.login() as login:
         agrees(person, login)
         login.ended()
+    person.mount.account.make_folder("/unseen")
     person.mount.start()
     file = person.mount.path / "note.txt"
     file.write_text("before\n")
-    eventually(person.mount.account.names, {"note.txt"})
+    eventually(person.mount.account.names, {"note.txt", "unseen"})
     with file.open("a") as opened:
         person.goes_to("/mycx/apps")
         person.presses("revoke-1")
-        refused = person.mount.attempt("mkdir", person.mount.path / "folder")
+        refused = person.mount.attempt("ls", person.mount.path / "unseen")
         opened.write("after\n")
 
     assert "Permission denied" in refused.stderr
@@ -176,7 +177,7 @@ def test_revoking_the_grant_signs_a_running_mount_out_and_signing_in_again_mends
     with person.login() as login:
         agrees(person, login)
         login.ended()
-    wait_until(lambda: person.mount.attempt("mkdir", person.mount.path / "folder").returncode == 0)
+    wait_until(lambda: person.mount.attempt("ls", person.mount.path / "unseen").returncode == 0)
     assert eventually(lambda: person.mount.account.content("/note.txt"), b"before\nafter\n") == b"before\nafter\n"
 
 

@@ -50,18 +50,20 @@ def test_with_nothing_waiting_a_profile_may_change_hands(own_mount: Mount, runni
 
 def test_a_running_mount_stays_with_its_account(own_mount: Mount, running_server: CountingServer) -> None:
     """Somebody else's token in its place is said, and mends nothing; one of the same account does."""
+    own_mount.account.make_folder("/unseen")
+    own_mount.run("ls", own_mount.path)
     with administration.open_store(running_server.directory) as store:
         administration.revoke_tokens(store, own_mount.account.name)
     token = own_mount.home / "token"
     with account_of(running_server, f"other-{secrets.token_hex(4)}") as other:
         token.write_text(other.token)
-        own_mount.attempt("mkdir", own_mount.path / "folder")
+        own_mount.attempt("ls", own_mount.path / "unseen")
         wait_until(lambda: "another account than is mounted" in own_mount.log())
-        refused = own_mount.attempt("mkdir", own_mount.path / "folder")
+        refused = own_mount.attempt("ls", own_mount.path / "unseen")
         assert other.names() == set()
 
     token.write_text(running_server.issue_token(own_mount.account.name))
     wait_until(lambda: "signed in again" in own_mount.log())
 
     assert "Permission denied" in refused.stderr
-    own_mount.run("mkdir", own_mount.path / "folder")
+    own_mount.run("ls", own_mount.path / "unseen")

@@ -145,6 +145,7 @@ def test_no_secret_is_found_outside_its_store(life: Life) -> None:
     life.hears("code again", "login", "--profile", "life", stdin=f"{REDIRECT}?auth_code={life.secrets['code']}\n")
     life.hears("whoami", "whoami", "--profile", "life")
     life.hears("profiles", "profiles", "--json")
+    life.mount.account.make_folder("/refused")
     words = ["mount", "--profile", "life", "--log-level", "debug", str(life.mount.path)]
     assert life.hears("mount", *words, program=WITH_A_BUG) == 0
     file = life.mount.path / "file.txt"
@@ -154,7 +155,7 @@ def test_no_secret_is_found_outside_its_store(life: Life) -> None:
     life.mount.attempt("cat", life.mount.path / "not there")
     with administration.open_store(life.server.directory) as store:
         administration.revoke_tokens(store, "ann")
-    life.mount.attempt("mkdir", life.mount.path / "refused")
+    life.mount.attempt("ls", life.mount.path / "refused")
     life.hears("refused", "whoami", "--profile", "life")
     life.hears("busy", "mount", "--profile", "life", str(life.mount.path))
     httpx.get(f"{life.server.url}/1/users/self?access_token={life.secrets['token']}", verify=False)
