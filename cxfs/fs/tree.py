@@ -60,8 +60,7 @@ class Tree:
         self._files = files
         self._metadata = metadata
         self._changes = changes
-        self._errands = errands
-        self._overlay = Overlay(changes, errands)
+        self._errands, self._overlay = errands, Overlay(changes, errands)
         self._inode_of = inode_of
         self._listings = Listings(files, background, metadata, nursery)
         self._infos: Flights[Uuid, Entry] = Flights(nursery)
