@@ -1,0 +1,52 @@
+"""What the server does not have yet, as people and programs are shown it. Sends nothing and keeps nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """What is to be done on the server."""
+
+    UPLOAD = "upload"
+    DELETE = "delete"
+    MKDIR = "mkdir"
+    RMDIR = "rmdir"
+
+
+class Status(StrEnum):
+    """Where it stands. A conflict is over: the copy is at the server, and the person should know of it."""
+
+    WRITING = "writing"
+    WAITING = "waiting"
+    SENDING = "sending"
+    PARKED = "parked"
+    CONFLICT = "conflict"
+    SET_ASIDE = "set-aside"
+
+
+UNFINISHED = frozenset({Status.WRITING, Status.WAITING, Status.SENDING})
+"""What goes on by itself; the others wait for a person."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """One row. `path` is below the mount, by shown names; `size` in bytes; `age_s` since it was accepted, if known.
+
+    `id` names it in requests; `reason` says why it is parked, set aside, or was not taken at the last attempt.
+    """
+
+    id: str
+    kind: Kind
+    status: Status
+    path: str
+    size: int
+    age_s: float | None
+    attempts: int
+    reason: str | None
+
+
+def lies_in(path: str, place: str) -> bool:
+    """Whether the path is this place or below it; the empty place holds all."""
+    return not place or path == place or path.startswith(f"{place}/")
