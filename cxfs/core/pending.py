@@ -16,18 +16,13 @@ class Kind(StrEnum):
 
 
 class Status(StrEnum):
-    """Where it stands. A conflict is over: the copy is at the server, and the person should know of it."""
+    """Where it stands. The first three go on by themselves, the others wait for a person."""
 
     WRITING = "writing"
     WAITING = "waiting"
     SENDING = "sending"
     PARKED = "parked"
-    CONFLICT = "conflict"
     SET_ASIDE = "set-aside"
-
-
-UNFINISHED = frozenset({Status.WRITING, Status.WAITING, Status.SENDING})
-"""What goes on by itself; the others wait for a person."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from cxfs.local.outbox import ChangeRow
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from cxfs.core.errors import CxfsError
     from cxfs.fs.node import Node
     from cxfs.local.drafts import Draft
 
@@ -28,6 +29,7 @@ class Change:
 
     `generation` counts every write; the journal knows of `journalled`. `writers` are the open handles that wrote.
     `base` is the version the draft began from (None: a new file, or one whose content was complete from the start).
+    `sent_generation` is what the server has of it, `sent_bytes` what was handed over in the attempt that runs.
     """
 
     def __init__(
@@ -49,6 +51,12 @@ class Change:
         self.counted_bytes = 0
         self.sealed: tuple[bytes, ...] = ()
         self.parked: str | None = None
+        self.refusal: CxfsError | None = None
+        self.accepted_ms = modified_ms
+        self.attempts = 0
+        self.last_error: str | None = None
+        self.sent_generation = -1
+        self.sent_bytes = 0
         self.node: Node | None = None
         self.turns = 0
         self.conflicts = 0
@@ -68,7 +76,7 @@ class Change:
         """The next step of its life; a write while its bytes go out abandons the attempt."""
         before, self.state = self.state, step(self.state, event)
         if before is State.PARKED is not self.state:
-            self.parked = None
+            self.parked = self.refusal = None
         if event is Event.WRITTEN:
             self.generation += 1
             if before is State.SENDING and self.attempt is not None:
@@ -77,6 +85,8 @@ class Change:
     def starts(self) -> None:
         """An attempt is about to run: whoever recalls the change waits for its end from now on."""
         self.on(Event.STARTED)
+        self.attempts += 1
+        self.sent_bytes = 0
         self.due = math.inf
         self.attempt_ended = trio.Event()
 

@@ -14,9 +14,10 @@ from cxfs.core.ranges import ByteRange
 from cxfs.fs.attributes import AttributeRules, Attributes, extended_attribute, extended_attributes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from cxfs.core.entries import Entry, Path
+    from cxfs.fs.changes import Change
     from cxfs.fs.handles import Contents, FileHandle, Opened
     from cxfs.fs.journal import Journal
     from cxfs.fs.listings import Child
@@ -54,7 +55,10 @@ class FolderHandle:
 
 
 class FileSystem:
-    """One mounted tree. `keeps_times`: the server has capability `attributes`."""
+    """One mounted tree. `keeps_times`: the server has capability `attributes`.
+
+    With `deliver` (mount option `sync=remote`) fsync and close return when that does, too.
+    """
 
     def __init__(
         self,
@@ -67,6 +71,7 @@ class FileSystem:
         files: TimeKeeper,
         *,
         keeps_times: bool,
+        deliver: Callable[[Change], Awaitable[None]] | None = None,
     ) -> None:
         self._tree = tree
         self._namespace = namespace
@@ -76,6 +81,7 @@ class FileSystem:
         self._space = space
         self._files = files
         self._keeps_times = keeps_times
+        self._deliver = deliver
 
     @property
     def root(self) -> Node:
@@ -189,12 +195,19 @@ class FileSystem:
         return await self._contents.write(handle, offset, content)
 
     async def flush(self, handle: FileHandle) -> None:
-        """For close(2) of one descriptor: what was written survives the daemon."""
+        """For close(2) of one descriptor: what was written survives the daemon. Keeps to its own deadline."""
         await self._contents.flush(handle)
+        await self._delivered(handle)
 
     async def fsync(self, handle: FileHandle) -> None:
-        """What was written so far survives power loss."""
+        """What was written so far survives power loss. Keeps to its own deadline."""
         await self._contents.fsync(handle)
+        await self._delivered(handle)
+
+    async def _delivered(self, handle: FileHandle) -> None:
+        """As long as the server takes anything this goes on, however large the file is."""
+        if self._deliver is not None and handle.change is not None:
+            await self._deliver(handle.change)
 
     async def close(self, handle: FileHandle) -> None:
         """Ends an open: its last descriptor is gone."""

@@ -54,6 +54,7 @@ class Outcomes:
     async def accepted(self, change: Change, entry: Entry, generation: int) -> None:
         """The server has this generation of the change, as `entry`."""
         change.on(Event.ACCEPTED)
+        change.sent_generation = generation
         change.turns = 0
         change.sealed = ()
         self._tree.put(entry, change.parent)

@@ -94,6 +94,8 @@ class Uploader:
         self._news = trio.Event()
         self._failures = 0
         self._failures_in_a_row = 0
+        self._trouble: CxfsError | None = None
+        self._settled = 0
         self._paused_until = -math.inf
         self._deletions: dict[Uuid, trio.Event] = {}
         self._ended = trio.Event()
@@ -102,11 +104,31 @@ class Uploader:
 
     def closed(self, change: Change) -> None:
         """Due after the settling time, unless somebody still writes it or it was taken back."""
-        if change.writers or change not in self._changes:
-            return
+        if change not in self._changes or (change.writers and change.state is State.WRITING):
+            return  # one that is sent while it is open (see `hurry`) goes on
         change.on(Event.CLOSED)
         if change.state is State.WAITING:
             self._plan(change, self._settle_s)
+
+    async def hurry(self, change: Change) -> None:
+        """Accepted as it is now and due at once, though somebody may still have it open."""
+        if change.generation != change.journalled:
+            await self._journal.record(change)
+        if change in self._changes and not change.holds:
+            change.on(Event.CLOSED)
+            if change.state is State.WAITING:
+                self._plan(change, 0)
+
+    async def retry(self, change: Change) -> None:
+        """A parked change gets another try."""
+        change.on(Event.RETRIED)
+        await self._journal.record(change)
+        await self.hurry(change)
+
+    def stop_pausing(self) -> None:
+        """Somebody asks for it: the server is tried again now, whatever it did before."""
+        self._paused_until = -math.inf
+        self._news.set()
 
     @asynccontextmanager
     async def held(self, *changes: Change | None) -> AsyncIterator[None]:
@@ -238,6 +260,9 @@ class Uploader:
                 self._pause(change, error)
         else:
             self._failures_in_a_row = change.turns = 0
+            self._trouble = None
+            self._settled += 1
+        change.last_error = None if error is None else str(error)
         if change in self._changes:
             if change.state is State.WRITING and not change.writers:
                 change.on(Event.CLOSED)
@@ -248,6 +273,7 @@ class Uploader:
     def _pause(self, change: Change, error: CxfsError | None) -> None:
         self._failures += 1
         self._failures_in_a_row += 1
+        self._trouble = error
         asked_s = error.retry_after_s if isinstance(error, RateLimited) else None
         pause_s = _POLICY.pause_s(failures=self._failures_in_a_row, jitter=self._jitter(), retry_after_s=asked_s)
         self._paused_until = trio.current_time() + (pause_s or 0)
@@ -265,6 +291,21 @@ class Uploader:
     # ------------------------------------------------------------ the end
 
     @property
+    def trouble(self) -> CxfsError | None:
+        """Why the server takes nothing at the moment, if so."""
+        return self._trouble
+
+    @property
+    def advance(self) -> tuple[int, int]:
+        """Differs from what it was before as soon as the server has taken anything more."""
+        return self._settled, self._sending.bytes_sent
+
+    @property
+    def deleting(self) -> frozenset[Uuid]:
+        """Objects whose deletion waits or runs."""
+        return frozenset(self._deletions)
+
+    @property
     def busy(self) -> bool:
         """Whether anything waits that time alone will settle."""
         return bool(self._deletions) or any(change.state is not State.PARKED for change in self._changes)
@@ -272,7 +313,7 @@ class Uploader:
     async def drain(self, timeout_s: float) -> None:
         """Sends everything now; returns when nothing waits, or after `timeout_s` seconds."""
         self._settle_s = 0.0
-        self._paused_until = -math.inf
+        self.stop_pausing()
         for change in self._changes:
             if change.state is State.WAITING:
                 self._plan(change, 0)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from cxfs.core.errors import CxfsError
 from cxfs.fs.attributes import AttributeRules
 from cxfs.fs.changes import Change, Changes
+from cxfs.fs.delivery import deliver
 from cxfs.fs.filesystem import FileSystem
 from cxfs.fs.handles import Contents
 from cxfs.fs.journal import Journal
@@ -22,9 +23,10 @@ from cxfs.fs.sending import Sending
 from cxfs.fs.space import SpaceWatch
 from cxfs.fs.tree import Tree
 from cxfs.fs.uploader import SETTLE_S, Uploader
+from cxfs.fs.waiting import Waiting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     import trio
 
@@ -85,6 +87,7 @@ class VolumeOptions:
     uploads_max: int = 8
     settle_s: float = SETTLE_S
     stall_s: float = 60.0
+    sync_remote: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +100,7 @@ class Volume:
     space: SpaceWatch
     changes: Changes
     blocks: BlockStore
+    waiting: Waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +151,16 @@ def assemble(
     uploader = _uploader(shared, service, memory, machine, options, nursery)
     space = SpaceWatch(service.user.profile)
     filesystem = _filesystem(shared, service, memory, machine, options, uploader, space)
-    return Volume(filesystem, uploader, shared.reader, space, changes, memory.blocks)
+    waiting = Waiting(
+        shared.tree,
+        changes=changes,
+        journal=shared.journal,
+        uploader=uploader,
+        reader=shared.reader,
+        kernel=machine.kernel,
+        wall_ms=machine.wall_ms,
+    )
+    return Volume(filesystem, uploader, shared.reader, space, changes, memory.blocks, waiting)
 
 
 def _uploader(
@@ -230,7 +243,17 @@ def _filesystem(
         space,
         service.files,
         keeps_times="attributes" in service.capabilities,
+        deliver=_deliver(shared.changes, uploader, options) if options.sync_remote else None,
     )
+
+
+def _deliver(changes: Changes, uploader: Uploader, options: VolumeOptions) -> Callable[[Change], Awaitable[None]]:
+    """What `fsync` and `close` wait for as well with `sync=remote`."""
+
+    async def to_the_server(change: Change) -> None:
+        await deliver(change, changes, uploader, stall_s=options.stall_s)
+
+    return to_the_server
 
 
 def recovered(outbox: Outbox) -> Changes:

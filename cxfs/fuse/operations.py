@@ -19,7 +19,7 @@ from cxfs.core import errors
 from cxfs.core.errors import CxfsError
 from cxfs.fs.filesystem import FileSystem, FolderHandle, Wanted
 from cxfs.fs.namespace import Rename
-from cxfs.fuse.answers import data, metadata
+from cxfs.fuse.answers import data, metadata, patient
 from cxfs.fuse.inodes import InodeTable
 
 if TYPE_CHECKING:
@@ -246,12 +246,12 @@ class Operations(pyfuse3.Operations):
         """Bytes into an open file."""
         return await self._fs.write(self._handles[fh], off, buf)
 
-    @data
+    @patient
     async def flush(self, fh: int) -> None:
         """close(2) of a descriptor; its error reaches the program."""
         await self._fs.flush(self._handles[fh])
 
-    @data
+    @patient
     async def fsync(self, fh: int, datasync: bool) -> None:  # noqa: FBT001 - pyfuse3's signature
         """What was written survives power loss when this returns."""
         await self._fs.fsync(self._handles[fh])
