@@ -163,11 +163,15 @@ def is_held(state_folder: Path) -> bool:
         os.close(descriptor)
 
 
-def running(state_home: Path) -> dict[Path, MountRecord]:
-    """Every state folder whose daemon runs, with what that says of itself."""
-    folders = [lock.parent for lock in sorted(state_home.glob(f"*/{LOCK_FILE}")) if is_held(lock.parent)]
-    records = {folder: read_record(folder) for folder in folders}
+def known(state_home: Path) -> dict[Path, MountRecord]:
+    """Every state folder with what its last daemon said of itself, whether or not that still runs."""
+    records = {lock.parent: read_record(lock.parent) for lock in sorted(state_home.glob(f"*/{LOCK_FILE}"))}
     return {folder: record for folder, record in records.items() if record is not None}
+
+
+def running(state_home: Path) -> dict[Path, MountRecord]:
+    """Those whose daemon runs."""
+    return {folder: record for folder, record in known(state_home).items() if is_held(folder)}
 
 
 def state_folder_serving(state_home: Path, mountpoint: Path) -> Path | None:

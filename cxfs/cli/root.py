@@ -13,6 +13,8 @@ COMMANDS: Final = {
     "demo": "cxfs.cli.demo",
     "mount": "cxfs.cli.mount",
     "umount": "cxfs.cli.umount",
+    "sync": "cxfs.cli.sync",
+    "uploads": "cxfs.cli.uploads",
     "whoami": "cxfs.cli.whoami",
     "serve": "cxfs.cli.serve",
     "help": "cxfs.cli.help",

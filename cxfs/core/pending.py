@@ -13,6 +13,8 @@ class Kind(StrEnum):
     DELETE = "delete"
     MKDIR = "mkdir"
     RMDIR = "rmdir"
+    STAMP = "stamp"
+    """A folder gets its time."""
 
 
 class Status(StrEnum):

@@ -247,11 +247,12 @@ class Uploader:
             verdict, error = await self._sending.attempt(change)
         except Exception:
             log.exception("a bug while sending %s", change.path)
-            verdict, error = Verdict.AGAIN_LATER, None
+            verdict, error = Verdict.AGAIN_LATER, CxfsError("a bug, see the log")
             if change.state in IN_FLIGHT:
                 change.on(Event.FAILED)
         finally:
             self._slots.release()
+        change.last_error = str(error) if error is not None else None
         if verdict is Verdict.AGAIN_LATER:
             self._pause(change, error)
         elif verdict is Verdict.AGAIN_NOW:
@@ -262,7 +263,6 @@ class Uploader:
             self._failures_in_a_row = change.turns = 0
             self._trouble = None
             self._settled += 1
-        change.last_error = None if error is None else str(error)
         if change in self._changes:
             if change.state is State.WRITING and not change.writers:
                 change.on(Event.CLOSED)

@@ -138,7 +138,7 @@ class Waiting:
             status=_STATUS[change.state],
             path=self._shown(change),
             size=change.draft.size,
-            age_s=max(0.0, (self._wall_ms() - change.accepted_ms) / 1_000),
+            age_s=max(0.0, (self._wall_ms() - change.accepted_ms) / 1_000) if change.accepted_ms else None,
             attempts=change.attempts,
             reason=reason,
         )

@@ -4,11 +4,14 @@ The order of steps, written down once, here:
 
     close   bytes into the draft, then the row, then the commit: survives a kill of the daemon
     fsync   bytes, fdatasync of draft and folder, row, commit with full sync: survives power loss
+    mkdir, unlink, rmdir: the errand's row, the commit; what an unlink takes back of a change goes in the same commit
     sent    the row is deleted and committed, then the draft's name: a crash between leaves a draft without a row,
             which was never accepted or is on the server, and is cleared at the next start
+    made    a folder's errand goes, and its UUID takes the provisional one's place in every row, in one commit
 
 A row whose draft is missing or that cannot be read is set aside in `quarantine` and reported, never deleted. Plain
-blocking calls, one at a time (the caller's limiter sees to it).
+blocking calls, one at a time (the caller's limiter sees to it). What the tables are is `schema`'s matter, what a row
+says `rows`'s.
 """
 
 from __future__ import annotations
@@ -20,13 +23,14 @@ import re
 import secrets
 import sqlite3
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
-from cxfs.core.entries import EntryName, TreePath, Uuid
+from cxfs.core.entries import Uuid
 from cxfs.core.errors import CxfsError, DiskFull
-from cxfs.core.ranges import ByteRange, RangeSet
+from cxfs.core.ranges import RangeSet
 from cxfs.local.drafts import Draft
+from cxfs.local.rows import Cells, ChangeRow, ErrandRow, Report
+from cxfs.local.schema import SCHEMA_VERSION, bring_up_to_date, version_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -34,61 +38,19 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-SCHEMA_VERSION: Final = 1
-
 _DRAFT_ID: Final = re.compile("[0-9a-f]{24}")
-
-SHA1_BYTES: Final = 20
 
 INODES_MAX: Final = 100_000
 """Numbers remembered beyond those that UUIDs give (about 20 MB); past it the oldest fall back to their UUID's number
 at the next mount."""
 
-_SCHEMA: Final = """
-CREATE TABLE changes (
-    id TEXT PRIMARY KEY,            -- also the draft's file name
-    generation INTEGER NOT NULL,    -- of the content that this row speaks of
-    inode INTEGER NOT NULL,         -- the kernel's number, kept over a restart
-    parent TEXT NOT NULL,           -- UUID of the folder
-    path TEXT NOT NULL,             -- where it goes, by names, as last known
-    object TEXT,                    -- UUID, when it is a new version of something; else it is new
-    base_version INTEGER,           -- that the draft began from
-    base_size INTEGER NOT NULL,     -- bytes of that version
-    base_bytes INTEGER NOT NULL,    -- bytes from the start that may still be the base's
-    size INTEGER NOT NULL,
-    held TEXT NOT NULL,             -- JSON [[start, stop], …]: bytes present in the draft
-    modified_ms INTEGER NOT NULL,
-    sealed BLOB NOT NULL,           -- SHA-1 digests of what was handed over: they recognise it when an answer is lost
-    parked TEXT                     -- why it is not retried
-) STRICT;
-CREATE TABLE quarantine (row TEXT NOT NULL, reason TEXT NOT NULL) STRICT;
-CREATE TABLE inodes (object TEXT PRIMARY KEY, inode INTEGER NOT NULL) STRICT;
-"""
+REPORTS_MAX: Final = 1_000
+"""The newest are kept: a person reads a few, and a server that refuses everything must not fill the disk."""
 
+_ACCOUNT: Final = "account"
+"""The fact that says whose journal it is."""
 
-@dataclass(frozen=True, slots=True)
-class ChangeRow:
-    """One accepted change, as the journal holds it. Sizes in bytes, time in milliseconds since the epoch, UTC."""
-
-    id: str
-    generation: int
-    inode: int
-    parent: Uuid
-    path: TreePath
-    object: Uuid | None
-    base_version: int | None
-    base_size: int
-    base_bytes: int
-    size: int
-    held: tuple[ByteRange, ...]
-    modified_ms: int
-    sealed: tuple[bytes, ...]
-    parked: str | None
-
-    @property
-    def name(self) -> EntryName:
-        """The last name of its path."""
-        return self.path.names[-1]
+T = TypeVar("T", ChangeRow, ErrandRow)
 
 
 class Outbox:
@@ -124,14 +86,34 @@ class Outbox:
             self._inodes[Uuid(name)] = number
 
     def _prepare_schema(self) -> None:
-        (version,) = self._db.execute("PRAGMA user_version").fetchone()
+        version = version_of(self._db)
         if version > SCHEMA_VERSION:
             raise CxfsError(f"the journal in {self._drafts.parent} was written by a newer cxfs; use that one")
-        if version == 0:
-            with self._transaction():
-                for statement in _SCHEMA.split(";\n"):
-                    self._db.execute(statement)
-                self._db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+        if version < SCHEMA_VERSION:
+            with self._transaction(durable=True):
+                bring_up_to_date(self._db)
+
+    # ------------------------------------------------------------ facts
+
+    def fact(self, name: str) -> str | None:
+        """What was written down under this name; None: nothing."""
+        row = self._db.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def write_fact(self, name: str, value: str) -> None:
+        """Remembers it, over any restart."""
+        with self._transaction():
+            self._db.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, value))
+
+    @property
+    def account(self) -> Uuid | None:
+        """Whose changes these are; None while that was not written down."""
+        account = self.fact(_ACCOUNT)
+        return None if account is None else Uuid.parse(account)
+
+    @account.setter
+    def account(self, account: Uuid) -> None:
+        self.write_fact(_ACCOUNT, account)
 
     # ------------------------------------------------------------ drafts
 
@@ -159,12 +141,8 @@ class Outbox:
         """
         if durable:
             draft.make_durable()
-        values = (
-            row.id, row.generation, row.inode, row.parent, str(row.path), row.object, row.base_version, row.base_size,
-            row.base_bytes, row.size, json.dumps(row.held), row.modified_ms, b"".join(row.sealed), row.parked,
-        )  # fmt: skip
         with self._transaction(durable=durable):
-            self._db.execute(f"INSERT OR REPLACE INTO changes VALUES ({','.join('?' * len(values))})", values)  # noqa: S608 - only placeholders
+            self._insert("changes", row.values)
 
     def sealed(self, change_id: str, digests: tuple[bytes, ...]) -> None:
         """Contents with these SHA-1 digests were, or are about to be, handed over whole; their answers may get lost."""
@@ -199,16 +177,27 @@ class Outbox:
 
     def recover(self) -> list[ChangeRow]:
         """Every change accepted before; what cannot be read is quarantined, and drafts without a row are cleared."""
-        rows: list[ChangeRow] = []
-        for number, *raw in self._db.execute("SELECT rowid, * FROM changes").fetchall():
-            try:
-                row = _row_from(raw)
-                self._check_draft(row)
-            except (ValueError, TypeError, CxfsError, OSError) as error:
-                self._quarantine(number, raw, str(error))
-            else:
-                rows.append(row)
+
+        def checked(raw: Cells) -> ChangeRow:
+            row = ChangeRow.parse(raw)
+            self._check_draft(row)
+            return row
+
+        rows = self._recovered("changes", checked)
         self._clear_drafts({row.id for row in rows})
+        return rows
+
+    def recover_errands(self) -> list[ErrandRow]:
+        """Every errand accepted before, oldest first; what cannot be read is quarantined."""
+        return self._recovered("errands", ErrandRow.parse)
+
+    def _recovered(self, table: str, parse: Callable[[Cells], T]) -> list[T]:
+        rows: list[T] = []
+        for number, *raw in self._db.execute(f"SELECT rowid, * FROM {table} ORDER BY rowid").fetchall():  # noqa: S608
+            try:
+                rows.append(parse(tuple(raw)))
+            except (ValueError, TypeError, CxfsError, OSError) as error:
+                self._quarantine(table, number, tuple(raw), str(error))
         return rows
 
     def _check_draft(self, row: ChangeRow) -> None:
@@ -216,19 +205,61 @@ class Outbox:
         if there < row.size:
             raise ValueError(f"its draft {row.id} has {there} of {row.size} bytes")
 
-    def _quarantine(self, number: int, raw: list[object], reason: str) -> None:
+    def _quarantine(self, table: str, number: int, raw: Cells, reason: str) -> None:
         log.error("a journal row cannot be used and is set aside: %s", reason)
         with self._transaction():
-            self._db.execute("INSERT INTO quarantine VALUES (?, ?)", (json.dumps([repr(v) for v in raw]), reason))
-            self._db.execute("DELETE FROM changes WHERE rowid = ?", (number,))
+            row = json.dumps([repr(cell) for cell in raw])
+            self._db.execute(
+                "INSERT INTO quarantine VALUES (?, ?)", (row if table == "changes" else table + row, reason)
+            )
+            self._db.execute(f"DELETE FROM {table} WHERE rowid = ?", (number,))  # noqa: S608 - one of ours
 
     def _clear_drafts(self, kept: set[str]) -> None:
-        quarantined = {json.loads(row)[0].strip("'") for (row,) in self._db.execute("SELECT row FROM quarantine")}
+        changes = self._db.execute("SELECT row FROM quarantine WHERE row LIKE '[%'")
+        quarantined = {json.loads(row)[0].strip("'") for (row,) in changes}
         if not all(map(_DRAFT_ID.fullmatch, quarantined)):
             return  # a row that was set aside does not say any more which draft is its own: it may be any of them
         for file in self._drafts.iterdir():
             if file.name not in kept | quarantined:
                 file.unlink()
+
+    # ------------------------------------------------------------ errands
+
+    def note(self, errand: ErrandRow, *, instead_of: str | None = None) -> None:
+        """Accepts an errand, or what is newly known of it; the change or errand that it takes the place of goes."""
+        with self._transaction():
+            if instead_of is not None:
+                self._db.execute("DELETE FROM changes WHERE id = ?", (instead_of,))
+                self._db.execute("DELETE FROM errands WHERE id = ?", (instead_of,))
+            self._insert("errands", errand.values)
+
+    def forget(self, errand_id: str) -> None:
+        """The errand is done, or was taken back."""
+        with self._transaction():
+            self._db.execute("DELETE FROM errands WHERE id = ?", (errand_id,))
+
+    def made(self, provisional: Uuid, object_id: Uuid, inode: int | None) -> None:
+        """The folder is on the server under this UUID, which takes the provisional one's place in every row."""
+        with self._transaction():
+            self._db.execute("DELETE FROM errands WHERE id = ?", (provisional,))
+            for table, column in (("changes", "parent"), ("errands", "parent"), ("errands", "object")):
+                self._db.execute(f"UPDATE {table} SET {column} = ? WHERE {column} = ?", (object_id, provisional))  # noqa: S608
+            if inode is not None:
+                self._db.execute("INSERT OR REPLACE INTO inodes VALUES (?, ?)", (object_id, inode))
+        if inode is not None:
+            self._inodes[object_id] = inode
+
+    # ------------------------------------------------------------ reports
+
+    def report(self, report: Report) -> None:
+        """Writes down, for a person, what went another way than a program was told; the oldest give way."""
+        with self._transaction():
+            self._insert("reports", (report.at_ms, report.path, report.text))
+            self._db.execute("DELETE FROM reports WHERE rowid <= (SELECT max(rowid) FROM reports) - ?", (REPORTS_MAX,))
+
+    def reports(self) -> list[Report]:
+        """All that are kept, oldest first."""
+        return [Report(*row) for row in self._db.execute("SELECT at_ms, path, text FROM reports ORDER BY rowid")]
 
     # ------------------------------------------------------------ inode numbers
 
@@ -239,6 +270,9 @@ class Outbox:
     def close(self) -> None:
         """Ends the journal's connection; everything recorded is committed already."""
         self._db.close()
+
+    def _insert(self, table: str, values: Cells) -> None:
+        self._db.execute(f"INSERT OR REPLACE INTO {table} VALUES ({','.join('?' * len(values))})", values)  # noqa: S608
 
     @contextmanager
     def _transaction(self, *, durable: bool = False) -> Iterator[None]:
@@ -255,37 +289,3 @@ class Outbox:
                 self._db.execute("ROLLBACK")
             if durable:
                 self._db.execute("PRAGMA synchronous=NORMAL")
-
-
-def _row_from(raw: list[object]) -> ChangeRow:
-    (change_id, generation, inode, parent, path, object_id, base_version, base_size, base_bytes, size, held,
-     modified_ms, sealed, parked) = raw  # fmt: skip
-    ranges = tuple(ByteRange(_number(start), _number(stop)) for start, stop in json.loads(str(held)))
-    return ChangeRow(
-        id=str(change_id),
-        generation=_number(generation),
-        inode=_number(inode),
-        parent=Uuid.parse(str(parent)),
-        path=TreePath.parse(str(path)),
-        object=None if object_id is None else Uuid.parse(str(object_id)),
-        base_version=None if base_version is None else _number(base_version),
-        base_size=_number(base_size),
-        base_bytes=_number(base_bytes),
-        size=_number(size),
-        held=ranges,
-        modified_ms=_number(modified_ms),
-        sealed=_digests(sealed),
-        parked=None if parked is None else str(parked).encode(errors="replace").decode(),
-    )
-
-
-def _number(value: object) -> int:
-    if not isinstance(value, int):
-        raise TypeError(f"expected a number, found {value!r}")
-    return value
-
-
-def _digests(value: object) -> tuple[bytes, ...]:
-    if not isinstance(value, bytes) or len(value) % SHA1_BYTES:
-        raise TypeError(f"expected SHA-1 digests, found {value!r}")
-    return tuple(value[at : at + SHA1_BYTES] for at in range(0, len(value), SHA1_BYTES))

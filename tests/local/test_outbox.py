@@ -10,15 +10,18 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, settings, strategies as st
 
 from cxfs.core.entries import NAME_CHARACTERS_MAX, SELF, EntryName, Owner, TreePath, Uuid
 from cxfs.core.errors import CxfsError, DiskFull
+from cxfs.core.order import Kind
 from cxfs.core.ranges import ByteRange, RangeSet
-from cxfs.local.outbox import INODES_MAX, SCHEMA_VERSION, ChangeRow, Outbox
+from cxfs.local.outbox import INODES_MAX, REPORTS_MAX, Outbox
+from cxfs.local.rows import ChangeRow, ErrandRow, Report
+from cxfs.local.schema import _FIRST, SCHEMA_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
 
 PARENT = Uuid("SNU2d6zrEeGnthICOA-R7w")
 OBJECT = Uuid("0b9iV-7fEeSEcwAmVS5YtA")
+PROVISIONAL = Uuid("AAAAAAAAAAAAAAAAAAAAAA")
 
 numbers = st.integers(min_value=0, max_value=2**63 - 1)
 uuids = st.from_regex(r"[A-Za-z0-9_-]{22}", fullmatch=True).map(Uuid)
@@ -52,6 +56,23 @@ rows = st.builds(
     held=held,
     modified_ms=st.integers(min_value=-(2**40), max_value=2**50),
     sealed=st.lists(st.binary(min_size=20, max_size=20), max_size=3).map(tuple),
+    parked=st.none() | names,
+    accepted_ms=numbers,
+)
+errands = st.builds(
+    ErrandRow,
+    id=uuids,
+    kind=st.sampled_from(Kind),
+    object=uuids,
+    is_folder=st.booleans(),
+    inode=numbers,
+    parent=uuids,
+    path=paths,
+    version=st.none() | numbers,
+    sealed=st.lists(st.binary(min_size=20, max_size=20), max_size=3).map(tuple),
+    carrier=st.none() | names,
+    modified_ms=st.integers(min_value=-(2**40), max_value=2**50),
+    accepted_ms=numbers,
     parked=st.none() | names,
 )
 
@@ -82,7 +103,27 @@ def row_of(change_id: str, name: str, draft: Draft, *, generation: int = 1) -> C
         modified_ms=1_700_000_000_000,
         sealed=(),
         parked=None,
+        accepted_ms=1_700_000_000_123,
     )
+
+
+def errand(kind: Kind = Kind.MAKE, **facts: Any) -> ErrandRow:
+    """A folder was made, or something was removed."""
+    usual: dict[str, Any] = {
+        "id": str(PROVISIONAL),
+        "object": None if kind is Kind.MAKE else OBJECT,
+        "is_folder": True,
+        "inode": 4711,
+        "parent": PARENT,
+        "path": TreePath(SELF, (EntryName("folder"),)),
+        "version": None,
+        "sealed": (),
+        "carrier": None,
+        "modified_ms": 5,
+        "accepted_ms": 1_700_000_000_123,
+        "parked": None,
+    }
+    return ErrandRow(kind=kind, **(usual | facts))
 
 
 def rewrite(outbox: Outbox, row: ChangeRow) -> ChangeRow:
@@ -449,6 +490,166 @@ def test_a_journal_that_is_none_is_refused_in_one_line(folder: Path) -> None:
         Outbox(folder)
 
     assert (folder / "journal.sqlite").read_bytes().startswith(b"not a database at all")
+
+
+# ---------------------------------------------------------------- a journal of before
+
+
+def journal_of_before(folder: Path) -> sqlite3.Connection:
+    """As the first version of the schema had it, with one change in it."""
+    (folder / "drafts").mkdir(parents=True)
+    (folder / "drafts" / ("0" * 24)).write_bytes(b"precious")
+    journal = sqlite3.connect(folder / "journal.sqlite")
+    journal.executescript(_FIRST + "PRAGMA user_version = 1;")
+    with journal:
+        journal.execute(
+            "INSERT INTO changes VALUES (?, 3, 4711, ?, 'self:/a', NULL, NULL, 0, 0, 8, '[[0, 8]]', 5, x'', NULL)",
+            ("0" * 24, PARENT),
+        )
+    journal.close()
+    return journal
+
+
+def test_a_journal_of_before_is_brought_up_to_date(folder: Path, restarted: Callable[[], Outbox]) -> None:
+    """What an older cxfs accepted is sent by the newer one; its age counts from then on."""
+    journal_of_before(folder)
+
+    (row,) = restarted().recover()
+
+    assert (row.id, row.generation, row.path, row.size) == ("0" * 24, 3, TreePath(SELF, (EntryName("a"),)), 8)
+    assert row.accepted_ms > 1_700_000_000_000
+
+
+def test_a_journal_is_brought_up_to_date_once(folder: Path, restarted: Callable[[], Outbox]) -> None:
+    """The second start finds a journal of today."""
+    journal_of_before(folder)
+    first = restarted().recover()
+
+    assert restarted().recover() == first
+
+
+# ---------------------------------------------------------------- facts
+
+
+def test_whose_journal_it_is_is_remembered(outbox: Outbox, restarted: Callable[[], Outbox]) -> None:
+    """Changes of one account must not be sent to another."""
+    before = outbox.account
+    outbox.account = PARENT
+
+    assert (before, restarted().account) == (None, PARENT)
+
+
+# ---------------------------------------------------------------- errands
+
+
+@given(errands)
+@settings(deadline=None, max_examples=60)
+def test_every_fact_about_an_errand_comes_back(row: ErrandRow) -> None:
+    """What is not recovered is done wrong, or somewhere else."""
+    with TemporaryDirectory() as folder:
+        outbox = Outbox(Path(folder))
+
+        outbox.note(row)
+
+        assert outbox.recover_errands() == [row]
+        outbox.close()
+
+
+def test_an_errand_takes_the_place_of_a_change_in_one_step(
+    outbox: Outbox, folder: Path, restarted: Callable[[], Outbox]
+) -> None:
+    """A file was deleted: a crash must find neither both nor none."""
+    row = accept(outbox)
+    removal = errand(Kind.REMOVE, is_folder=False)
+
+    outbox.note(removal, instead_of=row.id)
+
+    again = restarted()
+    assert (again.recover(), again.recover_errands()) == ([], [removal])
+
+
+def test_errands_come_back_in_the_order_they_were_accepted(outbox: Outbox, restarted: Callable[[], Outbox]) -> None:
+    """A folder before what was made in it."""
+    outer, inner = errand(), errand(id="B" * 22, parent=PROVISIONAL)
+    outbox.note(outer)
+    outbox.note(inner)
+
+    assert restarted().recover_errands() == [outer, inner]
+
+
+def test_a_folder_that_was_made_gives_its_uuid_to_every_row(
+    outbox: Outbox, folder: Path, restarted: Callable[[], Outbox]
+) -> None:
+    """Its provisional one means nothing to the server."""
+    outbox.note(errand())
+    outbox.note(errand(id="B" * 22, parent=PROVISIONAL))
+    outbox.note(errand(Kind.STAMP, id="c", object=PROVISIONAL))
+    row = accept(outbox)
+    damage(folder, f"UPDATE changes SET parent = '{PROVISIONAL}'")
+
+    outbox.made(PROVISIONAL, OBJECT, 4711)
+
+    again = restarted()
+    assert [each.parent for each in again.recover()] == [OBJECT]
+    assert again.recover_errands() == [
+        errand(id="B" * 22, parent=OBJECT),
+        errand(Kind.STAMP, id="c", object=OBJECT),
+    ]
+    assert again.inode_of(OBJECT) == 4711
+    assert row.parent == PARENT
+
+
+def test_an_errand_that_is_done_is_forgotten(outbox: Outbox, restarted: Callable[[], Outbox]) -> None:
+    """Else it would be done again."""
+    outbox.note(errand())
+
+    outbox.forget(str(PROVISIONAL))
+
+    assert restarted().recover_errands() == []
+
+
+ERRAND_DAMAGES = {
+    "a kind that is none": "UPDATE errands SET kind = 'dance'",
+    "an id that is no UUID": "UPDATE errands SET id = 'x'",
+    "a parent that is no UUID": "UPDATE errands SET parent = 'x'",
+    "a path that is none": "UPDATE errands SET path = 'x'",
+    "a stamp without a time": "UPDATE errands SET kind = 'stamp', modified_ms = NULL",
+    "digests that are none": "UPDATE errands SET sealed = x'00'",
+}
+
+
+@pytest.mark.parametrize("what", ERRAND_DAMAGES)
+def test_an_errand_that_cannot_be_read_is_set_aside(
+    outbox: Outbox, folder: Path, restarted: Callable[[], Outbox], what: str
+) -> None:
+    """As a change is: and the drafts beside it are not touched."""
+    good = accept(outbox)
+    outbox.note(errand())
+    damage(folder, ERRAND_DAMAGES[what])
+    recovered = restarted().recover_errands()
+
+    again = restarted()
+
+    assert (recovered, again.recover(), set_aside(folder)) == ([], [good], 1)
+
+
+# ---------------------------------------------------------------- reports
+
+
+def test_what_went_another_way_is_written_down(outbox: Outbox, restarted: Callable[[], Outbox]) -> None:
+    """The program that was told otherwise has long ended; its user asks later."""
+    report = Report(1, "self:/a", "came back")
+    outbox.report(report)
+
+    assert restarted().reports() == [report]
+
+
+def test_the_oldest_reports_give_way(outbox: Outbox) -> None:
+    """A server that refuses everything must not fill the disk."""
+    for number in range(REPORTS_MAX + 1):
+        outbox.report(Report(number, "self:/a", "came back"))
+
+    assert [report.at_ms for report in outbox.reports()] == list(range(1, REPORTS_MAX + 1))
 
 
 # ---------------------------------------------------------------- inode numbers
