@@ -10,10 +10,11 @@ What moves, and in which room each part of it lives:
 Around the table: `core/errors` are the words for failure, `core/names` how names are shown, `core/ranges` the byte
 arithmetic, `core/retry` when to try again; `remote/session` sends every request; `fs/filesystem` is the whole without a
 kernel; `fuse` the kernel's side of it; `config` and `credentials` say who and where; `daemon` puts everything together;
+`control` asks a running mount, whose answers are `verbs`, and `leftovers` reads what one that does not run has left;
 `cli` is the command line; `server` is a CX server of its own, which shares no code with the rest.
 
 Imports go one way, which import-linter holds (pyproject.toml):
-cli > daemon | server > fuse | mounts | config | credentials > fs > remote | local > core.
+cli > daemon | server > verbs | leftovers > fuse | control | mounts | config | credentials > fs > remote | local > core.
 """
 
 __version__ = "0.1.0"

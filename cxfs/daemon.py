@@ -204,7 +204,7 @@ async def _volume(
     """The account's tree; asks the server what it can do and for the folder to mount."""
     options = settings.options
     user, files = User(session), Files(session)
-    service = Service(files, Transport(session), user, await user.capabilities())
+    service = Service(files, Files(session, in_background=True), Transport(session), user, await user.capabilities())
     root_path = TreePath.parse(f"{SELF}:{options.root}")
     root = await files.entry(root_path)
     if not root.is_folder:
@@ -251,6 +251,7 @@ async def _serve(settings: MountSettings, volume: Volume, nursery: trio.Nursery,
     """From the mount to the last upload, or to the second signal."""
     verbs = MountVerbs(
         volume.waiting,
+        volume.syncing,
         volume.uploader,
         profile=settings.profile.name,
         mountpoint=settings.mountpoint,
@@ -279,7 +280,7 @@ async def _serve(settings: MountSettings, volume: Volume, nursery: trio.Nursery,
             await _first(unmounted.wait, functools.partial(_next_signal, signals))
         verbs.phase = Phase.DRAINING
         surroundings.lock.note_draining()
-        log.info("%s is unmounted, %d changes wait", settings.mountpoint, len(volume.changes))
+        log.info("%s is unmounted, %d changes wait", settings.mountpoint, volume.left)
         await operations.close_all()
         drained = functools.partial(
             drain,
@@ -289,8 +290,8 @@ async def _serve(settings: MountSettings, volume: Volume, nursery: trio.Nursery,
             tell=surroundings.on_drain,
         )
         await _first(drained, functools.partial(_next_signal, signals))
-    for change in volume.changes:
-        log.warning("not sent yet, the next mount goes on: %s", change.path)
+    for left in (*volume.changes, *volume.errands):
+        log.warning("not sent yet, the next mount goes on: %s", left.path)
 
 
 async def _first(*calls: Callable[[], Awaitable[object]]) -> None:

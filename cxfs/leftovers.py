@@ -9,9 +9,9 @@ import os
 import time
 from typing import TYPE_CHECKING, Any
 
+from cxfs.core.errors import NotFound
 from cxfs.core.names import escape
-from cxfs.core.order import Kind as ErrandKind
-from cxfs.core.pending import Kind, Pending, Status
+from cxfs.core.pending import Kind, Pending, Status, kind_of
 from cxfs.core.ranges import ByteRange, RangeSet
 from cxfs.local.reading import draft_file, read_journal
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from cxfs.local.rows import ChangeRow, ErrandRow
 
 
-class Leftovers:
+class StoppedMount:
     """The journal in a state folder, as it was when this was made. `root` is the folder that was mounted."""
 
     def __init__(self, state_folder: Path, *, root: str = "/", now_ms: int | None = None) -> None:
@@ -41,8 +41,10 @@ class Leftovers:
         ]
 
     def content(self, change_id: str) -> dict[str, Any]:
-        """As the verb `export` of a running mount answers, for a row with a draft."""
-        row = next(row for row in self._journal.changes if row.id == change_id)
+        """As the verb `export` of a running mount answers; raises NotFound for a row without a draft."""
+        row = next((row for row in self._journal.changes if row.id == change_id), None)
+        if row is None:
+            raise NotFound(f"nothing of the id {change_id!r} is in the journal any more")
         held = RangeSet(row.held)
         return {
             "path": self._shown(row.path),
@@ -68,7 +70,7 @@ class Leftovers:
     def _errand(self, row: ErrandRow) -> Pending:
         return Pending(
             id=row.id,
-            kind=_kind_of(row),
+            kind=kind_of(row.kind, is_folder=row.is_folder),
             status=Status.WAITING if row.parked is None else Status.PARKED,
             path=self._shown(row.path),
             size=0,
@@ -96,9 +98,3 @@ class Leftovers:
         if path.names[: len(self._root)] != self._root:
             return str(path)
         return "/".join(map(escape, path.names[len(self._root) :]))
-
-
-def _kind_of(row: ErrandRow) -> Kind:
-    if row.kind is ErrandKind.REMOVE:
-        return Kind.RMDIR if row.is_folder else Kind.DELETE
-    return Kind.MKDIR if row.kind is ErrandKind.MAKE else Kind.STAMP

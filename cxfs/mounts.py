@@ -62,7 +62,9 @@ class Leftovers:
     def __str__(self) -> str:
         """`3 uploads are left, 1 of them parked (a, b and 1 more)`, within a line."""
         more = f" and {self.count - len(self.named)} more" if self.count > len(self.named) else ""
-        parked = f", {self.parked} of them parked" if self.parked else ""
+        parked = (
+            "" if not self.parked else ", parked" if self.parked == self.count else f", {self.parked} of them parked"
+        )
         counted = "1 upload is left" if self.count == 1 else f"{self.count} uploads are left"
         return f"{counted}{parked} ({', '.join(self.named)}{more})"
 

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cxfs.control.server import Tell, Verb
+    from cxfs.fs.syncing import Syncing, SyncProgress
     from cxfs.fs.uploader import Uploader
-    from cxfs.fs.waiting import SyncProgress, Waiting
+    from cxfs.fs.waiting import Waiting
 
 ROWS_AT_A_TIME: Final = 100
 """In one line of an answer: at the most some hundred KiB, however long the names are."""
@@ -37,9 +38,12 @@ class Phase(StrEnum):
 class MountVerbs:
     """The verbs of one mount."""
 
-    def __init__(self, waiting: Waiting, uploader: Uploader, *, profile: str, mountpoint: Path, root: str) -> None:
+    def __init__(
+        self, waiting: Waiting, syncing: Syncing, uploader: Uploader, *, profile: str, mountpoint: Path, root: str
+    ) -> None:
         self.phase = Phase.MOUNTED
         self._waiting = waiting
+        self._syncing = syncing
         self._uploader = uploader
         self._profile = profile
         self._mountpoint = mountpoint
@@ -88,13 +92,13 @@ class MountVerbs:
         async def progress(news: SyncProgress) -> None:
             await tell(asdict(news))
 
-        return asdict(await self._waiting.sync(place, progress))
+        return asdict(await self._syncing.sync(place, progress))
 
     async def retry(self, arguments: Arguments, _tell: Tell) -> Mapping[str, object]:
         """`retry` with `ids`, or without for all."""
         ids = arguments.texts("ids")
         arguments.end()
-        return {"count": len(await self._waiting.retry(ids))}
+        return {"count": await self._waiting.retry(ids)}
 
     async def export(self, arguments: Arguments, tell: Tell) -> Mapping[str, object]:
         """`export` with `id`: where to copy its content from. Ask again afterwards whether `generation` is the same."""

@@ -44,6 +44,9 @@ TRESPASSES: Final = [
     ("layers", "daemon.py", "cxfs.server.wire"),
     ("layers", "config.py", "cxfs.credentials"),
     ("layers", "mounts.py", "cxfs.fuse.mounting"),
+    ("layers", "control/server.py", "cxfs.mounts"),
+    ("layers", "verbs.py", "cxfs.leftovers"),
+    ("layers", "control/server.py", "cxfs.verbs"),
     # a room that nobody has given a place
     ("layers", "newcomer.py", "cxfs.core.errors"),
     # what a room has no need of
@@ -69,6 +72,11 @@ TRESPASSES: Final = [
     ("local-is-plain", "local/drafts.py", "asyncio"),
     ("fuse-is-thin", "fuse/inodes.py", "cxfs.remote.urls"),
     ("fuse-is-thin", "fuse/inodes.py", "cxfs.local.drafts"),
+    ("control-apart", "control/server.py", "cxfs.fs.waiting"),
+    ("control-apart", "control/client.py", "cxfs.local.drafts"),
+    ("asking-is-light", "control/client.py", "cxfs.control.server"),
+    ("asking-is-light", "leftovers.py", "cxfs.fs.rows"),
+    ("asking-is-light", "leftovers.py", "trio"),
     ("server-apart", "server/wire.py", "cxfs.core.errors"),
     ("server-apart", "server/wire.py", "cxfs.remote.urls"),
     ("client-apart", "fs/node.py", "cxfs.server.wire"),

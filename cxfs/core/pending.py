@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
+
+from cxfs.core import order
 
 
 class Kind(StrEnum):
@@ -25,6 +28,16 @@ class Status(StrEnum):
     SENDING = "sending"
     PARKED = "parked"
     SET_ASIDE = "set-aside"
+
+
+_KINDS: Final = {order.Kind.UPLOAD: Kind.UPLOAD, order.Kind.MAKE: Kind.MKDIR, order.Kind.STAMP: Kind.STAMP}
+
+
+def kind_of(step: order.Kind, *, is_folder: bool) -> Kind:
+    """What a step is called in a row."""
+    if step is order.Kind.REMOVE:
+        return Kind.RMDIR if is_folder else Kind.DELETE
+    return _KINDS[step]
 
 
 @dataclass(frozen=True, slots=True)

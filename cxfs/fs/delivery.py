@@ -1,105 +1,240 @@
-"""Bringing what was written so far to the server, now, and waiting until it is there: what sync asks for.
+"""One attempt at an errand, and what its end does to the tree and the journal. When is the messenger's matter.
 
-The uploader sends; this only hurries it and looks on. A file may be open and written meanwhile: what counts is what had
-been written when the delivery began, or anything newer.
+Nothing that somebody else did is undone unseen: a file that changed since it was deleted here is kept, and so is a
+folder that others have put something into. The name then comes back, and a person is told.
 """
 
 from __future__ import annotations
 
-from enum import Enum, auto
-from typing import TYPE_CHECKING, Final
+import logging
+from typing import TYPE_CHECKING, Protocol
 
-import trio
-
-from cxfs.core.errors import CxfsError, TimedOut
-from cxfs.core.uploads import State
+from cxfs.core.entries import Entry, EntryName, Path, TreePath
+from cxfs.core.errands import Event
+from cxfs.core.errors import AlreadyExists, CxfsError, NotEmpty, NotFound, ServerTrouble, SignedOut, VersionConflict
+from cxfs.core.names import escape
+from cxfs.core.order import Kind
+from cxfs.fs.errands import address
 
 if TYPE_CHECKING:
-    from cxfs.fs.changes import Change, Changes
-    from cxfs.fs.uploader import Uploader
+    from collections.abc import Callable
 
-LOOK_S: Final = 0.25
-"""Between two looks at what goes on, where no end of an upload makes for an earlier one."""
+    from cxfs.fs.changes import Changes
+    from cxfs.fs.errands import Errand, Errands
+    from cxfs.fs.homes import Homes
+    from cxfs.fs.journal import Journal
+    from cxfs.fs.kernel import KernelCache
+    from cxfs.fs.listings import FolderListing
+    from cxfs.fs.tree import Tree
 
-HURRIES_MAX: Final = 40
-"""Times that a file is hurried which its writer changes again before it is sent: ten seconds of that are a program that
-does nothing else, such as a recording."""
+log = logging.getLogger(__name__)
 
 
-class Outcome(Enum):
-    """How far one delivery is."""
+class Files(Protocol):
+    """The part of the File API that errands need."""
 
-    UNDER_WAY = auto()
-    ARRIVED = auto()
-    """The server has this content, or it was taken back here and is not wanted there any more."""
-    REFUSED = auto()
-    """Parked."""
-    RESTLESS = auto()
-    """Written again and again while it should have been sent."""
+    async def listing(self, path: Path) -> FolderListing:
+        """Everything in a folder."""
+        ...
+
+    async def entry(self, path: Path) -> Entry:
+        """What is there; raises NotFound."""
+        ...
+
+    async def make_folder(self, path: TreePath) -> Entry:
+        """The new folder."""
+        ...
+
+    async def delete(self, path: Path, *, recursive: bool) -> None:
+        """Returns when the object is gone."""
+        ...
+
+    async def set_modified(self, path: Path, modified_ms: int) -> Entry:
+        """The object with its new time."""
+        ...
 
 
 class Delivery:
-    """One change, as far as it was written when this was made."""
+    """Attempts of one mount. `conflict_name` gives the name of our side of a conflict, by its number."""
 
-    def __init__(self, change: Change, changes: Changes) -> None:
-        self.change = change
-        self.path = change.path
-        self.bytes = change.draft.size
-        self._generation = change.generation
-        self._conflicts = change.conflicts
+    def __init__(
+        self,
+        files: Files,
+        tree: Tree,
+        *,
+        changes: Changes,
+        errands: Errands,
+        homes: Homes,
+        journal: Journal,
+        kernel: KernelCache,
+        conflict_name: Callable[[EntryName, int], EntryName],
+    ) -> None:
+        self._files = files
+        self._tree = tree
         self._changes = changes
-        self._hurries = 0
+        self._errands = errands
+        self._homes = homes
+        self._journal = journal
+        self._kernel = kernel
+        self._conflict_name = conflict_name
+        self._do = {Kind.MAKE: self._make, Kind.REMOVE: self._remove, Kind.STAMP: self._stamp}
 
-    @property
-    def outcome(self) -> Outcome:
-        """As of this moment."""
-        if self.change not in self._changes or self.change.sent_generation >= self._generation:
-            return Outcome.ARRIVED
-        if self.change.state is State.PARKED:
-            return Outcome.REFUSED
-        return Outcome.RESTLESS if self._hurries > HURRIES_MAX else Outcome.UNDER_WAY
+    async def attempt(self, errand: Errand) -> CxfsError | None:
+        """Runs an errand that `starts`, once; the error tells why it is to be tried again later."""
+        try:
+            await self._do[errand.kind](errand)
+        except CxfsError as error:
+            return await self._failed(errand, error)
+        return None
 
-    @property
-    def bytes_left(self) -> int:
-        """What is still to be handed over."""
-        if self.outcome is not Outcome.UNDER_WAY:
-            return 0
-        return max(0, self.bytes - self.change.sent_bytes)
+    async def _failed(self, errand: Errand, error: CxfsError) -> CxfsError | None:
+        if errand not in self._errands:
+            return None
+        if error.transient or isinstance(error, SignedOut):
+            errand.on(Event.FAILED)
+            return error
+        if errand.kind is Kind.MAKE:
+            errand.on(Event.REFUSED)
+            errand.parked = str(error)
+            await self._journal.note(errand)
+            await self._journal.report(errand.path, f"the server does not take the folder; it is kept here: {error}")
+        else:
+            await self._give_up(errand, error)
+        return None
 
-    @property
-    def met_a_conflict(self) -> bool:
-        """Whether it went beside what somebody else had put there meanwhile."""
-        return self.change.conflicts > self._conflicts
+    async def _over(self, errand: Errand, event: Event = Event.DONE) -> None:
+        if errand in self._errands:
+            errand.on(event)
+            self._errands.remove(errand)
+            await self._journal.forget(errand)
 
-    async def hurry(self, uploader: Uploader) -> None:
-        """Makes it due unless it is already; call it again whenever it may have been written since."""
-        if self.outcome is Outcome.UNDER_WAY and (self.change.state is State.WRITING or not self._hurries):
-            self._hurries += 1
-            await uploader.hurry(self.change)
+    # ------------------------------------------------------------ folders to make
 
+    async def _make(self, errand: Errand) -> None:
+        try:
+            entry = await self._files.make_folder(errand.path)
+        except AlreadyExists:
+            await self._meet(errand)
+        except NotFound:
+            if not await self._homes.bring(errand):
+                raise ServerTrouble(f"the folder of {errand.path} is there and is not") from None
+            self._again(errand)
+        else:
+            await self._made(errand, entry, is_empty=True)
 
-async def deliver(change: Change, changes: Changes, uploader: Uploader, *, stall_s: float) -> None:
-    """Returns when the server has what had been written of the change. What is raised leaves it accepted and waiting.
+    async def _meet(self, errand: Errand) -> None:
+        """The name is taken: by a folder, which ours becomes (an attempt may have made it), or by somebody's file."""
+        try:
+            found = await self._files.entry(errand.path)
+        except NotFound:
+            self._again(errand)
+            return
+        if found.is_folder:
+            await self._made(errand, found, is_empty=False)
+        else:
+            await self._step_aside(errand, found)
 
-    Raises the refusal of a change that was parked, and the trouble of a server that has taken nothing at all for
-    `stall_s` seconds, of any file.
-    """
-    delivery = Delivery(change, changes)
-    advance, since = uploader.advance, trio.current_time()
-    while delivery.outcome is Outcome.UNDER_WAY:
-        await delivery.hurry(uploader)
-        with trio.move_on_after(LOOK_S):
-            await uploader.ended()
-        if uploader.trouble is None and uploader.advance != advance:
-            advance, since = uploader.advance, trio.current_time()
-        elif trio.current_time() - since >= stall_s:
-            raise _again(uploader.trouble, f"the server has taken nothing for {stall_s:g} s; the file is sent later")
-    if delivery.outcome is Outcome.REFUSED:
-        raise _again(change.refusal, change.parked or "refused by the server")
-    if delivery.outcome is Outcome.RESTLESS:
-        raise TimedOut("the file is written faster than it can be sent; it is sent when it is closed")
+    def _again(self, errand: Errand) -> None:
+        if errand in self._errands:
+            errand.on(Event.FAILED)
 
+    async def _made(self, errand: Errand, entry: Entry, *, is_empty: bool) -> None:
+        if errand not in self._errands:
+            return  # removed here meanwhile: whoever removed it looks for what has arrived
+        errand.on(Event.DONE)
+        provisional, node = errand.place, self._tree.folder_of(errand.place)
+        self._errands.made(errand, entry)
+        self._changes.folder_made(provisional, entry.id)
+        if is_empty:
+            self._tree.put_new_folder(entry, errand.parent)
+        else:
+            self._tree.put(entry, errand.parent)
+        if node is not None:
+            self._tree.identify(node, entry)
+        await self._journal.made(errand, entry)
 
-def _again(error: CxfsError | None, message: str) -> CxfsError:
-    """An error of that kind for another caller: one that was raised before would collect tracebacks."""
-    return TimedOut(message) if error is None else type(error)(message)
+    async def _step_aside(self, errand: Errand, found: Entry) -> None:
+        if errand not in self._errands:
+            return
+        self._again(errand)
+        before = errand.path
+        errand.conflicts += 1
+        name = self._conflict_name(errand.contested_name, errand.conflicts)
+        path = TreePath(before.owner, before.names[:-1]).child(name)
+        self._errands.moved(errand, errand.parent, path)
+        node = self._tree.folder_of(errand.place)
+        if node is not None and node.parent is not None:
+            self._kernel.forget_name(node.parent.inode, node.shown)
+            node.entry, node.shown = errand.entry, escape(name)
+        self._tree.put(found, errand.parent)
+        await self._journal.note(errand)
+        await self._homes.folder_moved(before, path)
+        await self._journal.report(before, f"somebody made a file of this name; this side's folder becomes {name}")
+
+    # ------------------------------------------------------------ objects to remove
+
+    async def _remove(self, errand: Errand) -> None:
+        await errand.after.wait()
+        try:
+            found = await self._found(errand)
+            if found is None:
+                await self._over(errand)
+                return
+            if found.is_folder:
+                await self._require_empty(found)
+            elif errand.version != found.version and found.sha1 not in errand.sealed:
+                raise VersionConflict("it was changed by somebody else since, and is kept")
+            await self._files.delete(found.path, recursive=False)
+        except NotFound:
+            found = None
+        await self._removed(errand, found)
+
+    async def _found(self, errand: Errand) -> Entry | None:
+        """What is to be removed, as it is now; None when there is nothing of ours. Raises NotFound."""
+        if errand.object is None:
+            found = await self._files.entry(errand.path)
+            is_ours = found.is_folder == errand.is_folder and (found.is_folder or found.sha1 in errand.sealed)
+            return found if is_ours else None
+        if errand.is_folder:
+            return errand.entry
+        return await self._files.entry(address(errand))
+
+    async def _require_empty(self, folder: Entry) -> None:
+        """A server that does not know `recursive` would delete what others have put there."""
+        if (await self._files.listing(folder.path)).entries:
+            raise NotEmpty("somebody else has put something into it, and it is kept")
+
+    async def _removed(self, errand: Errand, found: Entry | None) -> None:
+        object_id = found.id if found is not None else errand.object
+        if object_id is not None:
+            self._tree.remove(object_id, errand.parent)
+        await self._over(errand)
+
+    async def _give_up(self, errand: Errand, error: CxfsError) -> None:
+        """The name comes back, as far as it was gone; the program that was told otherwise has long ended."""
+        errand.refusal = error
+        await self._over(errand, Event.TAKEN_BACK)
+        if errand.kind is Kind.STAMP:
+            log.warning("%s could not be set: %s", errand, error)
+            return
+        self._tree.doubt_object(errand.place, errand.parent)
+        folder = self._tree.folder_of(errand.parent)
+        if folder is not None:
+            self._kernel.forget_name(folder.inode, escape(errand.name))
+        await self._journal.report(errand.path, f"it could not be deleted and is back: {error}")
+
+    # ------------------------------------------------------------ times to stamp
+
+    async def _stamp(self, errand: Errand) -> None:
+        assert errand.modified_ms is not None
+        try:
+            entry = await self._files.set_modified(address(errand), errand.modified_ms)
+        except NotFound:
+            await self._over(errand)
+            return
+        if errand in self._errands:
+            self._tree.put(entry, errand.parent)
+            node = self._tree.folder_of(entry.id)
+            if node is not None:
+                node.entry = entry
+        await self._over(errand)

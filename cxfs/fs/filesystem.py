@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from cxfs.fs.handles import Contents, FileHandle, Opened
     from cxfs.fs.journal import Journal
     from cxfs.fs.listings import Child
-    from cxfs.fs.namespace import Namespace, Rename
+    from cxfs.fs.namespace import Namespace
     from cxfs.fs.node import Node
+    from cxfs.fs.renaming import Rename, Renaming
     from cxfs.fs.space import Space, SpaceWatch
     from cxfs.fs.tree import Tree
 
@@ -57,13 +58,14 @@ class FolderHandle:
 class FileSystem:
     """One mounted tree. `keeps_times`: the server has capability `attributes`.
 
-    With `deliver` (mount option `sync=remote`) fsync and close return when that does, too.
+    With `arrive` (mount option `sync=remote`) fsync and close return when that does, too.
     """
 
     def __init__(
         self,
         tree: Tree,
         namespace: Namespace,
+        renaming: Renaming,
         contents: Contents,
         journal: Journal,
         attributes: AttributeRules,
@@ -71,17 +73,18 @@ class FileSystem:
         files: TimeKeeper,
         *,
         keeps_times: bool,
-        deliver: Callable[[Change], Awaitable[None]] | None = None,
+        arrive: Callable[[Change], Awaitable[None]] | None = None,
     ) -> None:
         self._tree = tree
         self._namespace = namespace
+        self._renaming = renaming
         self._contents = contents
         self._journal = journal
         self._attributes = attributes
         self._space = space
         self._files = files
         self._keeps_times = keeps_times
-        self._deliver = deliver
+        self._arrive = arrive
 
     @property
     def root(self) -> Node:
@@ -161,7 +164,7 @@ class FileSystem:
 
     async def rename(self, folder: Node, name: bytes, new_folder: Node, new_name: bytes, how: Rename) -> None:
         """Renames, as renameat2(2) does."""
-        await self._namespace.rename(folder, from_kernel(name), new_folder, from_kernel(new_name), how)
+        await self._renaming.rename(folder, from_kernel(name), new_folder, from_kernel(new_name), how)
 
     # ------------------------------------------------------------ content
 
@@ -171,7 +174,7 @@ class FileSystem:
         opened = self._contents.create(folder, path, folder.uuid)
         self._namespace.succeed(opened.handle.node, folder)
         self._keep_mode(opened.handle.node, mode)
-        self._attributes.drop_time(folder)
+        await self._namespace.touched(folder)
         return opened
 
     async def make_file(self, folder: Node, name: bytes, mode: int) -> Node:
@@ -197,17 +200,17 @@ class FileSystem:
     async def flush(self, handle: FileHandle) -> None:
         """For close(2) of one descriptor: what was written survives the daemon. Keeps to its own deadline."""
         await self._contents.flush(handle)
-        await self._delivered(handle)
+        await self._arrived(handle)
 
     async def fsync(self, handle: FileHandle) -> None:
         """What was written so far survives power loss. Keeps to its own deadline."""
         await self._contents.fsync(handle)
-        await self._delivered(handle)
+        await self._arrived(handle)
 
-    async def _delivered(self, handle: FileHandle) -> None:
+    async def _arrived(self, handle: FileHandle) -> None:
         """As long as the server takes anything this goes on, however large the file is."""
-        if self._deliver is not None and handle.change is not None:
-            await self._deliver(handle.change)
+        if self._arrive is not None and handle.change is not None:
+            await self._arrive(handle.change)
 
     async def close(self, handle: FileHandle) -> None:
         """Ends an open: its last descriptor is gone."""
@@ -233,7 +236,9 @@ class FileSystem:
             if change.journalled >= 0:
                 await self._journal.record(change)
             return
-        if self._keeps_times and node.entry is not None and not node.gone:
+        if self._keeps_times and node.is_folder and self._namespace.is_busy(node):
+            await self._namespace.stamp(node, modified_ms)
+        elif self._keeps_times and node.entry is not None and not node.gone and not self._tree.is_new(node):
             entry = await self._files.set_modified(node.entry.path, modified_ms)
             if node.parent is not None:
                 self._tree.put(entry, node.parent.uuid)

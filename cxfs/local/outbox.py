@@ -33,7 +33,7 @@ from cxfs.local.rows import Cells, ChangeRow, ErrandRow, Report
 from cxfs.local.schema import SCHEMA_VERSION, bring_up_to_date, version_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
     from pathlib import Path
 
 log = logging.getLogger(__name__)
@@ -134,15 +134,28 @@ class Outbox:
 
     # ------------------------------------------------------------ the journal
 
-    def record(self, row: ChangeRow, draft: Draft, *, durable: bool = False) -> None:
+    def record(
+        self,
+        row: ChangeRow,
+        draft: Draft,
+        *,
+        durable: bool = False,
+        instead_of: str | None = None,
+        errand: ErrandRow | None = None,
+    ) -> None:
         """Accepts a change, or what is newly known of it; durable against power loss when asked.
 
+        In the same step the errand that it takes the place of goes, and an `errand` that comes of it is accepted.
         Raises DiskFull when this machine takes no more; what was recorded before then still holds.
         """
         if durable:
             draft.make_durable()
         with self._transaction(durable=durable):
             self._insert("changes", row.values)
+            if instead_of is not None:
+                self._db.execute("DELETE FROM errands WHERE id = ?", (instead_of,))
+            if errand is not None:
+                self._insert("errands", errand.values)
 
     def sealed(self, change_id: str, digests: tuple[bytes, ...]) -> None:
         """Contents with these SHA-1 digests were, or are about to be, handed over whole; their answers may get lost."""
@@ -165,15 +178,16 @@ class Outbox:
             self._inodes[object_id] = inode
         return bool(deleted) or newer is None
 
-    def discard(self, change_id: str) -> None:
-        """The user took the change back (deleted or replaced the file): row first, then draft."""
+    def discard(self, *ids: str) -> None:
+        """The user took changes or errands back (deleted or replaced the file): rows first, then drafts."""
         with self._transaction():
-            self._db.execute("DELETE FROM changes WHERE id = ?", (change_id,))
-        self.erase(change_id)
+            self._delete(ids)
+        self.erase(*ids)
 
-    def erase(self, change_id: str) -> None:
-        """Removes the name of a draft that no row speaks of any more."""
-        (self._drafts / change_id).unlink(missing_ok=True)
+    def erase(self, *ids: str) -> None:
+        """Removes the names of drafts that no row speaks of any more."""
+        for change_id in ids:
+            (self._drafts / change_id).unlink(missing_ok=True)
 
     def recover(self) -> list[ChangeRow]:
         """Every change accepted before; what cannot be read is quarantined, and drafts without a row are cleared."""
@@ -225,13 +239,12 @@ class Outbox:
 
     # ------------------------------------------------------------ errands
 
-    def note(self, errand: ErrandRow, *, instead_of: str | None = None) -> None:
-        """Accepts an errand, or what is newly known of it; the change or errand that it takes the place of goes."""
+    def note(self, errand: ErrandRow, *, instead_of: Collection[str] = ()) -> None:
+        """Accepts an errand, or what is newly known of it; the changes and errands that it takes the place of go."""
         with self._transaction():
-            if instead_of is not None:
-                self._db.execute("DELETE FROM changes WHERE id = ?", (instead_of,))
-                self._db.execute("DELETE FROM errands WHERE id = ?", (instead_of,))
+            self._delete(instead_of)
             self._insert("errands", errand.values)
+        self.erase(*instead_of)
 
     def forget(self, errand_id: str) -> None:
         """The errand is done, or was taken back."""
@@ -270,6 +283,11 @@ class Outbox:
     def close(self) -> None:
         """Ends the journal's connection; everything recorded is committed already."""
         self._db.close()
+
+    def _delete(self, ids: Collection[str]) -> None:
+        for former in ids:
+            self._db.execute("DELETE FROM changes WHERE id = ?", (former,))
+            self._db.execute("DELETE FROM errands WHERE id = ?", (former,))
 
     def _insert(self, table: str, values: Cells) -> None:
         self._db.execute(f"INSERT OR REPLACE INTO {table} VALUES ({','.join('?' * len(values))})", values)  # noqa: S608

@@ -37,6 +37,12 @@ def test_what_only_prints_loads_no_kernel_and_no_network(terminal: Terminal, arg
     assert loaded_by(terminal, *arguments) & HEAVY == set()
 
 
+@pytest.mark.parametrize("arguments", [["uploads"], ["uploads", "--json"], ["sync", "--all"]])
+def test_asking_a_mount_loads_no_kernel_and_no_network(terminal: Terminal, arguments: list[str]) -> None:
+    """The answer is there at once; here that nothing is mounted."""
+    assert loaded_by(terminal, *arguments) & HEAVY == set()
+
+
 def test_the_hosts_commands_load_no_client(terminal: Terminal) -> None:
     """A server is hosted on machines without FUSE."""
     assert loaded_by(terminal, "serve", "there", "user", "list") & {"pyfuse3", "httpx", "trio", "granian"} == set()
