@@ -24,7 +24,7 @@ print(json.dumps([status, sorted({name.partition(".")[0] for name in sys.modules
 
 def loaded_by(terminal: Terminal, *arguments: str) -> set[str]:
     """The packages that are in memory after a command that went well."""
-    status, names = json.loads(terminal.python(LOADED, *arguments).err)
+    status, names = json.loads(terminal.python(LOADED, *arguments).err.splitlines()[-1])
     assert status == 0
     return set(names)
 
