@@ -58,7 +58,7 @@ class FolderHandle:
 class FileSystem:
     """One mounted tree. `keeps_times`: the server has capability `attributes`.
 
-    With `arrive` (mount option `sync=remote`) fsync and close return when that does, too.
+    `arrive` returns when the server has what was written of a change (mount option `sync=remote`).
     """
 
     def __init__(
@@ -198,17 +198,18 @@ class FileSystem:
         return await self._contents.write(handle, offset, content)
 
     async def flush(self, handle: FileHandle) -> None:
-        """For close(2) of one descriptor: what was written survives the daemon. Keeps to its own deadline."""
+        """For close(2) of one descriptor: what was written survives the daemon."""
         await self._contents.flush(handle)
-        await self._arrived(handle)
 
     async def fsync(self, handle: FileHandle) -> None:
-        """What was written so far survives power loss. Keeps to its own deadline."""
+        """What was written so far survives power loss."""
         await self._contents.fsync(handle)
-        await self._arrived(handle)
 
-    async def _arrived(self, handle: FileHandle) -> None:
-        """As long as the server takes anything this goes on, however large the file is."""
+    async def arrived(self, handle: FileHandle) -> None:
+        """After flush and fsync: with `sync=remote` returns when the server has it, else at once.
+
+        It keeps to a deadline of its own: as long as the server takes anything it goes on, however large the file is.
+        """
         if self._arrive is not None and handle.change is not None:
             await self._arrive(handle.change)
 

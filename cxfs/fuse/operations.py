@@ -13,6 +13,7 @@ import stat
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import pyfuse3
+import trio
 from pyfuse3 import EntryAttributes, FileInfo, FUSEError, RequestContext, SetattrFields, StatvfsData
 
 from cxfs.core import errors
@@ -249,12 +250,18 @@ class Operations(pyfuse3.Operations):
     @patient
     async def flush(self, fh: int) -> None:
         """close(2) of a descriptor; its error reaches the program."""
-        await self._fs.flush(self._handles[fh])
+        handle = self._handles[fh]
+        with trio.fail_after(self.data_deadline_s):
+            await self._fs.flush(handle)
+        await self._fs.arrived(handle)
 
     @patient
     async def fsync(self, fh: int, datasync: bool) -> None:  # noqa: FBT001 - pyfuse3's signature
         """What was written survives power loss when this returns."""
-        await self._fs.fsync(self._handles[fh])
+        handle = self._handles[fh]
+        with trio.fail_after(self.data_deadline_s):
+            await self._fs.fsync(handle)
+        await self._fs.arrived(handle)
 
     @metadata
     async def fsyncdir(self, fh: int, datasync: bool) -> None:  # noqa: FBT001 - pyfuse3's signature

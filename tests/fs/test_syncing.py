@@ -14,6 +14,7 @@ from tests.fs.cloud import says
 if TYPE_CHECKING:
     from trio.testing import MockClock
 
+    from cxfs.fs.handles import FileHandle
     from cxfs.fs.syncing import Synced, SyncProgress
     from tests.fs.cloud import Cloud, Wire
     from tests.fs.desk import Desk, Mounts
@@ -216,6 +217,18 @@ async def test_whoever_waits_hears_how_far_it_is_and_why_it_is_not(desk: Desk, w
 # ---------------------------------------------------------------------------------------------- sync=remote
 
 
+async def flushes(desk: Desk, handle: FileHandle) -> None:
+    """What close(2) does before the handle is gone."""
+    await desk.fs.flush(handle)
+    await desk.fs.arrived(handle)
+
+
+async def fsyncs(desk: Desk, handle: FileHandle) -> None:
+    """What fsync(2) does."""
+    await desk.fs.fsync(handle)
+    await desk.fs.arrived(handle)
+
+
 @pytest.mark.promise
 async def test_with_sync_remote_close_returns_when_the_server_has_it(
     mounts: Mounts, cloud: Cloud, clock: MockClock
@@ -224,11 +237,11 @@ async def test_with_sync_remote_close_returns_when_the_server_has_it(
     async with mounts(sync_remote=True) as desk:
         handle = await desk.creates("a")
         await desk.fs.write(handle, 0, b"first")
-        await desk.fs.fsync(handle)
+        await fsyncs(desk, handle)
         after_fsync = await cloud.tree()
         await desk.fs.write(handle, 0, b"later")
 
-        await desk.fs.flush(handle)
+        await flushes(desk, handle)
 
         assert after_fsync == {"a": b"first"}
         assert await cloud.tree() == {"a": b"later"}
@@ -259,7 +272,7 @@ async def test_with_sync_remote_a_refusal_reaches_close(mounts: Mounts, wire: Wi
             wire.before = lambda _, answer=answer: answer  # type: ignore[misc]
 
             with pytest.raises(kind):
-                await desk.fs.flush(handle)
+                await flushes(desk, handle)
 
             await desk.fs.close(handle)
             assert await desk.reads(name) == b"kept"
@@ -276,11 +289,11 @@ async def test_with_sync_remote_a_server_that_takes_nothing_fails_fsync(
         before = trio.current_time()
 
         with pytest.raises(Unreachable):
-            await desk.fs.fsync(handle)
+            await fsyncs(desk, handle)
 
         assert 60 <= trio.current_time() - before < 70
         wire.comes_back()
-        await desk.fs.flush(handle)
+        await flushes(desk, handle)
         await desk.fs.close(handle)
     assert await cloud.tree() == {"a": b"kept"}
 
@@ -293,6 +306,6 @@ async def test_with_sync_remote_the_deadline_is_about_progress(mounts: Mounts, w
         wire.holds_back("POST", "data")
 
         with pytest.raises(TimedOut):
-            await desk.fs.fsync(handle)
+            await fsyncs(desk, handle)
 
         wire.lets_go()
