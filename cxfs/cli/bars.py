@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from contextlib import contextmanager
@@ -80,7 +81,8 @@ def watching(*, quiet: bool = False) -> Iterator[UploadBar | UploadLines | Silen
         try:
             yield UploadBar(progress)
         finally:
-            progress.stop()
+            with contextlib.suppress(OSError):  # the terminal was closed meanwhile
+                progress.stop()
     else:
         yield UploadLines()
 
