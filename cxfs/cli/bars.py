@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -71,7 +70,7 @@ class Silence:
         """What is left at this moment."""
 
 
-@contextmanager
+@contextlib.contextmanager
 def watching(*, quiet: bool = False) -> Iterator[UploadBar | UploadLines | Silence]:
     """Whichever fits, for the block."""
     if quiet:
@@ -87,7 +86,7 @@ def watching(*, quiet: bool = False) -> Iterator[UploadBar | UploadLines | Silen
         yield UploadLines()
 
 
-@contextmanager
+@contextlib.contextmanager
 def draining() -> Iterator[Callable[[Remaining], None] | None]:
     """For a daemon in a terminal: what to tell while it drains. None elsewhere, where its log says it."""
     if not sys.stderr.isatty():
