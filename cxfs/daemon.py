@@ -251,7 +251,6 @@ async def _serve(settings: MountSettings, volume: Volume, nursery: trio.Nursery,
     """From the mount to the last upload, or to the second signal."""
     verbs = MountVerbs(
         volume.waiting,
-        volume.syncing,
         volume.uploader,
         profile=settings.profile.name,
         mountpoint=settings.mountpoint,

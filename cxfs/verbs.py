@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cxfs.control.server import Tell, Verb
-    from cxfs.fs.syncing import Syncing, SyncProgress
+    from cxfs.fs.syncing import SyncProgress
     from cxfs.fs.uploader import Uploader
     from cxfs.fs.waiting import Waiting
 
@@ -38,12 +38,9 @@ class Phase(StrEnum):
 class MountVerbs:
     """The verbs of one mount."""
 
-    def __init__(
-        self, waiting: Waiting, syncing: Syncing, uploader: Uploader, *, profile: str, mountpoint: Path, root: str
-    ) -> None:
+    def __init__(self, waiting: Waiting, uploader: Uploader, *, profile: str, mountpoint: Path, root: str) -> None:
         self.phase = Phase.MOUNTED
         self._waiting = waiting
-        self._syncing = syncing
         self._uploader = uploader
         self._profile = profile
         self._mountpoint = mountpoint
@@ -92,7 +89,7 @@ class MountVerbs:
         async def progress(news: SyncProgress) -> None:
             await tell(asdict(news))
 
-        return asdict(await self._syncing.sync(place, progress))
+        return asdict(await self._waiting.sync(place, progress))
 
     async def retry(self, arguments: Arguments, _tell: Tell) -> Mapping[str, object]:
         """`retry` with `ids`, or without for all."""

@@ -77,7 +77,7 @@ class Arrival:
             await uploader.hurry(self.change)
 
 
-async def arrive(change: Change, changes: Changes, uploader: Uploader, *, stall_s: float) -> None:
+async def arrive(change: Change, *, changes: Changes, uploader: Uploader, stall_s: float) -> None:
     """Returns when the server has what had been written of the change. What is raised leaves it accepted and waiting.
 
     Raises the refusal of a change that was parked, and the trouble of a server that has taken nothing at all for

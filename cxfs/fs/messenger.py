@@ -185,10 +185,10 @@ class Messenger:
         errand.last_error = str(error) if error is not None else errand.parked
         if error is not None:
             self._pause.failed(errand, error)
-        else:
-            self._pause.succeeded()
         if errand in self._errands:
             self._plan(errand, 0)
+        else:
+            self._pause.succeeded()
         self._pulse.beat()
 
     # ------------------------------------------------------------ what is left

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from cxfs.core.errors import CxfsError
@@ -25,18 +26,17 @@ from cxfs.fs.messenger import Messenger
 from cxfs.fs.namespace import Namespace
 from cxfs.fs.outcomes import Outcomes
 from cxfs.fs.reader import Reader
-from cxfs.fs.renaming import Renaming
-from cxfs.fs.rows import Rows
+from cxfs.fs.renaming import CONTINUED_BYTES_MAX, Renaming
+from cxfs.fs.room import Room
 from cxfs.fs.sending import Sending
 from cxfs.fs.space import SpaceWatch
 from cxfs.fs.steps import Steps
-from cxfs.fs.syncing import Syncing
 from cxfs.fs.tree import Tree
 from cxfs.fs.uploader import SETTLE_S, Uploader
 from cxfs.fs.waiting import Waiting
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
     import trio
 
@@ -98,6 +98,7 @@ class VolumeOptions:
     uploads_max: int = 8
     settle_s: float = SETTLE_S
     stall_s: float = 60.0
+    continued_bytes_max: int = CONTINUED_BYTES_MAX
     sync_remote: bool = False
 
 
@@ -114,7 +115,6 @@ class Volume:
     messenger: Messenger
     blocks: BlockStore
     waiting: Waiting
-    syncing: Syncing
 
     @property
     def left(self) -> int:
@@ -175,14 +175,11 @@ def assemble(
             jitter=machine.jitter,
         ),
     )
-    sides = _sending_side(shared, service, memory, machine, options, nursery)
     space = SpaceWatch(service.user.profile)
+    sides = _sending_side(shared, service, memory, machine, options, space, nursery)
     filesystem = _filesystem(shared, service, memory, machine, options, sides, space)
-    rows = Rows(shared.tree, changes=changes, errands=errands, journal=shared.journal)
-    syncing = Syncing(shared.tree, rows, changes=changes, errands=errands, uploader=sides.uploader)
     waiting = Waiting(
         shared.tree,
-        rows,
         changes=changes,
         errands=errands,
         journal=shared.journal,
@@ -201,7 +198,6 @@ def assemble(
         messenger=sides.messenger,
         blocks=memory.blocks,
         waiting=waiting,
-        syncing=syncing,
     )
 
 
@@ -220,6 +216,7 @@ def _sending_side(
     memory: Memory,
     machine: Machine,
     options: VolumeOptions,
+    space: SpaceWatch,
     nursery: trio.Nursery,
 ) -> _Sides:
     def name_of_ours(name: EntryName, attempt: int) -> EntryName:
@@ -241,6 +238,7 @@ def _sending_side(
         changes=shared.changes,
         errands=shared.errands,
         homes=homes,
+        space=space,
         journal=shared.journal,
         kernel=machine.kernel,
         conflict_name=name_of_ours,
@@ -260,6 +258,7 @@ def _sending_side(
         changes=shared.changes,
         errands=shared.errands,
         blocks=memory.blocks,
+        space=space,
         journal=shared.journal,
         attributes=shared.attributes,
         kernel=machine.kernel,
@@ -311,7 +310,14 @@ def _filesystem(
         journal=shared.journal,
         disk=machine.disk,
         wall_ms=machine.wall_ms,
-        draft_bytes_max=options.draft_bytes_max,
+        room=Room(
+            space,
+            changes=shared.changes,
+            errands=shared.errands,
+            blocks=memory.blocks,
+            outbox=memory.outbox,
+            draft_bytes_max=options.draft_bytes_max,
+        ),
         read_only=options.read_only,
     )
     namespace = Namespace(
@@ -337,6 +343,7 @@ def _filesystem(
         homes=sides.homes,
         journal=shared.journal,
         attributes=shared.attributes,
+        continued_bytes_max=options.continued_bytes_max,
     )
     return FileSystem(
         shared.tree,
@@ -348,17 +355,10 @@ def _filesystem(
         space,
         service.files,
         keeps_times="attributes" in service.capabilities,
-        arrive=_arrival(shared.changes, sides.uploader, options) if options.sync_remote else None,
+        arrive=partial(arrive, changes=shared.changes, uploader=sides.uploader, stall_s=options.stall_s)
+        if options.sync_remote
+        else None,
     )
-
-
-def _arrival(changes: Changes, uploader: Uploader, options: VolumeOptions) -> Callable[[Change], Awaitable[None]]:
-    """What `fsync` and `close` wait for as well with `sync=remote`."""
-
-    async def at_the_server(change: Change) -> None:
-        await arrive(change, changes, uploader, stall_s=options.stall_s)
-
-    return at_the_server
 
 
 def recovered(outbox: Outbox, steps: Steps) -> Changes:

@@ -14,6 +14,8 @@ from cxfs.core import errands, order
 from cxfs.core.errors import CxfsError, Invalid, NotFound
 from cxfs.core.uploads import IN_FLIGHT, State
 from cxfs.fs.base import bring_base
+from cxfs.fs.rows import Rows
+from cxfs.fs.syncing import Syncing
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from cxfs.fs.messenger import Messenger
     from cxfs.fs.node import Node
     from cxfs.fs.reader import Reader
-    from cxfs.fs.rows import Rows
+    from cxfs.fs.syncing import Synced, SyncProgress
     from cxfs.fs.tree import Tree
     from cxfs.fs.uploader import Uploader
 
@@ -71,7 +73,6 @@ class Waiting:
     def __init__(
         self,
         tree: Tree,
-        rows: Rows,
         *,
         changes: Changes,
         errands: Errands,
@@ -82,7 +83,8 @@ class Waiting:
         kernel: KernelCache,
     ) -> None:
         self._tree = tree
-        self._rows = rows
+        self._rows = Rows(tree, changes=changes, errands=errands, journal=journal)
+        self._syncing = Syncing(tree, self._rows, changes=changes, errands=errands, uploader=uploader)
         self._changes = changes
         self._errands = errands
         self._journal = journal
@@ -113,6 +115,10 @@ class Waiting:
         )
 
     # ------------------------------------------------------------ what a person decides
+
+    async def sync(self, place: bytes, tell: Callable[[SyncProgress], Awaitable[None]]) -> Synced:
+        """See `Syncing.sync`."""
+        return await self._syncing.sync(place, tell)
 
     async def retry(self, ids: Iterable[str] | None) -> int:
         """What is parked gets another try, and what waits its try at once; without ids all. How many there were."""

@@ -21,6 +21,7 @@ import logging
 import os
 import re
 import secrets
+import shutil
 import sqlite3
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -44,23 +45,39 @@ INODES_MAX: Final = 100_000
 """Numbers remembered beyond those that UUIDs give (about 20 MB); past it the oldest fall back to their UUID's number
 at the next mount."""
 
+RESERVE_BYTES: Final = 4 << 20
+"""Kept on disk and given to the journal when the disk is full: its log grows to about as much before it starts anew."""
+
 REPORTS_MAX: Final = 1_000
 """The newest are kept: a person reads a few, and a server that refuses everything must not fill the disk."""
 
 _ACCOUNT: Final = "account"
 """The fact that says whose journal it is."""
 
+_SYNCED: Final = "synced"
+"""A fact that says nothing: writing it makes what was written before durable."""
+
 T = TypeVar("T", ChangeRow, ErrandRow)
+Statement = tuple[str, Cells]
 
 
 class Outbox:
     """The journal and the drafts below `folder`, which is private to this account and held by one daemon.
 
-    `sync` brings what is behind a descriptor to stable storage. Raises CxfsError when the journal cannot be used.
+    `sync` brings what is behind a descriptor to stable storage, `free_bytes` tells what a folder's disk has left.
+    Raises CxfsError when the journal cannot be used.
     """
 
-    def __init__(self, folder: Path, *, sync: Callable[[int], None] = os.fsync) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        sync: Callable[[int], None] = os.fsync,
+        free_bytes: Callable[[Path], int] = lambda at: shutil.disk_usage(at).free,
+    ) -> None:
         self._sync = sync
+        self._free_bytes = free_bytes
+        self._reserve = folder / "reserve"
         self._drafts = folder / "drafts"
         self._drafts.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._db = sqlite3.connect(folder / "journal.sqlite", check_same_thread=False, isolation_level=None)
@@ -102,8 +119,7 @@ class Outbox:
 
     def write_fact(self, name: str, value: str) -> None:
         """Remembers it, over any restart."""
-        with self._transaction():
-            self._db.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, value))
+        self._commit(_insert("facts", (name, value)))
 
     @property
     def account(self) -> Uuid | None:
@@ -132,6 +148,25 @@ class Outbox:
         """What all drafts take on disk, in bytes."""
         return sum(file.stat().st_blocks * 512 for file in self._drafts.iterdir())
 
+    def free_bytes(self) -> int:
+        """What the disk of the drafts has left, in bytes."""
+        return self._free_bytes(self._drafts)
+
+    def keep_reserve(self) -> bool:
+        """Whether the journal can be written even if the disk is full by then; False: accept no more bytes."""
+        if self._reserve.exists():
+            return True
+        try:
+            descriptor = os.open(self._reserve, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                os.posix_fallocate(descriptor, 0, RESERVE_BYTES)
+            finally:
+                os.close(descriptor)
+        except OSError:
+            self._reserve.unlink(missing_ok=True)
+            return False
+        return True
+
     # ------------------------------------------------------------ the journal
 
     def record(
@@ -150,38 +185,37 @@ class Outbox:
         """
         if durable:
             draft.make_durable()
-        with self._transaction(durable=durable):
-            self._insert("changes", row.values)
-            if instead_of is not None:
-                self._db.execute("DELETE FROM errands WHERE id = ?", (instead_of,))
-            if errand is not None:
-                self._insert("errands", errand.values)
+        accepted = [_insert("changes", row.values), *_delete("errands", instead_of)]
+        accepted += [] if errand is None else [_insert("errands", errand.values)]
+        self._commit(*accepted, durable=durable)
+
+    def make_durable(self) -> None:
+        """Every row recorded so far survives power loss: a commit with full sync brings all earlier ones along."""
+        self._commit(_insert("facts", (_SYNCED, "")), durable=True)
 
     def sealed(self, change_id: str, digests: tuple[bytes, ...]) -> None:
         """Contents with these SHA-1 digests were, or are about to be, handed over whole; their answers may get lost."""
-        with self._transaction():
-            self._db.execute("UPDATE changes SET sealed = ? WHERE id = ?", (b"".join(digests), change_id))
+        self._commit(("UPDATE changes SET sealed = ? WHERE id = ?", (b"".join(digests), change_id)))
 
     def sent(self, change_id: str, generation: int, object_id: Uuid, inode: int | None) -> bool:
         """The server has this generation: True when that settles the change, False when a newer one was recorded.
 
         `inode` is the number to remember for the object where it is not the one that its UUID gives.
         """
-        with self._transaction():
-            if inode is not None:
-                self._db.execute("INSERT OR REPLACE INTO inodes VALUES (?, ?)", (object_id, inode))
-            deleted = self._db.execute(
-                "DELETE FROM changes WHERE id = ? AND generation <= ?", (change_id, generation)
-            ).rowcount
-            newer = self._db.execute("SELECT 1 FROM changes WHERE id = ?", (change_id,)).fetchone()
-        if inode is not None:
-            self._inodes[object_id] = inode
-        return bool(deleted) or newer is None
+        over = ("DELETE FROM changes WHERE id = ? AND generation <= ?", (change_id, generation))
+        self._commit(over, *self._remember(object_id, inode))
+        return self._db.execute("SELECT 1 FROM changes WHERE id = ?", (change_id,)).fetchone() is None
+
+    def _remember(self, object_id: Uuid, inode: int | None) -> list[Statement]:
+        """What keeps the object's number, where it is not the one that its UUID gives (None)."""
+        if inode is None:
+            return []
+        self._inodes[object_id] = inode
+        return [_insert("inodes", (object_id, inode))]
 
     def discard(self, *ids: str) -> None:
         """The user took changes or errands back (deleted or replaced the file): rows first, then drafts."""
-        with self._transaction():
-            self._delete(ids)
+        self._commit(*_delete("changes", *ids), *_delete("errands", *ids))
         self.erase(*ids)
 
     def erase(self, *ids: str) -> None:
@@ -221,12 +255,9 @@ class Outbox:
 
     def _quarantine(self, table: str, number: int, raw: Cells, reason: str) -> None:
         log.error("a journal row cannot be used and is set aside: %s", reason)
-        with self._transaction():
-            row = json.dumps([repr(cell) for cell in raw])
-            self._db.execute(
-                "INSERT INTO quarantine VALUES (?, ?)", (row if table == "changes" else table + row, reason)
-            )
-            self._db.execute(f"DELETE FROM {table} WHERE rowid = ?", (number,))  # noqa: S608 - one of ours
+        mark = "" if table == "changes" else table  # only a change's row names a draft: see _clear_drafts
+        set_aside = _insert("quarantine", (mark + json.dumps([repr(cell) for cell in raw]), reason))
+        self._commit(set_aside, (f"DELETE FROM {table} WHERE rowid = ?", (number,)))  # noqa: S608 - one of ours
 
     def _clear_drafts(self, kept: set[str]) -> None:
         changes = self._db.execute("SELECT row FROM quarantine WHERE row LIKE '[%'")
@@ -241,34 +272,29 @@ class Outbox:
 
     def note(self, errand: ErrandRow, *, instead_of: Collection[str] = ()) -> None:
         """Accepts an errand, or what is newly known of it; the changes and errands that it takes the place of go."""
-        with self._transaction():
-            self._delete(instead_of)
-            self._insert("errands", errand.values)
+        former = *_delete("changes", *instead_of), *_delete("errands", *instead_of)
+        self._commit(*former, _insert("errands", errand.values))
         self.erase(*instead_of)
 
     def forget(self, errand_id: str) -> None:
         """The errand is done, or was taken back."""
-        with self._transaction():
-            self._db.execute("DELETE FROM errands WHERE id = ?", (errand_id,))
+        self._commit(*_delete("errands", errand_id))
 
     def made(self, provisional: Uuid, object_id: Uuid, inode: int | None) -> None:
         """The folder is on the server under this UUID, which takes the provisional one's place in every row."""
-        with self._transaction():
-            self._db.execute("DELETE FROM errands WHERE id = ?", (provisional,))
-            for table, column in (("changes", "parent"), ("errands", "parent"), ("errands", "object")):
-                self._db.execute(f"UPDATE {table} SET {column} = ? WHERE {column} = ?", (object_id, provisional))  # noqa: S608
-            if inode is not None:
-                self._db.execute("INSERT OR REPLACE INTO inodes VALUES (?, ?)", (object_id, inode))
-        if inode is not None:
-            self._inodes[object_id] = inode
+        rows = (("changes", "parent"), ("errands", "parent"), ("errands", "object"))
+        named: list[Statement] = [
+            (f"UPDATE {table} SET {column} = ? WHERE {column} = ?", (object_id, provisional))  # noqa: S608 - our own
+            for table, column in rows
+        ]
+        self._commit(*_delete("errands", provisional), *named, *self._remember(object_id, inode))
 
     # ------------------------------------------------------------ reports
 
     def report(self, report: Report) -> None:
         """Writes down, for a person, what went another way than a program was told; the oldest give way."""
-        with self._transaction():
-            self._insert("reports", (report.at_ms, report.path, report.text))
-            self._db.execute("DELETE FROM reports WHERE rowid <= (SELECT max(rowid) FROM reports) - ?", (REPORTS_MAX,))
+        oldest = ("DELETE FROM reports WHERE rowid <= (SELECT max(rowid) FROM reports) - ?", (REPORTS_MAX,))
+        self._commit(_insert("reports", (report.at_ms, report.path, report.text)), oldest)
 
     def reports(self) -> list[Report]:
         """All that are kept, oldest first."""
@@ -284,13 +310,20 @@ class Outbox:
         """Ends the journal's connection; everything recorded is committed already."""
         self._db.close()
 
-    def _delete(self, ids: Collection[str]) -> None:
-        for former in ids:
-            self._db.execute("DELETE FROM changes WHERE id = ?", (former,))
-            self._db.execute("DELETE FROM errands WHERE id = ?", (former,))
+    def _commit(self, *statements: Statement, durable: bool = False) -> None:
+        """All of them or none. On a full disk the reserve is given up: writing on is refused until it is back."""
+        try:
+            self._try_to_commit(statements, durable=durable)
+        except DiskFull:
+            if not self._reserve.exists():
+                raise
+            self._reserve.unlink()
+            self._try_to_commit(statements, durable=durable)
 
-    def _insert(self, table: str, values: Cells) -> None:
-        self._db.execute(f"INSERT OR REPLACE INTO {table} VALUES ({','.join('?' * len(values))})", values)  # noqa: S608
+    def _try_to_commit(self, statements: Collection[Statement], *, durable: bool) -> None:
+        with self._transaction(durable=durable):
+            for statement, cells in statements:
+                self._db.execute(statement, cells)
 
     @contextmanager
     def _transaction(self, *, durable: bool = False) -> Iterator[None]:
@@ -307,3 +340,11 @@ class Outbox:
                 self._db.execute("ROLLBACK")
             if durable:
                 self._db.execute("PRAGMA synchronous=NORMAL")
+
+
+def _insert(table: str, cells: Cells) -> Statement:
+    return f"INSERT OR REPLACE INTO {table} VALUES ({','.join('?' * len(cells))})", cells  # noqa: S608 - placeholders
+
+
+def _delete(table: str, *ids: str | None) -> list[Statement]:
+    return [(f"DELETE FROM {table} WHERE id = ?", (each,)) for each in ids if each is not None]  # noqa: S608

@@ -29,7 +29,7 @@ from tests.fs.desk import Desk, Mounts
 from tests.fs.recording import RecordingKernel
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
     from trio.testing import MockClock
 
@@ -96,7 +96,11 @@ def mounts(wire: Wire, token: str, folder: Path, kernel: RecordingKernel) -> Mou
 
     @asynccontextmanager
     async def mount(
-        *, capabilities: frozenset[str] | None = None, cache_bytes_max: int = 1 << 30, **options: Any
+        *,
+        capabilities: frozenset[str] | None = None,
+        cache_bytes_max: int = 1 << 30,
+        free_bytes: Callable[[Path], int] = lambda _: 1 << 40,
+        **options: Any,
     ) -> AsyncIterator[Desk]:
         async with AsyncExitStack() as stack:
             session = await stack.enter_async_context(session_over(wire, token))
@@ -105,7 +109,7 @@ def mounts(wire: Wire, token: str, folder: Path, kernel: RecordingKernel) -> Mou
             if capabilities is None:
                 capabilities = await user.capabilities()
             root_path = TreePath(SELF, ())
-            outbox = Outbox(folder / "state")
+            outbox = Outbox(folder / "state", free_bytes=free_bytes)
             stack.callback(outbox.close)
             blocks = BlockStore(folder / "cache", bytes_max=cache_bytes_max)
             stack.callback(blocks.close)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+import trio
 
 from cxfs.core.errors import AlreadyExists, DiskFull, NotEmpty
 from cxfs.fs.filesystem import Wanted
@@ -278,6 +279,26 @@ async def test_what_was_to_go_into_a_folder_that_was_renamed_goes_there(
     assert desk.reports() == []
 
 
+async def test_a_server_that_has_a_file_under_every_name_is_not_hammered(
+    desk: Desk, wire: Wire, clock: MockClock
+) -> None:
+    """After a few turns the folder waits like after any failure."""
+    await desk.names()
+    taken = {"id": "A" * 22, "name": "d", "isDir": False, "size": 1, "version": 1}
+    wire.before = lambda request: (
+        says(409, {"errorType": "AlreadyExists", "message": "no"})
+        if "mkdir" in request.url.path
+        else says(200, taken)
+        if "info" in request.url.path
+        else None
+    )
+    await desk.makes_folder("d")
+
+    await desk.waits(60)
+
+    assert wire.count("POST files/mkdir") < 100
+
+
 async def test_a_folder_that_is_refused_is_kept_here(desk: Desk, cloud: Cloud, wire: Wire, clock: MockClock) -> None:
     """With all that is in it, like a file that is refused."""
     wire.before = lambda request: says(403, DENIED) if "mkdir" in request.url.path else None
@@ -391,6 +412,25 @@ async def test_a_time_gives_way_to_what_is_done_in_the_folder_later(desk: Desk, 
     assert (await cloud.entry("d")).modified_ms != 1_234_567_890_123
 
 
+async def test_a_name_that_changes_while_a_time_is_being_set_takes_it_back_here_too(
+    desk: Desk, cloud: Cloud, wire: Wire, clock: MockClock
+) -> None:
+    """Else rsync, which looks again, would see the time that the server does not have."""
+    await cloud.holds({"d/": b""})
+    await desk.node("d")
+    wire.holds_back("POST", "files/update")
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(desk.touches, "d", 1_234_567_890_123)
+        await wire.held.wait()
+        await desk.writes("d/a", b"1")
+        wire.lets_go()
+    await desk.settles()
+    await desk.waits(31)
+
+    assert (await desk.stat("d")).modified_ns // 1_000_000 == (await cloud.entry("d")).modified_ms
+
+
 async def test_modes_of_a_new_folder_hold(desk: Desk, clock: MockClock) -> None:
     """tar sets them when it is done with the folder."""
     await desk.makes_folder("d")
@@ -413,6 +453,29 @@ async def test_a_listing_taken_before_the_folder_got_its_uuid_stays_true(desk: D
     assert before is not None
     assert after is not None
     assert before[1] is after[1] is await desk.node("d")
+
+
+async def test_a_line_of_a_folder_that_was_removed_before_it_was_made_is_none(desk: Desk, clock: MockClock) -> None:
+    """There is nothing behind its provisional UUID any more; nor is the listing here any more that could say so."""
+    await desk.makes_folder("d")
+    handle = await desk.fs.open_folder(desk.fs.root)
+    await desk.removes_folder("d")
+    desk.fs._tree.doubt(desk.fs.root)
+
+    assert desk.fs.child(handle, 0) is None
+
+
+async def test_a_line_of_a_folder_that_was_made_since_is_the_folder(desk: Desk, clock: MockClock) -> None:
+    """Not one by the provisional UUID, which means nothing to the server."""
+    await desk.makes_folder("d")
+    handle = await desk.fs.open_folder(desk.fs.root)
+    await desk.settles()
+    desk.fs._tree.doubt(desk.fs.root)
+
+    found = desk.fs.child(handle, 0)
+
+    assert found is not None
+    assert found[1] is await desk.node("d")
 
 
 async def test_the_server_is_asked_for_no_folder_that_it_does_not_know(

@@ -28,7 +28,7 @@ async def syncs(desk: Desk, place: str = "") -> Synced:
     async def nobody(_: SyncProgress) -> None:
         pass
 
-    return await desk.volume.syncing.sync(place.encode(), nobody)
+    return await desk.volume.waiting.sync(place.encode(), nobody)
 
 
 async def test_sync_starts_at_once_and_returns_when_the_server_has_it(
@@ -208,7 +208,7 @@ async def test_whoever_waits_hears_how_far_it_is_and_why_it_is_not(desk: Desk, w
             wire.comes_back()
 
     wire.goes_offline()
-    await desk.volume.syncing.sync(b"", tell)
+    await desk.volume.waiting.sync(b"", tell)
 
     assert (heard[0].files_left, heard[0].bytes_left, heard[0].trouble) == (1, 5, None)
     assert "no route" in str(heard[-1].trouble)

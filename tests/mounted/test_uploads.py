@@ -34,16 +34,26 @@ def server(tmp_path: Path) -> Iterator[ServerProcess]:
 
 @pytest.fixture
 def account_there(server: ServerProcess) -> Iterator[Account]:
-    """A small account on it."""
-    with account_of(server, "ann", quota_bytes=2 * MIB) as account:
+    """An account on it."""
+    with account_of(server, "ann", quota_bytes=100 * MIB) as account:
         yield account
 
 
+def shrink(server: ServerProcess) -> None:
+    """The account has less room than its mount, which looks once a minute, believes: uploads over 2 MiB are refused."""
+    with administration.open_store(server.directory) as store:
+        administration.set_quota(store, "ann", 2 * MIB)
+
+
 @pytest.fixture
-def small(account_there: Account, tmp_path: Path) -> Iterator[Mount]:
-    """Its mount, which does not wait long at its end; the root is listed already, so that files can be made offline."""
+def small(server: ServerProcess, account_there: Account, tmp_path: Path) -> Iterator[Mount]:
+    """A mount that does not wait long at its end, of an account that was shrunk since.
+
+    The root is listed already, so that files can be made offline.
+    """
     with Mount(account_there, tmp_path / "home", "--drain-timeout", "2") as mount:
         mount.run("ls", mount.path)
+        shrink(server)
         yield mount
 
 
@@ -188,11 +198,14 @@ def test_sync_shows_a_bar_on_a_terminal(server: ServerProcess, small: Mount) -> 
     assert terminal.ends() == Exit.OK
 
 
-def test_with_sync_remote_close_waits_for_the_server(account_there: Account, tmp_path: Path) -> None:
+def test_with_sync_remote_close_waits_for_the_server(
+    server: ServerProcess, account_there: Account, tmp_path: Path
+) -> None:
     """And a full account reaches the program as EDQUOT."""
     with Mount(account_there, tmp_path / "remote", "-o", "sync=remote") as mount:
         (mount.path / "a").write_bytes(b"content")
         at_the_server = account_there.content("/a")
+        shrink(server)
 
         refused = mount.attempt("dd", "if=/dev/zero", f"of={mount.path}/large", "bs=1M", "count=4")
 
