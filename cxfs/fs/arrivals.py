@@ -74,7 +74,7 @@ class Arrival:
         """Makes it due unless it is already; call it again whenever it may have been written since."""
         if self.outcome is Outcome.UNDER_WAY and (self.change.state is State.WRITING or not self._hurries):
             self._hurries += 1
-            await uploader.hurry(self.change)
+            await uploader.hasten(self.change)
 
 
 async def arrive(change: Change, *, changes: Changes, uploader: Uploader, stall_s: float) -> None:

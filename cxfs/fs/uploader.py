@@ -87,12 +87,12 @@ class Uploader:
     def closed(self, change: Change) -> None:
         """Due after the settling time, unless somebody still writes it or it was taken back."""
         if change not in self._changes or (change.writers and change.state is State.WRITING):
-            return  # one that is sent while it is open (see `hurry`) goes on
+            return  # one that is sent while it is open (see `hasten`) goes on
         change.on(Event.CLOSED)
         if change.state is State.WAITING:
             self._plan(change, self._settle_s)
 
-    async def hurry(self, change: Change) -> None:
+    async def hasten(self, change: Change) -> None:
         """Accepted as it is now and due at once, though somebody may still have it open."""
         if change.generation != change.journalled:
             await self._journal.record(change)
@@ -105,7 +105,7 @@ class Uploader:
         """A parked change gets another try."""
         change.on(Event.RETRIED)
         await self._journal.record(change)
-        await self.hurry(change)
+        await self.hasten(change)
 
     def stop_pausing(self) -> None:
         """Somebody asks for it: the server is tried again now, whatever it did before."""

@@ -127,7 +127,7 @@ class Waiting:
             if change.state is State.PARKED:
                 await self._uploader.retry(change)
             elif change.state is State.WAITING:
-                await self._uploader.hurry(change)
+                await self._uploader.hasten(change)
         for errand in small:
             if errand.state is errands.State.PARKED:
                 self._messenger.retry(errand)
