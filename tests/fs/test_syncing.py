@@ -118,6 +118,25 @@ async def test_sync_of_a_file_that_is_renamed_meanwhile_goes_on(desk: Desk, clou
     assert await cloud.tree() == {"b": b"content"}
 
 
+async def test_sync_of_an_open_file_that_is_renamed_before_its_turn_goes_on(
+    mounts: Mounts, cloud: Cloud, wire: Wire, clock: MockClock
+) -> None:
+    """It waits for a place among the uploads, is held by the rename, and has to be planned again."""
+    async with mounts(uploads_max=1) as desk:
+        await desk.writes("first", b"first")
+        handle = await desk.creates("a")
+        await desk.fs.write(handle, 0, b"content")
+        wire.holds_back("POST", "data")
+        with trio.fail_after(60):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(syncs, desk)
+                await wire.held.wait()
+                await desk.renames("a", "b")
+                wire.lets_go()
+
+    assert await cloud.tree() == {"first": b"first", "b": b"content"}
+
+
 async def test_a_file_that_is_written_without_pause_ends_the_wait(
     desk: Desk, cloud: Cloud, wire: Wire, clock: MockClock
 ) -> None:
