@@ -20,8 +20,12 @@ from typing import TYPE_CHECKING, Final
 
 import trio
 
+from cxfs.control.place import listening, socket_path
+from cxfs.control.server import ControlServer
 from cxfs.core.entries import SELF, TreePath
 from cxfs.core.errors import CxfsError, NotADirectory, cause_of
+from cxfs.core.pending import Status
+from cxfs.fs.draining import drain
 from cxfs.fs.offload import to_threads
 from cxfs.fs.volume import Machine, Memory, Service, Volume, VolumeOptions, assemble
 from cxfs.fuse.operations import Operations
@@ -29,7 +33,7 @@ from cxfs.fuse.session import Kernel, mounted
 from cxfs.local.blocks import BlockStore
 from cxfs.local.metadata import MetadataCache
 from cxfs.local.outbox import Outbox
-from cxfs.mounts import hold_lock
+from cxfs.mounts import HeldLock, Leftovers, hold_lock
 from cxfs.remote.files import Files
 from cxfs.remote.redaction import KnownSecrets
 from cxfs.remote.renewal import RenewingToken
@@ -37,6 +41,7 @@ from cxfs.remote.session import Session, SessionLimits
 from cxfs.remote.transport import Transport
 from cxfs.remote.user import Profile as Account, User
 from cxfs.service import MountedAccount, connected
+from cxfs.verbs import MountVerbs, Phase
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -44,6 +49,7 @@ if TYPE_CHECKING:
 
     from cxfs.config import Profile
     from cxfs.credentials import AccessToken, TokenSource
+    from cxfs.fs.waiting import Remaining
 
 log = logging.getLogger(__name__)
 
@@ -77,6 +83,7 @@ class MountOptions:
     draft_bytes_max: int = 100 << 30
     uploads_max: int = 8
     drain_timeout_s: float = 60.0
+    sync_remote: bool = False
     root: str = "/"
     groups: bool = True
 
@@ -99,19 +106,35 @@ class MountSettings:
     known_secrets: KnownSecrets = field(default_factory=KnownSecrets)
 
 
-def run(settings: MountSettings, *, on_ready: Callable[[], None]) -> int:
+@dataclass(frozen=True, slots=True)
+class _Surroundings:
+    """What a mount's life is seen by: its lock, its control socket, and whoever started it."""
+
+    lock: HeldLock
+    listener: socket.socket
+    on_ready: Callable[[], None]
+    on_drain: Callable[[Remaining], None] | None
+
+
+def run(
+    settings: MountSettings, *, on_ready: Callable[[], None], on_drain: Callable[[Remaining], None] | None = None
+) -> Leftovers:
     """Mounts, calls `on_ready` when the mount answers, and returns when it is unmounted and drained.
 
-    Returns the number of changes that are left for the next mount. SIGINT and SIGTERM unmount; a second one leaves
-    without waiting for uploads. Raises CxfsError for a start that is refused.
+    While it drains `on_drain` hears what remains, several times a second; without it the log does, every few seconds.
+    Returns what is left for the next mount. SIGINT and SIGTERM unmount; a second one leaves without waiting for
+    uploads. Raises CxfsError for a start that is refused.
     """
-    with hold_lock(settings.state_folder, settings.mountpoint) as lock:
+    control = socket_path(settings.state_folder)
+    with hold_lock(settings.state_folder, settings.mountpoint, root=settings.options.root) as lock:
         allow_descriptors()
-        try:
-            left = trio.run(_run, settings, on_ready)
-        except BaseExceptionGroup as group:
-            raise cause_of(group) from None
-        lock.note_uploads_left(left)
+        with listening(control) as listener:
+            lock.note_control(control)
+            try:
+                left = trio.run(_run, settings, _Surroundings(lock, listener, on_ready, on_drain))
+            except BaseExceptionGroup as group:
+                raise cause_of(group) from None
+        lock.note_left(left)
         return left
 
 
@@ -121,7 +144,7 @@ def allow_descriptors() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
-async def _run(settings: MountSettings, on_ready: Callable[[], None]) -> int:
+async def _run(settings: MountSettings, surroundings: _Surroundings) -> Leftovers:
     outbox = Outbox(settings.state_folder)
     blocks = BlockStore(settings.cache_folder / "blocks", bytes_max=settings.options.cache_bytes_max)
     try:
@@ -141,12 +164,14 @@ async def _run(settings: MountSettings, on_ready: Callable[[], None]) -> int:
             volume = await _volume(settings, session, outbox, blocks, nursery)
             _claim(settings, outbox, who, volume.left)
             nursery.start_soon(tokens.watch, volume.uploader.wake)
-            await _serve(settings, volume, nursery, on_ready)
+            await _serve(settings, volume, nursery, surroundings)
             nursery.cancel_scope.cancel()
     finally:
         blocks.close()
         outbox.close()
-    return volume.left
+    rows = volume.waiting.rows()
+    parked = sum(1 for row in rows if row.status is Status.PARKED)
+    return Leftovers.of([row.path for row in rows], parked=parked)
 
 
 def _claim(settings: MountSettings, outbox: Outbox, account: Account, waiting: int) -> None:
@@ -228,6 +253,7 @@ async def _volume(
             stall_s=options.data_deadline_s,
             groups=options.groups,
             groups_refresh_s=max(GROUPS_REFRESH_S_MIN, options.metadata_ttl_s),
+            sync_remote=options.sync_remote,
         ),
         nursery=nursery,
     )
@@ -245,8 +271,15 @@ def _machine(nursery: trio.Nursery) -> Machine:
     )
 
 
-async def _serve(settings: MountSettings, volume: Volume, nursery: trio.Nursery, on_ready: Callable[[], None]) -> None:
+async def _serve(settings: MountSettings, volume: Volume, nursery: trio.Nursery, surroundings: _Surroundings) -> None:
     """From the mount to the last upload, or to the second signal."""
+    verbs = MountVerbs(
+        volume.waiting,
+        volume.uploader,
+        profile=settings.profile.name,
+        mountpoint=settings.mountpoint,
+        root=settings.options.root,
+    )
     operations = Operations(
         volume.filesystem,
         metadata_deadline_s=settings.options.metadata_deadline_s,
@@ -257,6 +290,7 @@ async def _serve(settings: MountSettings, volume: Volume, nursery: trio.Nursery,
         nursery.start_soon(volume.uploader.run)
         nursery.start_soon(volume.space.refresh)
         nursery.start_soon(volume.space.run)
+        nursery.start_soon(ControlServer(verbs.table).serve, surroundings.listener)
         watches = []
         if volume.groups is not None:
             await volume.groups.first()
@@ -269,12 +303,20 @@ async def _serve(settings: MountSettings, volume: Volume, nursery: trio.Nursery,
             read_only=settings.options.read_only,
         ) as unmounted:
             log.info("%s is mounted at %s", settings.profile.name, settings.mountpoint)
-            on_ready()
+            surroundings.on_ready()
             await _first(unmounted.wait, functools.partial(_next_signal, signals), *watches)
+        verbs.phase = Phase.DRAINING
+        surroundings.lock.note_draining()
         log.info("%s is unmounted, %d changes wait", settings.mountpoint, volume.left)
         await operations.close_all()
-        drain = functools.partial(volume.uploader.drain, settings.options.drain_timeout_s)
-        await _first(drain, functools.partial(_next_signal, signals))
+        drained = functools.partial(
+            drain,
+            volume.uploader,
+            volume.waiting,
+            timeout_s=settings.options.drain_timeout_s,
+            tell=surroundings.on_drain,
+        )
+        await _first(drained, functools.partial(_next_signal, signals))
     for left in (*volume.changes, *volume.errands):
         log.warning("not sent yet, the next mount goes on: %s", left.path)
 

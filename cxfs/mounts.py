@@ -1,7 +1,7 @@
 """Which daemon serves which mount point on this machine: one locked file in each state folder. Mounts nothing itself.
 
 The lock (flock) is held for the daemon's life, so it is gone with the process, however that ended; what the file says
-is only trusted for its words. It is how `cxfs umount` waits for the last upload.
+is only trusted for its words. It is how commands find the daemon of a path, and how `cxfs umount` waits for its end.
 """
 
 from __future__ import annotations
@@ -11,24 +11,35 @@ import fcntl
 import json
 import os
 import time
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from cxfs.core.errors import CxfsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
 LOCK_FILE: Final = "daemon.lock"
 
-RECORD_BYTES_MAX: Final = 64 << 10
-"""A record is one path of at most 4 KiB and two numbers."""
+RECORD_BYTES_MAX: Final = 256 << 10
+"""A record is two paths of at most 4 KiB, `NAMED_MAX` shorter ones, and some numbers."""
+
+NAMED_MAX: Final = 10
+"""What is left is named up to here, and counted beyond."""
+
+NAMED_CHARACTERS_MAX: Final = 500
+"""Of a path in a message: of a longer one the end, which tells more."""
+
+LOOKS: Final = 3
+"""At a record: it is written in place, and may be caught half-way."""
 
 GLANCE_S: Final = 1.0
 """How long a new daemon waits for the lock: `is_held` takes it for an instant to see whether it is free."""
 
 POLL_S: Final = 0.05
+
+LOOK_S: Final = 0.01
 
 
 class AlreadyMounted(CxfsError):
@@ -36,12 +47,41 @@ class AlreadyMounted(CxfsError):
 
 
 @dataclass(frozen=True, slots=True)
+class Leftovers:
+    """What a daemon could not send and the next one will: how many changes, how many of them parked, some by name."""
+
+    count: int = 0
+    parked: int = 0
+    named: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, paths: Sequence[str], *, parked: int) -> Leftovers:
+        """All of these paths."""
+        return cls(len(paths), parked, tuple(_shortened(path) for path in paths[:NAMED_MAX]))
+
+    def __str__(self) -> str:
+        """`3 uploads are left, 1 of them parked (a, b and 1 more)`, within a line."""
+        more = f" and {self.count - len(self.named)} more" if self.count > len(self.named) else ""
+        parked = (
+            "" if not self.parked else ", parked" if self.parked == self.count else f", {self.parked} of them parked"
+        )
+        counted = "1 upload is left" if self.count == 1 else f"{self.count} uploads are left"
+        return f"{counted}{parked} ({', '.join(self.named)}{more})"
+
+
+@dataclass(frozen=True, slots=True)
 class MountRecord:
-    """What a daemon says of itself. `uploads_left` is None until it has ended in order."""
+    """What a daemon says of itself. `root` is the folder of the account that is mounted, `control` its socket.
+
+    `draining`: it is unmounted, and still sends. `left` is None until it has ended in order.
+    """
 
     pid: int
     mountpoint: Path
-    uploads_left: int | None = None
+    root: str = "/"
+    control: Path | None = None
+    draining: bool = False
+    left: Leftovers | None = None
 
 
 class HeldLock:
@@ -52,43 +92,65 @@ class HeldLock:
         self._record = record
         self._write()
 
-    def note_uploads_left(self, count: int) -> None:
+    def note_control(self, path: Path) -> None:
+        """Says where it can be asked."""
+        self._note(replace(self._record, control=path))
+
+    def note_draining(self) -> None:
+        """Says that it only sends any more."""
+        self._note(replace(self._record, draining=True))
+
+    def note_left(self, left: Leftovers) -> None:
         """Leaves word for whoever waits for the lock."""
-        self._record = replace(self._record, uploads_left=count)
+        self._note(replace(self._record, left=left))
+
+    def _note(self, record: MountRecord) -> None:
+        self._record = record
         self._write()
 
     def _write(self) -> None:
-        words = {
-            "pid": self._record.pid,
-            "mountpoint": os.fspath(self._record.mountpoint),
-            "uploads_left": self._record.uploads_left,
-        }
-        content = json.dumps(words).encode()
+        content = json.dumps(asdict(self._record), default=os.fspath).encode()
         os.ftruncate(self._descriptor, 0)
         os.pwrite(self._descriptor, content, 0)
 
 
 @contextlib.contextmanager
-def hold_lock(state_folder: Path, mountpoint: Path) -> Iterator[HeldLock]:
+def hold_lock(state_folder: Path, mountpoint: Path, *, root: str = "/") -> Iterator[HeldLock]:
     """Makes the folder (0700) and holds its lock for the block; raises AlreadyMounted when another process has it."""
     state_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor = os.open(state_folder / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         if not _taken_within(descriptor, GLANCE_S):
             raise AlreadyMounted(_who_has(state_folder))
-        yield HeldLock(descriptor, MountRecord(os.getpid(), mountpoint.absolute()))
+        yield HeldLock(descriptor, MountRecord(os.getpid(), mountpoint.absolute(), root))
     finally:
         os.close(descriptor)
 
 
 def read_record(state_folder: Path) -> MountRecord | None:
     """What the last daemon of this folder said, whether or not it still runs; None when nothing readable is there."""
-    try:
-        with (state_folder / LOCK_FILE).open("rb") as opened:
-            words = json.loads(opened.read(RECORD_BYTES_MAX))
-        return MountRecord(int(words["pid"]), Path(words["mountpoint"]), words.get("uploads_left"))
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
-        return None
+    for look in range(LOOKS):
+        try:
+            with (state_folder / LOCK_FILE).open("rb") as opened:
+                return _parsed(json.loads(opened.read(RECORD_BYTES_MAX)))
+        except OSError:
+            return None
+        except (ValueError, TypeError, KeyError, AttributeError):
+            if look < LOOKS - 1:
+                time.sleep(LOOK_S)
+    return None
+
+
+def _parsed(words: dict[str, Any]) -> MountRecord:
+    control, left = words.get("control"), words.get("left")
+    return MountRecord(
+        pid=int(words["pid"]),
+        mountpoint=Path(words["mountpoint"]),
+        root=str(words.get("root", "/")),
+        control=None if control is None else Path(control),
+        draining=bool(words.get("draining")),
+        left=None if left is None else Leftovers(int(left["count"]), int(left["parked"]), tuple(left["named"])),
+    )
 
 
 def is_held(state_folder: Path) -> bool:
@@ -103,13 +165,21 @@ def is_held(state_folder: Path) -> bool:
         os.close(descriptor)
 
 
+def known(state_home: Path) -> dict[Path, MountRecord]:
+    """Every state folder with what its last daemon said of itself, whether or not that still runs."""
+    records = {lock.parent: read_record(lock.parent) for lock in sorted(state_home.glob(f"*/{LOCK_FILE}"))}
+    return {folder: record for folder, record in records.items() if record is not None}
+
+
+def running(state_home: Path) -> dict[Path, MountRecord]:
+    """Those whose daemon runs."""
+    return {folder: record for folder, record in known(state_home).items() if is_held(folder)}
+
+
 def state_folder_serving(state_home: Path, mountpoint: Path) -> Path | None:
     """The state folder whose running daemon serves this mount point."""
-    for lock in sorted(state_home.glob(f"*/{LOCK_FILE}")):
-        record = read_record(lock.parent)
-        if record is not None and record.mountpoint == mountpoint and is_held(lock.parent):
-            return lock.parent
-    return None
+    served = (folder for folder, record in running(state_home).items() if record.mountpoint == mountpoint)
+    return next(served, None)
 
 
 def wait_until_released(state_folder: Path, *, deadline_s: float, on_wait: Callable[[], None]) -> bool:
@@ -140,7 +210,18 @@ def _who_has(state_folder: Path) -> str:
     record = read_record(state_folder)
     if record is None:
         return f"{state_folder} is in use by another cxfs: one mount a profile"
+    if record.draining:
+        return (
+            f"this profile's last mount, at {record.mountpoint}, is unmounted and still uploads what was written there "
+            f"(process {record.pid}): wait for it, cxfs uploads shows what it does"
+        )
     return (
         f"this profile is mounted already, at {record.mountpoint} (process {record.pid}): "
         "cxfs umount it first, or mount another profile"
     )
+
+
+def _shortened(path: str) -> str:
+    """Without what would break a line or a file: names may hold anything."""
+    plain = "".join(letter if letter.isprintable() else "?" for letter in path)
+    return plain if len(plain) <= NAMED_CHARACTERS_MAX else "…" + plain[-NAMED_CHARACTERS_MAX:]

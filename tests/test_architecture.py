@@ -48,6 +48,9 @@ TRESPASSES: Final = [
     ("layers", "service.py", "cxfs.daemon"),
     ("layers", "config/profiles.py", "cxfs.service"),
     ("layers", "signin.py", "cxfs.daemon"),
+    ("layers", "control/server.py", "cxfs.mounts"),
+    ("layers", "verbs.py", "cxfs.leftovers"),
+    ("layers", "control/server.py", "cxfs.verbs"),
     # a room that nobody has given a place
     ("layers", "newcomer.py", "cxfs.core.errors"),
     # what a room has no need of
@@ -78,6 +81,11 @@ TRESPASSES: Final = [
     ("local-is-plain", "local/drafts.py", "asyncio"),
     ("fuse-is-thin", "fuse/inodes.py", "cxfs.remote.urls"),
     ("fuse-is-thin", "fuse/inodes.py", "cxfs.local.drafts"),
+    ("control-apart", "control/server.py", "cxfs.fs.waiting"),
+    ("control-apart", "control/client.py", "cxfs.local.drafts"),
+    ("asking-is-light", "control/client.py", "cxfs.control.server"),
+    ("asking-is-light", "leftovers.py", "cxfs.fs.rows"),
+    ("asking-is-light", "leftovers.py", "trio"),
     ("server-apart", "server/wire.py", "cxfs.core.errors"),
     ("server-apart", "server/wire.py", "cxfs.remote.urls"),
     ("client-apart", "fs/node.py", "cxfs.server.wire"),

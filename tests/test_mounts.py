@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cxfs import mounts
-from cxfs.mounts import AlreadyMounted, MountRecord, hold_lock
+from cxfs.mounts import AlreadyMounted, Leftovers, MountRecord, hold_lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -106,10 +106,42 @@ def test_an_ended_daemon_serves_nothing(state_folder: Path) -> None:
 
 def test_a_daemon_leaves_word_of_what_it_could_not_upload(state_folder: Path) -> None:
     """It is read after the end, by whoever waited for it."""
-    with hold_lock(state_folder, MOUNTPOINT) as lock:
-        lock.note_uploads_left(3)
+    left = Leftovers.of(["a", "b\n", "c" * 600], parked=1)
 
-    assert mounts.read_record(state_folder) == MountRecord(os.getpid(), MOUNTPOINT, 3)
+    with hold_lock(state_folder, MOUNTPOINT) as lock:
+        lock.note_left(left)
+
+    assert mounts.read_record(state_folder) == MountRecord(os.getpid(), MOUNTPOINT, left=left)
+    assert str(left) == f"3 uploads are left, 1 of them parked (a, b?, …{'c' * 500})"
+
+
+def test_of_many_that_are_left_some_are_named() -> None:
+    """A line that nobody can read tells nothing."""
+    left = Leftovers.of([f"file-{number}" for number in range(1000)], parked=0)
+
+    assert str(left).startswith("1000 uploads are left (file-0, file-1, ")
+    assert str(left).endswith("file-9 and 990 more)")
+
+
+def test_a_daemon_that_only_uploads_any_more_says_so(state_folder: Path) -> None:
+    """The next mount has to wait for it, and its person should know for what."""
+    with hold_lock(state_folder, MOUNTPOINT) as lock:
+        lock.note_draining()
+
+        with pytest.raises(AlreadyMounted, match="still uploads"), hold_lock(state_folder, MOUNTPOINT):
+            pass
+
+
+def test_a_daemon_says_where_it_can_be_asked(state_folder: Path) -> None:
+    """A command may have other surroundings than the daemon had."""
+    with hold_lock(state_folder, MOUNTPOINT, root="/Pictures") as lock:
+        lock.note_control(Path("/run/cxfs/x.sock"))
+
+        record = mounts.running(state_folder.parent)[state_folder]
+
+    assert record == MountRecord(os.getpid(), MOUNTPOINT, root="/Pictures", control=Path("/run/cxfs/x.sock"))
+    assert mounts.running(state_folder.parent) == {}
+    assert mounts.known(state_folder.parent) == {state_folder: record}
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"pid": 1}', b'{"pid": "x", "mountpoint": "/"}', b"\xff\xfe"])

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cxfs.daemon import MountSettings
+    from cxfs.mounts import Leftovers
 
 USER: Final = "demo"
 QUOTA_BYTES: Final = 8 << 30
@@ -52,8 +53,8 @@ def command(mountpoint: Path) -> int:
         url = stack.enter_context(_server(scratch / "server"))
         left = _mounted(_settings(scratch, url, token, mountpoint))
     click.echo("\nUnmounted; the server is stopped and everything is removed.", err=True)
-    if left:
-        raise Refusal(Exit.UPLOADS_LEFT, f"{left} changes had not reached the demo's server")
+    if left.count:
+        raise Refusal(Exit.UPLOADS_LEFT, f"{left.count} changes had not reached the demo's server")
     return Exit.OK
 
 
@@ -129,14 +130,15 @@ def _settings(scratch: Path, url: str, token: str, mountpoint: Path) -> MountSet
     )
 
 
-def _mounted(settings: MountSettings) -> int:
-    """Serves until Ctrl-C and says what can be done meanwhile; how many changes did not reach the server."""
+def _mounted(settings: MountSettings) -> Leftovers:
+    """Serves until Ctrl-C and says what can be done meanwhile; what did not reach the server."""
     from cxfs import daemon
-    from cxfs.cli import logs
+    from cxfs.cli import bars, logs
 
     settings.known_secrets.add(settings.token.reveal())
     logs.configure("warning", None, settings.known_secrets)
-    return daemon.run(settings, on_ready=lambda: _say_what_to_try(settings.mountpoint))
+    with bars.draining() as on_drain:
+        return daemon.run(settings, on_ready=lambda: _say_what_to_try(settings.mountpoint), on_drain=on_drain)
 
 
 def _say_what_to_try(mountpoint: Path) -> None:

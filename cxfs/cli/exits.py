@@ -11,6 +11,7 @@ from typing import Final
 import click
 
 from cxfs.config import ConfigError
+from cxfs.control.client import ControlUnavailable, Overdue
 from cxfs.core.errors import CxfsError, ServerTrouble, SignedOut, SignInFailed, Suspended, Unreachable
 from cxfs.credentials import CredentialsError
 from cxfs.fuse.mounting import FuseMissing, MountPointTrouble
@@ -31,6 +32,9 @@ class Exit(IntEnum):
     UPLOADS_LEFT = 8
     NO_SERVER = 9
     ALREADY_MOUNTED = 10
+    NOT_SYNCED = 11
+    SET_APART = 12
+    NOT_MOUNTED = 13
     BUG = 70
     INTERRUPTED = 130
 
@@ -47,6 +51,9 @@ MEANINGS: Final = {
     Exit.UPLOADS_LEFT: "unmounted with uploads left; the next mount of the profile resumes them",
     Exit.NO_SERVER: "the server's packages are not installed",
     Exit.ALREADY_MOUNTED: "the profile is mounted already",
+    Exit.NOT_SYNCED: "sync: not everything is at the server yet; it goes on",
+    Exit.SET_APART: "sync: something was refused and is parked, or went beside what another client changed",
+    Exit.NOT_MOUNTED: "no mount is running there, or it does not answer",
     Exit.BUG: "a fault in cxfs itself",
     Exit.INTERRUPTED: "interrupted (Ctrl-C)",
 }
@@ -78,6 +85,8 @@ _EXIT_OF: Final[dict[type[BaseException], Exit]] = {
     FuseMissing: Exit.NO_FUSE,
     MountPointTrouble: Exit.MOUNT_POINT,
     AlreadyMounted: Exit.ALREADY_MOUNTED,
+    ControlUnavailable: Exit.NOT_MOUNTED,
+    Overdue: Exit.NOT_SYNCED,
     ServerExtraMissing: Exit.NO_SERVER,
     CxfsError: Exit.FAILED,
     click.ClickException: Exit.FAILED,

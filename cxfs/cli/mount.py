@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from cxfs import config
-from cxfs.cli import logs, profiles, signals
+from cxfs.cli import bars, logs, profiles, signals
 from cxfs.cli.exits import Exit
-from cxfs.cli.words import COUNT, SECONDS, SIZE, MountWords, parse_words
+from cxfs.cli.words import COUNT, SECONDS, SIZE, SYNC, MountWords, parse_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 @click.option("--uploads", "uploads_max", type=COUNT, help="Uploads at a time (8).")
 @click.option("--drain-timeout", "drain_timeout_s", type=SECONDS, help="How long unmounting waits for uploads (60).")
 @click.option("--groups/--no-groups", default=None, help="Show the account's groups in the folder Groups (shown).")
+@click.option("--sync", "sync_remote", type=SYNC, help="Whether fsync and close wait for the server (local).")
 @click.option("--log-level", type=click.Choice(logs.LEVELS), default="info", show_default=True)
 @click.option("--log-file", type=click.Path(dir_okay=False, path_type=Path), help="Instead of the profile's cxfs.log.")
 @click.argument("mountpoint", type=click.Path(path_type=Path))
@@ -104,10 +105,10 @@ def _service(
             client_id=access.client_id,
             known_secrets=access.known_secrets,
         )
-        with profiles.absence_explained(profile):
-            left = daemon.run(settings, on_ready=on_ready)
-        if left:
-            click.echo(f"cxfs: {left} uploads are left; the next mount of {profile.name} resumes them", err=True)
-        return Exit.UPLOADS_LEFT if left else Exit.OK
+        with profiles.absence_explained(profile), bars.draining() as on_drain:
+            left = daemon.run(settings, on_ready=on_ready, on_drain=on_drain)
+        if left.count:
+            click.echo(f"cxfs: {left}; the next mount of {profile.name} resumes them", err=True)
+        return Exit.UPLOADS_LEFT if left.count else Exit.OK
 
     return serve

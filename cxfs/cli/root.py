@@ -16,6 +16,8 @@ COMMANDS: Final = {
     "login": "cxfs.cli.login",
     "logout": "cxfs.cli.logout",
     "profiles": "cxfs.cli.profile_list",
+    "sync": "cxfs.cli.sync",
+    "uploads": "cxfs.cli.uploads",
     "whoami": "cxfs.cli.whoami",
     "serve": "cxfs.cli.serve",
     "help": "cxfs.cli.help",

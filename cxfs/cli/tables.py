@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from rich.console import Console
+    from rich.progress import Progress
 
 BAR_CELLS: Final = 20
 
@@ -25,7 +26,7 @@ def size(count: int) -> str:
     raise AssertionError("the last unit takes whatever is left")
 
 
-def bar(part: int, whole: int) -> str:
+def fill(part: int, whole: int) -> str:
     """How full something is, in front of its figures; nothing where nobody watches."""
     if not console().is_terminal:
         return ""
@@ -66,20 +67,42 @@ def counting(what: str, *, total_bytes: int | None = None) -> Iterator[Callable[
 
     Without a total it only shows that something moves.
     """
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
-
-    screen = console(stderr=True)
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.fields[so_far]}"),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal) as progress:
+    with bar() as progress:
         task = progress.add_task(what, total=total_bytes, so_far="")
 
         def tell(files: int, count: int) -> None:
             progress.update(task, completed=count, so_far=f"{files} files, {size(count)}")
 
         yield tell
+
+
+def bar() -> Progress:
+    """On stderr, gone at its end, and not there where nobody watches. Its tasks have a field `so_far`, for counts."""
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+    screen = console(stderr=True)
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[so_far]}"),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+        console=screen,
+        transient=True,
+        disable=not screen.is_terminal,
+    )
+
+
+def printable(text: str) -> str:
+    """Without what would move the cursor or break the line: names may hold anything."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
+def age(seconds: float | None) -> str:
+    """Time for people, in its largest unit: `5 min`."""
+    if seconds is None:
+        return ""
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= length:
+            return f"{seconds // length:.0f} {unit}"
+    return f"{seconds:.0f} s"

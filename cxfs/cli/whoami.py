@@ -47,7 +47,7 @@ def _facts(found: WhoAmI) -> dict[str, str]:
         facts["plan"] = account.plan
     if account.capacity_bytes is not None:
         used, capacity = account.consumed_bytes or 0, account.capacity_bytes
-        facts["quota"] = f"{tables.bar(used, capacity)}{tables.size(used)} of {tables.size(capacity)} used"
+        facts["quota"] = f"{tables.fill(used, capacity)}{tables.size(used)} of {tables.size(capacity)} used"
     groups = [f"{group.name} ({group.role})" if group.role else group.name for group in found.groups]
     facts["groups"] = ", ".join(groups) or "none"
     return facts

@@ -32,6 +32,7 @@ class MountWords(TypedDict, total=False):
     draft_bytes_max: int
     uploads_max: int
     drain_timeout_s: float
+    sync_remote: bool
     root: str
     groups: bool
 
@@ -147,6 +148,13 @@ def _mask(text: str) -> int:
     return int(text, 8)
 
 
+def parse_sync(text: str) -> bool:
+    """`local` or `remote`: whether fsync and close wait for the server."""
+    if text not in {"local", "remote"}:
+        raise ValueError("expected local or remote")
+    return text == "remote"
+
+
 def _folder(text: str) -> str:
     if not text.startswith("/"):
         raise ValueError("expected a path in the account that begins with /")
@@ -171,6 +179,7 @@ _VALUED: Final[dict[str, tuple[str, Callable[[str], object]]]] = {
     "draft_size": ("draft_bytes_max", parse_size),
     "uploads": ("uploads_max", parse_count),
     "drain_timeout": ("drain_timeout_s", parse_seconds),
+    "sync": ("sync_remote", parse_sync),
 }
 
 
@@ -197,3 +206,4 @@ class Measured(click.ParamType[object]):
 SIZE: Final = Measured("size", parse_size)
 SECONDS: Final = Measured("seconds", parse_seconds)
 COUNT: Final = Measured("count", parse_count)
+SYNC: Final = Measured("local|remote", parse_sync)

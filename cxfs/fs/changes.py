@@ -20,6 +20,7 @@ from cxfs.local.rows import ChangeRow
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from cxfs.core.errors import CxfsError
     from cxfs.fs.errands import Errand
     from cxfs.fs.node import Node
     from cxfs.fs.steps import Steps
@@ -32,7 +33,8 @@ class Change:
     `generation` counts every write; the journal knows of `journalled`. `writers` are the open handles that wrote.
     `base` is the version the draft began from (None: a new file, or one whose content was complete from the start).
     `accepted_ms` is when the journal first had it, by the wall clock; `attempts` counts those of this run to send it,
-    and `last_error` is why the last one failed, in one line.
+    and `last_error` is why the last one failed, in one line. `sent_generation` is what the server has of it,
+    `sent_bytes` what was handed over in the attempt that runs, `refusal` why this run parked it.
     """
 
     def __init__(
@@ -58,6 +60,9 @@ class Change:
         self.coming_bytes = 0
         self.sealed: tuple[bytes, ...] = ()
         self.parked: str | None = None
+        self.refusal: CxfsError | None = None
+        self.sent_generation = -1
+        self.sent_bytes = 0
         self.node: Node | None = None
         self.turns = 0
         self.conflicts = 0
@@ -89,7 +94,7 @@ class Change:
         """The next step of its life; a write while its bytes go out abandons the attempt."""
         before, self.state = self.state, step(self.state, event)
         if before is State.PARKED is not self.state:
-            self.parked = None
+            self.parked = self.refusal = None
         if event is Event.WRITTEN:
             self.generation += 1
             if before is State.SENDING and self.attempt is not None:
@@ -99,6 +104,7 @@ class Change:
         """An attempt is about to run: whoever recalls the change waits for its end from now on."""
         self.on(Event.STARTED)
         self.attempts += 1
+        self.sent_bytes = 0
         self.due = math.inf
         self.attempt_ended = trio.Event()
 

@@ -44,13 +44,17 @@ class ServerPause:
         self._jitter = jitter
         self._failures_in_a_row = 0
         self.until = -math.inf
-        self.failures = 0
+        self.failures = self.successes = 0
         """All so far."""
+        self.trouble: CxfsError | None = None
+        """Why the server takes nothing at the moment, if so."""
 
     def failed(self, what: object, error: CxfsError | None) -> None:
         """Nothing is sent for a while, longer after each failure, or as long as the server asks for."""
         self.failures += 1
         self._failures_in_a_row += 1
+        if error is None or error.transient or isinstance(error, SignedOut):
+            self.trouble = error
         asked_s = error.retry_after_s if isinstance(error, RateLimited) else None
         pause_s = _POLICY.pause_s(failures=self._failures_in_a_row, jitter=self._jitter(), retry_after_s=asked_s)
         self.until = trio.current_time() + (pause_s or 0)
@@ -60,6 +64,8 @@ class ServerPause:
     def succeeded(self) -> None:
         """The server is well."""
         self._failures_in_a_row = 0
+        self.successes += 1
+        self.trouble = None
 
     def end(self) -> None:
         """Whoever plans something anew finds no pause."""

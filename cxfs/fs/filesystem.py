@@ -14,9 +14,10 @@ from cxfs.core.ranges import ByteRange
 from cxfs.fs.attributes import AttributeRules, Attributes, extended_attribute, extended_attributes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from cxfs.core.entries import Entry, Path
+    from cxfs.fs.changes import Change
     from cxfs.fs.handles import Contents, FileHandle, Opened
     from cxfs.fs.journal import Journal
     from cxfs.fs.listings import Child
@@ -56,7 +57,10 @@ class FolderHandle:
 
 
 class FileSystem:
-    """One mounted tree. `keeps_times`: the server has capability `attributes`."""
+    """One mounted tree. `keeps_times`: the server has capability `attributes`.
+
+    `arrive` returns when the server has what was written of a change (mount option `sync=remote`).
+    """
 
     def __init__(
         self,
@@ -71,6 +75,7 @@ class FileSystem:
         permissions: Permissions,
         *,
         keeps_times: bool,
+        arrive: Callable[[Change], Awaitable[None]] | None = None,
     ) -> None:
         self._tree = tree
         self._namespace = namespace
@@ -82,6 +87,7 @@ class FileSystem:
         self._files = files
         self._permissions = permissions
         self._keeps_times = keeps_times
+        self._arrive = arrive
 
     @property
     def root(self) -> Node:
@@ -205,6 +211,14 @@ class FileSystem:
     async def fsync(self, handle: FileHandle) -> None:
         """What was written so far survives power loss."""
         await self._contents.fsync(handle)
+
+    async def arrived(self, handle: FileHandle) -> None:
+        """After flush and fsync: with `sync=remote` returns when the server has it, else at once.
+
+        It keeps to a deadline of its own: as long as the server takes anything it goes on, however large the file is.
+        """
+        if self._arrive is not None and handle.change is not None:
+            await self._arrive(handle.change)
 
     async def close(self, handle: FileHandle) -> None:
         """Ends an open: its last descriptor is gone."""

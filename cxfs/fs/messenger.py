@@ -149,8 +149,7 @@ class Messenger:
     def hurry(self) -> None:
         """Whatever waits for its time is due now."""
         for errand in self._errands:
-            if errand.attempts == 0:
-                self._plan(errand, 0)
+            self._plan(errand, 0)  # those that failed as well: the queue looks again at how long the pause is
 
     async def run(self) -> None:
         """Runs what is due, until cancelled."""

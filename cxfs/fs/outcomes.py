@@ -63,6 +63,7 @@ class Outcomes:
             change.on(Event.FAILED)  # not the end of its life: a program may have it open
             return
         change.on(Event.ACCEPTED)
+        change.sent_generation = generation
         change.turns = 0
         change.sealed = ()
         self._tree.put(entry, change.parent)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from enum import Enum, auto
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 import trio
@@ -38,13 +39,17 @@ class Abandoned(Exception):
 
 
 class DraftContent:
-    """One generation of a draft, as the body of an upload; raises Abandoned rather than mix two."""
+    """One generation of a draft, as the body of an upload; raises Abandoned rather than mix two.
 
-    def __init__(self, change: Change, disk: Offload) -> None:
+    `on_sent` hears of the bytes that were handed over.
+    """
+
+    def __init__(self, change: Change, disk: Offload, on_sent: Callable[[int], None]) -> None:
         self.size = change.draft.size
         self.generation = change.generation
         self._change = change
         self._disk = disk
+        self._on_sent = on_sent
 
     async def pieces(self) -> AsyncIterator[bytes]:
         """The bytes in order, a piece in memory at a time."""
@@ -52,6 +57,7 @@ class DraftContent:
             piece = await self._disk(self._change.draft.read, wanted)
             self.check()
             yield piece
+            self._on_sent(len(piece))
 
     def check(self) -> None:
         """Raises Abandoned when the file was written since."""
@@ -127,6 +133,8 @@ class Sending:
         self._disk = disk
         self._conditional = conditional
         self._keeps_times = keeps_times
+        self.bytes_sent = 0
+        """Handed over so far, by all attempts: that it grows shows that the server takes something."""
 
     async def attempt(self, change: Change) -> tuple[Verdict, CxfsError | None]:
         """Sends a change that `starts`, once; the error tells why it is not settled. No server can make it raise."""
@@ -143,7 +151,7 @@ class Sending:
         return Verdict.SETTLED, None  # a write took it back
 
     async def _sent(self, change: Change) -> tuple[Verdict, CxfsError | None]:
-        content = DraftContent(change, self._disk)
+        content = DraftContent(change, self._disk, partial(self._count, change))
         try:
             entry = await self._send(change, content)
         except CxfsError as error:
@@ -153,6 +161,10 @@ class Sending:
             return await self._not_sent(change, content, error)
         await self._outcomes.accepted(change, await self._with_time(change, entry), content.generation)
         return Verdict.SETTLED, None
+
+    def _count(self, change: Change, count: int) -> None:
+        change.sent_bytes += count
+        self.bytes_sent += count
 
     async def _not_sent(
         self, change: Change, content: DraftContent, error: CxfsError
@@ -209,6 +221,7 @@ class Sending:
             change.on(Event.FAILED)
             return Verdict.AGAIN_LATER, error
         change.on(Event.REFUSED)
+        change.refusal = error
         if change.state is State.PARKED:  # unless it was written again meanwhile: the next content may be welcome
             await self._outcomes.parked(change, str(error))
         return Verdict.SETTLED, error

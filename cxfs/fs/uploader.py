@@ -88,12 +88,34 @@ class Uploader:
 
     def closed(self, change: Change) -> None:
         """Due after the settling time, unless somebody still writes it or it was taken back."""
-        if change.writers or change not in self._changes:
-            return
+        if change not in self._changes or (change.writers and change.state is State.WRITING):
+            return  # one that is sent while it is open (see `hasten`) goes on
         change.on(Event.CLOSED)
         self._burst.goes_on()
         if change.state is State.WAITING:
             self._plan(change, self._settle_s)
+
+    async def hasten(self, change: Change) -> None:
+        """Accepted as it is now and due at once, though somebody may still have it open."""
+        self._burst.end()
+        if change.generation != change.journalled:
+            await self._journal.record(change)
+        if change in self._changes and not change.holds:
+            change.on(Event.CLOSED)
+            if change.state is State.WAITING:
+                self._plan(change, 0)
+
+    async def retry(self, change: Change) -> None:
+        """A parked change gets another try."""
+        change.on(Event.RETRIED)
+        await self._journal.record(change)
+        await self.hasten(change)
+
+    def stop_pausing(self) -> None:
+        """Somebody asks for it: the server is tried again now, whatever it did before."""
+        self._pause.end()
+        self._burst.end()
+        self._messenger.hurry()
 
     @asynccontextmanager
     async def held(self, *changes: Change | None) -> AsyncIterator[None]:
@@ -224,6 +246,24 @@ class Uploader:
     # ------------------------------------------------------------ the end
 
     @property
+    def trouble(self) -> CxfsError | None:
+        """Why the server takes nothing at the moment, if so."""
+        return self._pause.trouble
+
+    @property
+    def advance(self) -> tuple[int, int]:
+        """Differs from what it was before as soon as the server has taken anything more."""
+        return self._pause.successes, self._sending.bytes_sent
+
+    @property
+    def moving(self) -> bool:
+        """Whether anything can be sent at all: not what stands behind something that was refused, nor what is open."""
+        return self._messenger.busy or any(
+            change.state in {State.WAITING, *IN_FLIGHT} and not self._steps.is_waiting(change.id)
+            for change in self._changes
+        )
+
+    @property
     def busy(self) -> bool:
         """Whether anything waits that time alone will settle."""
         return self._messenger.busy or any(
@@ -232,9 +272,7 @@ class Uploader:
 
     def hurry(self) -> None:
         """Whatever waits for its time, or for better times of the server, is due now."""
-        self._pause.end()
-        self._burst.end()
-        self._messenger.hurry()
+        self.stop_pausing()
         for change in self._changes:
             if change.state is State.WAITING:
                 self._plan(change, 0)

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from cxfs.core.entries import SELF, TreePath
 from cxfs.core.errors import CxfsError
 from cxfs.core.uploads import conflict_name
+from cxfs.fs.arrivals import arrive
 from cxfs.fs.attributes import AttributeRules
 from cxfs.fs.changes import Change, Changes
 from cxfs.fs.delivery import Delivery
@@ -37,6 +39,7 @@ from cxfs.fs.space import SpaceWatch
 from cxfs.fs.steps import Steps
 from cxfs.fs.tree import Tree
 from cxfs.fs.uploader import SETTLE_S, Uploader
+from cxfs.fs.waiting import Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -104,6 +107,7 @@ class VolumeOptions:
     groups: bool = True
     groups_refresh_s: float = 30.0
     continued_bytes_max: int = CONTINUED_BYTES_MAX
+    sync_remote: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +123,7 @@ class Volume:
     errands: Errands
     messenger: Messenger
     blocks: BlockStore
+    waiting: Waiting
 
     @property
     def left(self) -> int:
@@ -194,17 +199,27 @@ def assemble(
     sides = _sending_side(shared, service, memory, machine, options, space, nursery)
     filesystem = _filesystem(shared, service, memory, machine, options, sides, space)
     shows_groups = options.groups and root_path == TreePath(SELF, ())
-    watch = _group_watch(root, groups, service, memory, machine, options) if shows_groups else None
+    waiting = Waiting(
+        shared.tree,
+        changes=changes,
+        errands=errands,
+        journal=shared.journal,
+        uploader=sides.uploader,
+        messenger=sides.messenger,
+        reader=shared.reader,
+        kernel=machine.kernel,
+    )
     return Volume(
-        filesystem,
-        sides.uploader,
-        shared.reader,
-        space,
-        watch,
-        changes,
-        errands,
-        sides.messenger,
-        memory.blocks,
+        filesystem=filesystem,
+        uploader=sides.uploader,
+        reader=shared.reader,
+        space=space,
+        groups=_group_watch(root, groups, service, memory, machine, options) if shows_groups else None,
+        changes=changes,
+        errands=errands,
+        messenger=sides.messenger,
+        blocks=memory.blocks,
+        waiting=waiting,
     )
 
 
@@ -381,6 +396,9 @@ def _filesystem(
         shared.folders,
         shared.permissions,
         keeps_times="attributes" in service.capabilities,
+        arrive=partial(arrive, changes=shared.changes, uploader=sides.uploader, stall_s=options.stall_s)
+        if options.sync_remote
+        else None,
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import functools
 import logging
+import math
 from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, Protocol, TypeVar
 
 import trio
@@ -69,11 +70,14 @@ def errno_of(error: BaseException) -> int:
 
 
 def answers(
-    deadline: str,
+    deadline: str | None,
 ) -> Callable[
     [Callable[Concatenate[S, P], Coroutine[Any, Any, T]]], Callable[Concatenate[S, P], Coroutine[Any, Any, T]]
 ]:
-    """Makes a handler answer by its deadline, and with an errno where it fails. A bug is logged and is EIO."""
+    """Makes a handler answer by its deadline, and with an errno where it fails. A bug is logged and is EIO.
+
+    None is for one that keeps to a deadline of its own.
+    """
 
     def decorate(
         handler: Callable[Concatenate[S, P], Coroutine[Any, Any, T]],
@@ -81,7 +85,7 @@ def answers(
         @functools.wraps(handler)
         async def wrapper(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
             try:
-                with trio.fail_after(getattr(self, deadline)):
+                with trio.fail_after(math.inf if deadline is None else getattr(self, deadline)):
                     return await handler(self, *args, **kwargs)
             except FUSEError:
                 raise
@@ -99,3 +103,4 @@ def answers(
 
 metadata = answers("metadata_deadline_s")
 data = answers("data_deadline_s")
+patient = answers(None)

@@ -13,13 +13,14 @@ import stat
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import pyfuse3
+import trio
 from pyfuse3 import EntryAttributes, FileInfo, FUSEError, RequestContext, SetattrFields, StatvfsData
 
 from cxfs.core import errors
 from cxfs.core.errors import CxfsError
 from cxfs.fs.filesystem import FileSystem, FolderHandle, Wanted
 from cxfs.fs.renaming import Rename
-from cxfs.fuse.answers import data, metadata
+from cxfs.fuse.answers import data, metadata, patient
 from cxfs.fuse.inodes import InodeTable
 
 if TYPE_CHECKING:
@@ -246,15 +247,21 @@ class Operations(pyfuse3.Operations):
         """Bytes into an open file."""
         return await self._fs.write(self._handles[fh], off, buf)
 
-    @data
+    @patient
     async def flush(self, fh: int) -> None:
         """close(2) of a descriptor; its error reaches the program."""
-        await self._fs.flush(self._handles[fh])
+        handle = self._handles[fh]
+        with trio.fail_after(self.data_deadline_s):
+            await self._fs.flush(handle)
+        await self._fs.arrived(handle)
 
-    @data
+    @patient
     async def fsync(self, fh: int, datasync: bool) -> None:  # noqa: FBT001 - pyfuse3's signature
         """What was written survives power loss when this returns."""
-        await self._fs.fsync(self._handles[fh])
+        handle = self._handles[fh]
+        with trio.fail_after(self.data_deadline_s):
+            await self._fs.fsync(handle)
+        await self._fs.arrived(handle)
 
     @metadata
     async def fsyncdir(self, fh: int, datasync: bool) -> None:  # noqa: FBT001 - pyfuse3's signature

@@ -69,6 +69,9 @@ def test_an_exit_status_keeps_its_number() -> None:
         "UPLOADS_LEFT": 8,
         "NO_SERVER": 9,
         "ALREADY_MOUNTED": 10,
+        "NOT_SYNCED": 11,
+        "SET_APART": 12,
+        "NOT_MOUNTED": 13,
         "BUG": 70,
         "INTERRUPTED": 130,
     }

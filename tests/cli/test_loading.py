@@ -24,7 +24,7 @@ print(json.dumps([status, sorted({name.partition(".")[0] for name in sys.modules
 
 def loaded_by(terminal: Terminal, *arguments: str) -> set[str]:
     """The packages that are in memory after a command that went well."""
-    status, names = json.loads(terminal.python(LOADED, *arguments).err)
+    status, names = json.loads(terminal.python(LOADED, *arguments).err.splitlines()[-1])
     assert status == 0
     return set(names)
 
@@ -34,6 +34,12 @@ def loaded_by(terminal: Terminal, *arguments: str) -> set[str]:
 )
 def test_what_only_prints_loads_no_kernel_and_no_network(terminal: Terminal, arguments: list[str]) -> None:
     """It answers at once, and on a machine where nothing else works."""
+    assert loaded_by(terminal, *arguments) & HEAVY == set()
+
+
+@pytest.mark.parametrize("arguments", [["uploads"], ["uploads", "--json"], ["sync", "--all"]])
+def test_asking_a_mount_loads_no_kernel_and_no_network(terminal: Terminal, arguments: list[str]) -> None:
+    """The answer is there at once; here that nothing is mounted."""
     assert loaded_by(terminal, *arguments) & HEAVY == set()
 
 

@@ -151,7 +151,7 @@ def test_uploads_that_a_stopped_server_cannot_take_are_left_for_the_next_mount(
         left = mount.cxfs("umount", str(mount.path))
 
         assert left.returncode == UPLOADS_LEFT
-        assert "1 uploads are left" in left.stderr
+        assert "1 upload is left (folder/file)" in left.stderr
         server.start()
         mount.start()
         tree = tree_of(mount.path)

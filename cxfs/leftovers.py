@@ -1,0 +1,100 @@
+"""What a mount that does not run has left: rows of its journal and where their content is. Reads; changes nothing.
+
+A mount that runs is asked over its control socket instead, since it alone knows what it is doing.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING, Any
+
+from cxfs.core.errors import NotFound
+from cxfs.core.names import escape
+from cxfs.core.pending import Kind, Pending, Status, kind_of
+from cxfs.core.ranges import ByteRange, RangeSet
+from cxfs.local.reading import draft_file, read_journal
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from cxfs.core.entries import TreePath
+    from cxfs.local.reading import SetAside
+    from cxfs.local.rows import ChangeRow, ErrandRow
+
+
+class StoppedMount:
+    """The journal in a state folder, as it was when this was made. `root` is the folder that was mounted."""
+
+    def __init__(self, state_folder: Path, *, root: str = "/", now_ms: int | None = None) -> None:
+        self._state_folder = state_folder
+        self._root = tuple(name for name in root.split("/") if name)
+        self._now_ms = time.time_ns() // 1_000_000 if now_ms is None else now_ms
+        self._journal = read_journal(state_folder)
+
+    def rows(self) -> list[Pending]:
+        """Everything in it, in the order in which it was accepted."""
+        return [
+            *map(self._change, self._journal.changes),
+            *map(self._errand, self._journal.errands),
+            *map(self._set_aside, self._journal.set_aside),
+        ]
+
+    def content(self, change_id: str) -> dict[str, Any]:
+        """As the verb `export` of a running mount answers; raises NotFound for a row without a draft."""
+        row = next((row for row in self._journal.changes if row.id == change_id), None)
+        if row is None:
+            raise NotFound(f"nothing of the id {change_id!r} is in the journal any more")
+        held = RangeSet(row.held)
+        return {
+            "path": self._shown(row.path),
+            "file": os.fspath(draft_file(self._state_folder, row.id)),
+            "size": row.size,
+            "missing": [[gap.start, gap.stop] for gap in held.missing(ByteRange(0, min(row.base_bytes, row.size)))],
+            "generation": row.generation,
+            "modified_ms": row.modified_ms,
+        }
+
+    def _change(self, row: ChangeRow) -> Pending:
+        return Pending(
+            id=row.id,
+            kind=Kind.UPLOAD,
+            status=Status.WAITING if row.parked is None else Status.PARKED,
+            path=self._shown(row.path),
+            size=row.size,
+            age_s=self._age_s(row.accepted_ms),
+            attempts=0,
+            reason=row.parked,
+        )
+
+    def _errand(self, row: ErrandRow) -> Pending:
+        return Pending(
+            id=row.id,
+            kind=kind_of(row.kind, is_folder=row.is_folder),
+            status=Status.WAITING if row.parked is None else Status.PARKED,
+            path=self._shown(row.path),
+            size=0,
+            age_s=self._age_s(row.accepted_ms),
+            attempts=0,
+            reason=row.parked,
+        )
+
+    def _set_aside(self, row: SetAside) -> Pending:
+        return Pending(
+            id=row.id,
+            kind=Kind.UPLOAD,
+            status=Status.SET_ASIDE,
+            path=row.path,
+            size=row.size,
+            age_s=None,
+            attempts=0,
+            reason=row.reason,
+        )
+
+    def _age_s(self, accepted_ms: int) -> float | None:
+        return max(0.0, (self._now_ms - accepted_ms) / 1_000) if accepted_ms else None
+
+    def _shown(self, path: TreePath) -> str:
+        if path.names[: len(self._root)] != self._root:
+            return str(path)
+        return "/".join(map(escape, path.names[len(self._root) :]))

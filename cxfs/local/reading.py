@@ -1,0 +1,105 @@
+"""The journal of a mount that does not run, as it stands: for looking at, and for getting drafts out. Changes nothing.
+
+The journal is copied into memory first, where one of an older cxfs is brought up to date; the file is left as it is.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from cxfs.core.errors import CxfsError
+from cxfs.local.rows import ChangeRow, ErrandRow
+from cxfs.local.schema import SCHEMA_VERSION, bring_up_to_date, version_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from cxfs.local.rows import Cells
+
+_ID, _PATH, _SIZE = 0, 4, 9
+"""Where these stand in a row of `changes` that was set aside."""
+
+UNREADABLE: Final = (ValueError, TypeError, CxfsError)
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """A row that could not be read, with what can be guessed of it. `path` is an account path, or words of our own."""
+
+    id: str
+    path: str
+    size: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class JournalContent:
+    """Everything that the journal holds."""
+
+    changes: tuple[ChangeRow, ...] = ()
+    errands: tuple[ErrandRow, ...] = ()
+    set_aside: tuple[SetAside, ...] = ()
+
+
+def draft_file(state_folder: Path, change_id: str) -> Path:
+    """Where the content of a change is, if it is there."""
+    return state_folder / "drafts" / change_id
+
+
+def read_journal(state_folder: Path) -> JournalContent:
+    """What is written down there; nothing where there is no journal. Raises CxfsError for one that cannot be read."""
+    file = state_folder / "journal.sqlite"
+    if not file.exists():
+        return JournalContent()
+    try:
+        with closing(sqlite3.connect(":memory:", isolation_level=None)) as copy:
+            with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as journal:
+                journal.backup(copy)
+            return _content(copy)
+    except sqlite3.Error as error:
+        raise CxfsError(f"the journal {file} cannot be read: {error}") from error
+
+
+def _content(copy: sqlite3.Connection) -> JournalContent:
+    copy.text_factory = lambda text: text.decode(errors="surrogateescape")
+    if version_of(copy) > SCHEMA_VERSION:
+        raise CxfsError("the journal was written by a newer cxfs; use that one")
+    bring_up_to_date(copy)
+    changes, errands, set_aside = [], [], []
+    for raw in copy.execute("SELECT * FROM changes ORDER BY rowid"):
+        try:
+            changes.append(ChangeRow.parse(raw))
+        except UNREADABLE as error:
+            set_aside.append(_guess(raw, str(error)))
+    for raw in copy.execute("SELECT * FROM errands ORDER BY rowid"):
+        try:
+            errands.append(ErrandRow.parse(raw))
+        except UNREADABLE as error:
+            set_aside.append(SetAside("", "(no path)", 0, str(error)))
+    return JournalContent(tuple(changes), tuple(errands), (*set_aside, *_quarantined(copy)))
+
+
+def _quarantined(copy: sqlite3.Connection) -> Iterator[SetAside]:
+    for row, reason in copy.execute("SELECT row, reason FROM quarantine ORDER BY rowid"):
+        try:
+            raw = tuple(ast.literal_eval(cell) for cell in json.loads(row))
+        except (ValueError, SyntaxError, TypeError):  # of another table, or damaged itself
+            raw = ()
+        yield _guess(raw, str(reason))
+
+
+def _guess(raw: Cells, reason: str) -> SetAside:
+    cells = [*raw, *[None] * (_SIZE + 1 - len(raw))]
+    change_id, path, size = cells[_ID], cells[_PATH], cells[_SIZE]
+    return SetAside(
+        change_id if isinstance(change_id, str) else "",
+        path if isinstance(path, str) else "(no path)",
+        size if isinstance(size, int) else 0,
+        reason,
+    )

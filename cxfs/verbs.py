@@ -1,0 +1,129 @@
+"""What a running mount can be asked over its control socket: arguments in, plain values out. Decides and sends nothing.
+
+Paths in requests and answers are below the mount, without a slash at either end; the empty one is all of it.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+from cxfs import __version__
+from cxfs.control.protocol import Arguments, Kind, RequestError
+from cxfs.core.errors import Unreachable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from cxfs.control.server import Tell, Verb
+    from cxfs.fs.syncing import SyncProgress
+    from cxfs.fs.uploader import Uploader
+    from cxfs.fs.waiting import Waiting
+
+ROWS_AT_A_TIME: Final = 100
+"""In one line of an answer: at the most some hundred KiB, however long the names are."""
+
+
+class Phase(StrEnum):
+    """Of a mount's life."""
+
+    MOUNTED = "mounted"
+    DRAINING = "draining"
+    """Unmounted; what waits is being sent."""
+
+
+class MountVerbs:
+    """The verbs of one mount."""
+
+    def __init__(self, waiting: Waiting, uploader: Uploader, *, profile: str, mountpoint: Path, root: str) -> None:
+        self.phase = Phase.MOUNTED
+        self._waiting = waiting
+        self._uploader = uploader
+        self._profile = profile
+        self._mountpoint = mountpoint
+        self._root = root
+
+    @property
+    def table(self) -> Mapping[str, Verb]:
+        """By the name that a request has."""
+        return {
+            "status": self.status,
+            "uploads": self.uploads,
+            "sync": self.sync,
+            "retry": self.retry,
+            "export": self.export,
+            "discard": self.discard,
+        }
+
+    async def status(self, arguments: Arguments, _tell: Tell) -> Mapping[str, object]:
+        """`status`: what the mount is, and what it has to send. Sizes in bytes."""
+        arguments.end()
+        return {
+            "profile": self._profile,
+            "mountpoint": os.fspath(self._mountpoint),
+            "root": self._root,
+            "pid": os.getpid(),
+            "version": __version__,
+            "phase": self.phase,
+            "offline": isinstance(self._uploader.trouble, Unreachable),
+            "uploads": asdict(self._uploader.statistics()),
+            "remaining": asdict(self._waiting.remaining()),
+        }
+
+    async def uploads(self, arguments: Arguments, tell: Tell) -> Mapping[str, object]:
+        """`uploads`: what the server does not have, as news of `rows`; the result is their count."""
+        arguments.end()
+        rows = self._waiting.rows()
+        for start in range(0, len(rows), ROWS_AT_A_TIME):
+            await tell({"rows": [asdict(row) for row in rows[start : start + ROWS_AT_A_TIME]]})
+        return {"count": len(rows)}
+
+    async def sync(self, arguments: Arguments, tell: Tell) -> Mapping[str, object]:
+        """`sync` with `path`: returns when the server has all of it, or never will."""
+        place = os.fsencode(arguments.text("path") or "")
+        arguments.end()
+
+        async def progress(news: SyncProgress) -> None:
+            await tell(asdict(news))
+
+        return asdict(await self._waiting.sync(place, progress))
+
+    async def retry(self, arguments: Arguments, _tell: Tell) -> Mapping[str, object]:
+        """`retry` with `ids`, or without for all."""
+        ids = arguments.texts("ids")
+        arguments.end()
+        return {"count": await self._waiting.retry(ids)}
+
+    async def export(self, arguments: Arguments, tell: Tell) -> Mapping[str, object]:
+        """`export` with `id`: where to copy its content from. Ask again afterwards whether `generation` is the same."""
+        change_id = _required(arguments, "id")
+        arguments.end()
+
+        async def alive() -> None:
+            await tell({})
+
+        content = await self._waiting.content(change_id, alive)
+        return {
+            "path": content.path,
+            "file": os.fspath(content.file),
+            "size": content.size,
+            "missing": [[gap.start, gap.stop] for gap in content.missing],
+            "generation": content.generation,
+            "modified_ms": content.modified_ms,
+        }
+
+    async def discard(self, arguments: Arguments, _tell: Tell) -> Mapping[str, object]:
+        """`discard` with `id`: drops a parked change."""
+        change_id = _required(arguments, "id")
+        arguments.end()
+        return asdict(await self._waiting.discard(change_id))
+
+
+def _required(arguments: Arguments, name: str) -> str:
+    value = arguments.text(name)
+    if not value:
+        raise RequestError(Kind.ARGUMENTS, f"{name} is missing")
+    return value
