@@ -8,7 +8,6 @@ from __future__ import annotations
 import datetime as dt
 import functools
 import logging
-import math
 import os
 import random
 import resource
@@ -36,11 +35,10 @@ from cxfs.local.outbox import Outbox
 from cxfs.mounts import HeldLock, Leftovers, hold_lock
 from cxfs.remote.files import Files
 from cxfs.remote.redaction import KnownSecrets
-from cxfs.remote.renewal import RenewingToken
 from cxfs.remote.session import Session, SessionLimits
 from cxfs.remote.transport import Transport
 from cxfs.remote.user import Profile as Account, User
-from cxfs.service import MountedAccount, connected
+from cxfs.service import MountedAccount, connected, renewing
 from cxfs.verbs import MountVerbs, Phase
 
 if TYPE_CHECKING:
@@ -149,7 +147,7 @@ async def _run(settings: MountSettings, surroundings: _Surroundings) -> Leftover
     blocks = BlockStore(settings.cache_folder / "blocks", bytes_max=settings.options.cache_bytes_max)
     try:
         account = MountedAccount(settings.profile)
-        tokens = _tokens(settings, account)
+        tokens = renewing(settings.profile, settings.token, settings.source, account, learnt=settings.known_secrets.add)
         async with (
             connected(
                 settings.profile,
@@ -185,30 +183,6 @@ def _claim(settings: MountSettings, outbox: Outbox, account: Account, waiting: i
         )
     if former != account.id:
         outbox.account = account.id
-
-
-def _tokens(settings: MountSettings, account: MountedAccount) -> RenewingToken:
-    """The mount's own, which a new sign-in replaces."""
-    return RenewingToken(
-        settings.token.reveal(),
-        look=functools.partial(_look, settings),
-        is_ours=account.has,
-        look_again_s=math.inf if settings.source is None else settings.source.look_again_s,
-        remedy=f"cxfs login --profile {settings.profile.name} mends it",
-    )
-
-
-async def _look(settings: MountSettings) -> str | None:
-    """The token that is kept now, from files, keyrings or programs that may keep us waiting."""
-    if settings.source is None:
-        return None
-    try:
-        found = await trio.to_thread.run_sync(settings.source.read, abandon_on_cancel=True)
-    except CxfsError as error:
-        log.debug("no token to go on with: %s", error)
-        return None
-    settings.known_secrets.add(found.token.reveal())
-    return found.token.reveal()
 
 
 def _limits(options: MountOptions) -> SessionLimits:
@@ -280,35 +254,14 @@ async def _serve(settings: MountSettings, volume: Volume, nursery: trio.Nursery,
         mountpoint=settings.mountpoint,
         root=settings.options.root,
     )
-    operations = Operations(
-        volume.filesystem,
-        metadata_deadline_s=settings.options.metadata_deadline_s,
-        data_deadline_s=settings.options.data_deadline_s,
-    )
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        second_signal = functools.partial(_next_signal, signals)
         volume.uploader.resume()
-        nursery.start_soon(volume.uploader.run)
-        nursery.start_soon(volume.space.refresh)
-        nursery.start_soon(volume.space.run)
         nursery.start_soon(ControlServer(verbs.table).serve, surroundings.listener)
-        watches = []
-        if volume.groups is not None:
-            await volume.groups.first()
-            watches.append(volume.groups.run)  # for as long as there is a kernel to tell its news
-        async with mounted(
-            operations,
-            settings.mountpoint,
-            source=f"cxfs:{settings.profile.name}",
-            allow_other=settings.options.allow_other,
-            read_only=settings.options.read_only,
-        ) as unmounted:
-            log.info("%s is mounted at %s", settings.profile.name, settings.mountpoint)
-            surroundings.on_ready()
-            await _first(unmounted.wait, functools.partial(_next_signal, signals), *watches)
+        for run in (volume.uploader.run, volume.space.refresh, volume.space.run):
+            nursery.start_soon(run)
+        await _answer_the_kernel(settings, volume, second_signal, surroundings)
         verbs.phase = Phase.DRAINING
-        surroundings.lock.note_draining()
-        log.info("%s is unmounted, %d changes wait", settings.mountpoint, volume.left)
-        await operations.close_all()
         drained = functools.partial(
             drain,
             volume.uploader,
@@ -316,9 +269,37 @@ async def _serve(settings: MountSettings, volume: Volume, nursery: trio.Nursery,
             timeout_s=settings.options.drain_timeout_s,
             tell=surroundings.on_drain,
         )
-        await _first(drained, functools.partial(_next_signal, signals))
+        await _first(drained, second_signal)
     for left in (*volume.changes, *volume.errands):
         log.warning("not sent yet, the next mount goes on: %s", left.path)
+
+
+async def _answer_the_kernel(
+    settings: MountSettings, volume: Volume, next_signal: Callable[[], Awaitable[None]], surroundings: _Surroundings
+) -> None:
+    """From the mount to its end, by a signal or from outside; what programs left open is closed."""
+    operations = Operations(
+        volume.filesystem,
+        metadata_deadline_s=settings.options.metadata_deadline_s,
+        data_deadline_s=settings.options.data_deadline_s,
+    )
+    watches = []
+    if volume.groups is not None:
+        await volume.groups.first()
+        watches.append(volume.groups.run)  # for as long as there is a kernel to tell its news
+    async with mounted(
+        operations,
+        settings.mountpoint,
+        source=f"cxfs:{settings.profile.name}",
+        allow_other=settings.options.allow_other,
+        read_only=settings.options.read_only,
+    ) as unmounted:
+        log.info("%s is mounted at %s", settings.profile.name, settings.mountpoint)
+        surroundings.on_ready()
+        await _first(unmounted.wait, next_signal, *watches)
+    surroundings.lock.note_draining()
+    log.info("%s is unmounted, %d changes wait", settings.mountpoint, volume.left)
+    await operations.close_all()
 
 
 async def _first(*calls: Callable[[], Awaitable[object]]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -11,15 +12,17 @@ import trio
 
 from cxfs import __version__
 from cxfs.core.errors import CxfsError
-from cxfs.remote.session import OnRefused, Session, SessionLimits, TokenSource, open_session
+from cxfs.remote.renewal import RenewingToken
+from cxfs.remote.session import OnRefused, Session, SessionLimits, open_session
 from cxfs.remote.urls import ServiceUrls
 from cxfs.remote.user import Group, Profile as Account, User
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from cxfs.config import Profile
-    from cxfs.credentials import AccessToken
+    from cxfs.credentials import AccessToken, TokenSource
+    from cxfs.remote.session import TokenSource as TokenOfTheMoment
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +47,7 @@ def urls_of(profile: Profile) -> ServiceUrls:
 @asynccontextmanager
 async def connected(
     profile: Profile,
-    tokens: TokenSource,
+    tokens: TokenOfTheMoment,
     *,
     limits: SessionLimits | None = None,
     client_id: str | None = None,
@@ -92,6 +95,39 @@ class MountedAccount:
         if account.id != self._id:
             log.error("the new token is of %s, another account than is mounted: unmount first", account.username)
         return account.id == self._id
+
+
+def renewing(
+    profile: Profile,
+    token: AccessToken,
+    source: TokenSource | None,
+    account: MountedAccount,
+    *,
+    learnt: Callable[[str], None],
+) -> RenewingToken:
+    """The token of a mount, which a new sign-in of the same account replaces.
+
+    `source` is where that would be found (None: nowhere); `learnt` hears of each token that is found there.
+    """
+
+    async def look() -> str | None:
+        if source is None:
+            return None
+        try:  # in a thread: files, keyrings and programs may keep us waiting
+            found = await trio.to_thread.run_sync(source.read, abandon_on_cancel=True)
+        except CxfsError as error:
+            log.debug("no token to go on with: %s", error)
+            return None
+        learnt(found.token.reveal())
+        return found.token.reveal()
+
+    return RenewingToken(
+        token.reveal(),
+        look=look,
+        is_ours=account.has,
+        look_again_s=math.inf if source is None else source.look_again_s,
+        remedy=f"cxfs login --profile {profile.name} mends it",
+    )
 
 
 def whoami(profile: Profile, token: AccessToken, client_id: str | None = None) -> WhoAmI:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -315,7 +315,5 @@ async def open_session(
         make_client=make_client,
         on_refused=on_refused,
     )
-    try:
+    async with aclosing(session):
         yield session
-    finally:
-        await session.aclose()
