@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import math
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
 from cachetools import LRUCache
@@ -11,7 +13,7 @@ from cachetools import LRUCache
 from cxfs.core.errors import CxfsError
 from cxfs.fs.flights import Flights
 from cxfs.fs.resettling import asked_at
-from cxfs.fs.walks import WALK_ENTRIES_MAX, Walks
+from cxfs.fs.walks import AHEAD_BELIEVED_S, WALK_ENTRIES_MAX, Walks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,28 +96,33 @@ class Listings:
         """The listing as the server has it now, and the folder itself, wherever it stands. Raises NotFound."""
         return await self._flights.join(folder, lambda: self._fetch(address, folder, self._files))
 
-    def opened(self, folder: Uuid, parent: Uuid) -> None:
+    def opened(self, folder: Uuid, parent: Uuid, address: Callable[[Entry], Path]) -> None:
         """A program opened a folder of `parent`: those that it is likely to open next are listed in the background."""
+        self._metadata.looked_at(folder)
         siblings = self._metadata.last_listing(parent)
         if siblings is None or len(siblings) > WALK_ENTRIES_MAX:
             return
         for entry in self._walks.opened(folder, parent, siblings.by_shown.values()):
             if entry.id not in self._flights and self._metadata.listing(entry.id) is None:
-                self._nursery.start_soon(self._fetch_ahead, entry)
+                self._nursery.start_soon(self._fetch_ahead, partial(address, entry), entry.id)
 
-    async def _fetch_ahead(self, entry: Entry) -> None:
+    async def _fetch_ahead(self, address: Callable[[], Path], folder: Uuid) -> None:
         try:
-            await self._flights.join(entry.id, lambda: self._fetch(lambda: entry.path, entry.id, self._background))
+            await self._flights.join(
+                folder, lambda: self._fetch(address, folder, self._background, believed_s=AHEAD_BELIEVED_S)
+            )
         except CxfsError as error:
             log.debug("a folder could not be listed ahead: %s", error)
 
-    async def _fetch(self, address: Callable[[], Path], folder: Uuid, files: FolderSource) -> tuple[Listing, Entry]:
+    async def _fetch(
+        self, address: Callable[[], Path], folder: Uuid, files: FolderSource, *, believed_s: float = math.inf
+    ) -> tuple[Listing, Entry]:
         edits = self._edits[folder] = []
         try:
             answer = await asked_at(address, files.listing)
         finally:
             del self._edits[folder]
-        listing = self._metadata.put_listing(folder, answer.entries)
+        listing = self._metadata.put_listing(folder, answer.entries, believed_s=believed_s)
         for edit in edits:  # the answer may be older than what was done here while it travelled
             if edit.removed is not None:
                 listing.remove(edit.removed)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     import trio
 
-    from cxfs.core.entries import Entry, TreePath, Uuid
+    from cxfs.core.entries import Entry, Path, TreePath, Uuid
     from cxfs.fs.changes import Change, Changes
     from cxfs.fs.errands import Errands
     from cxfs.local.metadata import Known, MetadataCache
@@ -100,8 +100,13 @@ class Tree:
         """Everything in the folder at this moment, what is new included."""
         listing = await self.listing(folder)
         if folder.parent is not None and not folder.parent.gone:
-            self._listings.opened(folder.uuid, folder.parent.uuid)
+            self._listings.opened(folder.uuid, folder.parent.uuid, self._address)
         return self._overlay.lines(folder.uuid, listing)
+
+    def _address(self, entry: Entry) -> Path:
+        """Where the object stands, as far as is known here by now."""
+        node = self._nodes.get(entry.id)
+        return node.path if node is not None else entry.path
 
     def as_now(self, folder: Node, child: Child) -> Child | None:
         """A line of an earlier listing, None when it is not true any more, as far as this mount knows."""

@@ -1,6 +1,7 @@
 """Who walks through a tree (`rm -r`, `find`, `du`) finds the next folders listed already. Says which; lists none.
 
-A program that opens a second folder of one parent goes on with the others, as far as anybody can tell.
+A program that opens one folder of a parent and then the next, in the order that they are listed in, goes on with the
+others, as far as anybody can tell.
 """
 
 from __future__ import annotations
@@ -20,6 +21,11 @@ AHEAD_MAX: Final = 8
 WALK_ENTRIES_MAX: Final = 1_000
 """Of a parent: in larger ones, looking for what comes next would itself take long."""
 
+AHEAD_BELIEVED_S: Final = 5.0
+"""What was listed ahead and nobody has looked at by then is asked for again: it saves a walk its round trips, and who
+comes by later is not shown what was there before.
+"""
+
 WALKS_MAX: Final = 64
 """Parents whose last opened folder is remembered: a walk has one for each level that it is in."""
 
@@ -37,5 +43,6 @@ class Walks:
         if before is None or before == folder:
             return []
         folders = [entry for entry in siblings if entry.is_folder]
-        at = next((at for at, entry in enumerate(folders) if entry.id == folder), len(folders))
-        return folders[at + 1 :][:AHEAD_MAX]
+        at = next((at for at, entry in enumerate(folders) if entry.id == folder), 0)
+        is_walk = at > 0 and folders[at - 1].id == before
+        return folders[at + 1 : at + 1 + AHEAD_MAX] if is_walk else []

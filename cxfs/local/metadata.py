@@ -7,6 +7,7 @@ every name in them), single entries, and names known to be absent. The clock is 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -142,12 +143,21 @@ class MetadataCache:
 
     # ------------------------------------------------------------ being told
 
-    def put_listing(self, folder: Uuid, entries: Iterable[Entry]) -> Listing:
-        """The server has just listed the folder. A listing over the bound is returned and not kept."""
+    def put_listing(self, folder: Uuid, entries: Iterable[Entry], *, believed_s: float = math.inf) -> Listing:
+        """The server has just listed the folder. A listing over the bound is returned and not kept.
+
+        `believed_s`: for no longer than this, until it is `looked_at`.
+        """
         now = self._timer()
-        listing = Listing(entries, taken=now, expires=now + self.ttl_s)
+        listing = Listing(entries, taken=now, expires=now + min(believed_s, self.ttl_s))
         self._keep(folder, listing)
         return listing
+
+    def looked_at(self, folder: Uuid) -> None:
+        """A program was shown the folder: its listing is believed like any other, from when it was taken."""
+        listing = self._listings.get(folder)
+        if listing is not None:
+            listing.expires = listing.taken + self.ttl_s
 
     def put(self, entry: Entry, folder: Uuid | None) -> None:
         """The server has just described this object, which stands in `folder`, or this mount has just changed it."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from cxfs.fs.walks import AHEAD_MAX
+from cxfs.fs.walks import AHEAD_BELIEVED_S, AHEAD_MAX
 
 if TYPE_CHECKING:
     from trio.testing import MockClock
@@ -74,3 +74,43 @@ async def test_a_folder_that_could_not_be_listed_ahead_is_asked_for_when_it_is_w
     wire.comes_back()
 
     assert await desk.names("d05") == {"a"}
+
+
+async def test_who_jumps_about_is_no_walker(desk: Desk, cloud: Cloud, wire: Wire, clock: MockClock) -> None:
+    """Two folders that do not follow each other say nothing about a third."""
+    await cloud.holds(FOLDERS)
+    for name in ("", "d00", "d07", "d03"):
+        await desk.names(name)
+    await desk.waits(1)
+
+    assert wire.count("GET files/list") == 4
+
+
+async def test_what_was_listed_ahead_and_not_looked_at_is_asked_for_again(
+    desk: Desk, cloud: Cloud, clock: MockClock
+) -> None:
+    """Somebody comes by later, and expects to see what is there."""
+    await cloud.holds(FOLDERS)
+    for name in ("", "d00", "d01"):
+        await desk.names(name)
+    await desk.waits(AHEAD_BELIEVED_S)
+    await cloud.puts("d02/new", b"")
+
+    assert await desk.names("d02") == {"a", "new"}
+
+
+async def test_what_was_listed_ahead_and_looked_at_is_believed_like_any_other(
+    desk: Desk, cloud: Cloud, wire: Wire, clock: MockClock
+) -> None:
+    """The next `ls` within the TTL asks nobody."""
+    await cloud.holds(FOLDERS)
+    for name in ("", "d00", "d01"):
+        await desk.names(name)
+    await desk.waits(1)
+    await desk.names("d02")
+    await desk.waits(20)
+    wire.requests.clear()
+
+    await desk.names("d02")
+
+    assert wire.count("GET files/list") == 0

@@ -436,3 +436,33 @@ def test_the_cache_tells_how_much_it_knows_and_how_often_that_sufficed(
     assert metadata.statistics() == MetadataStatistics(
         listings=1, listed_entries=3, single_entries=1, absent_names=1, hits=3, misses=3
     )
+
+
+def test_a_listing_that_nobody_looked_at_is_believed_for_less_long(
+    metadata: MetadataCache, clock: Clock, file: Callable[..., Entry]
+) -> None:
+    """It was fetched in case somebody would."""
+    metadata.put_listing(FOLDER, [file(1, "a")], believed_s=5)
+
+    clock.passes(5)
+
+    assert metadata.listing(FOLDER) is None
+
+
+def test_a_listing_that_was_looked_at_is_believed_like_any_other(
+    metadata: MetadataCache, clock: Clock, file: Callable[..., Entry]
+) -> None:
+    """From when it was taken, not from when it was looked at."""
+    listing = metadata.put_listing(FOLDER, [file(1, "a")], believed_s=5)
+    clock.passes(4)
+
+    metadata.looked_at(FOLDER)
+
+    assert listing.expires == listing.taken + metadata.ttl_s
+
+
+def test_a_folder_that_is_not_known_may_be_looked_at(metadata: MetadataCache) -> None:
+    """Its listing may have been too large to keep."""
+    metadata.looked_at(FOLDER)
+
+    assert metadata.last_listing(FOLDER) is None
