@@ -258,7 +258,12 @@ async def _serve(settings: MountSettings, volume: Volume, nursery: trio.Nursery,
         second_signal = functools.partial(_next_signal, signals)
         volume.uploader.resume()
         nursery.start_soon(ControlServer(verbs.table).serve, surroundings.listener)
-        for run in (volume.uploader.run, volume.space.refresh, volume.space.run):
+        for run in (
+            volume.uploader.run,
+            volume.space.refresh,
+            volume.space.run,
+            volume.filesystem.keep_drafts_ready,
+        ):
             nursery.start_soon(run)
         await _answer_the_kernel(settings, volume, second_signal, surroundings)
         verbs.phase = Phase.DRAINING

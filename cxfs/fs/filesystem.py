@@ -200,6 +200,10 @@ class FileSystem:
         """Up to `size` bytes; fewer only at the end of the file."""
         return await self._contents.read(handle, ByteRange(offset, offset + size))
 
+    async def keep_drafts_ready(self) -> None:
+        """Makes drafts ahead for new files, until cancelled."""
+        await self._contents.keep_drafts_ready()
+
     async def write(self, handle: FileHandle, offset: int, content: bytes | memoryview) -> int:
         """Takes all of it; the number of bytes."""
         return await self._contents.write(handle, offset, content)

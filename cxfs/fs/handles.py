@@ -7,13 +7,16 @@ version; from then on every handle of the file sees the draft, and after the upl
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+import trio
 
 from cxfs.core.errors import IsADirectory, Stale
 from cxfs.core.ranges import ByteRange
 from cxfs.core.uploads import Event
 from cxfs.fs.base import bring_base
 from cxfs.fs.changes import Change, Changes
+from cxfs.fs.offload import HereWhileQuick
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,6 +33,10 @@ if TYPE_CHECKING:
     from cxfs.fs.tree import Tree
     from cxfs.fs.uploader import Uploader
     from cxfs.local.outbox import Outbox
+
+
+QUICK_BYTES_MAX: Final = 32 << 10
+"""A write of up to this size takes some ten microseconds into the page cache, and is not worth a thread."""
 
 
 class FileHandle:
@@ -98,6 +105,8 @@ class Contents:
         self._changes = changes
         self._journal = journal
         self._disk = disk
+        self._quickly = HereWhileQuick(disk)
+        self._made_some = trio.Event()
         self._wall_ms = wall_ms
         self._room = room
         self._permissions = permissions
@@ -213,13 +222,23 @@ class Contents:
 
     # ------------------------------------------------------------ writing
 
+    async def keep_drafts_ready(self) -> None:
+        """Makes drafts ahead for new files, until cancelled."""
+        spares = self._outbox.spares
+        while True:
+            self._made_some = trio.Event()
+            if spares.are_low:
+                await self._disk(spares.refill)
+            await self._made_some.wait()
+
     async def write(self, handle: FileHandle, offset: int, content: bytes | memoryview) -> int:
         """All of `content`, into the draft. Raises NoSpace or DiskFull when there is no room."""
         change = self.change_of(handle.node, handle)
         self._room.require(change, size=offset + len(content), added_bytes=len(content))
         change.on(Event.WRITTEN)
+        put = self._quickly if len(content) <= QUICK_BYTES_MAX else self._disk
         try:
-            await self._disk(change.draft.write, offset, content)
+            await put(change.draft.write, offset, content)
         finally:
             self._wrote(change)
         return len(content)
@@ -296,6 +315,7 @@ class Contents:
 
     def _new_change(self, *, inode: int, parent: Uuid, path: TreePath, size: int, base_bytes: int) -> Change:
         change_id, draft = self._outbox.new_draft(size=size, base_bytes=base_bytes)
+        self._made_some.set()
         return Change(change_id, draft, inode=inode, parent=parent, path=path, modified_ms=self._wall_ms())
 
 

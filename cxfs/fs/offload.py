@@ -6,7 +6,9 @@ argument. One limiter to one kind of work keeps the journal's calls in order.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, TypeVar, TypeVarTuple
+import math
+import time
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar, TypeVarTuple
 
 import trio
 
@@ -33,6 +35,37 @@ def to_threads(threads_max: int) -> Offload:
         return await trio.to_thread.run_sync(work, *args, limiter=limiter)
 
     return offload
+
+
+SLOW_S: Final = 0.002
+"""A call that took longer was no matter of memory alone: the disk is busy."""
+
+WARY_S: Final = 1.0
+"""How long calls go elsewhere after that: a loop that stops for a moment once a second is not noticed."""
+
+
+class HereWhileQuick:
+    """Calls that mostly take microseconds, such as a small write into the page cache: at once, while that is so.
+
+    A thread costs a small write twice what it takes itself. After a slow call they go `elsewhere` for a while.
+    """
+
+    def __init__(self, elsewhere: Offload, *, timer: Callable[[], float] = time.perf_counter) -> None:
+        self._elsewhere = elsewhere
+        self._timer = timer
+        self._wary_until = -math.inf
+
+    async def __call__(self, work: Callable[[*Ts], T], /, *args: *Ts) -> T:
+        """The result of `work(*args)`."""
+        begun = self._timer()
+        if begun < self._wary_until:
+            return await self._elsewhere(work, *args)
+        try:
+            return work(*args)
+        finally:
+            ended = self._timer()
+            if ended - begun > SLOW_S:
+                self._wary_until = ended + WARY_S
 
 
 async def inline(work: Callable[[*Ts], T], /, *args: *Ts) -> T:

@@ -50,8 +50,14 @@ class Draft:
             self._descriptor = os.open(file, flags, 0o600)
         except OSError as error:
             raise DiskFull(f"the draft cannot be opened: {error.strerror}") from error
-        if create and size:
+        if create:
+            self.begin(size=size, base_bytes=base_bytes)
+
+    def begin(self, *, size: int, base_bytes: int) -> None:
+        """A new, empty draft becomes one of `size` bytes, none of which is here yet."""
+        if size:
             self._set_length(size)
+        self.size, self.base_bytes = size, base_bytes
 
     def read(self, wanted: ByteRange) -> bytes:
         """The bytes of `wanted`, which must lie within the file and be there (see `missing`)."""

@@ -32,6 +32,7 @@ from cxfs.core.ranges import RangeSet
 from cxfs.local.drafts import Draft
 from cxfs.local.rows import Cells, ChangeRow, ErrandRow, Report
 from cxfs.local.schema import SCHEMA_VERSION, bring_up_to_date, version_of
+from cxfs.local.spares import SpareDrafts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -80,6 +81,7 @@ class Outbox:
         self._reserve = folder / "reserve"
         self._drafts = folder / "drafts"
         self._drafts.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.spares = SpareDrafts(self._make_draft)
         self._db = sqlite3.connect(folder / "journal.sqlite", check_same_thread=False, isolation_level=None)
         self._db.text_factory = lambda text: text.decode(
             errors="surrogateescape"
@@ -134,10 +136,15 @@ class Outbox:
     # ------------------------------------------------------------ drafts
 
     def new_draft(self, *, size: int, base_bytes: int) -> tuple[str, Draft]:
-        """An empty (sparse) draft and its id. Nothing is accepted yet: that is what `record` does."""
+        """A draft with nothing in it (sparse) and its id. Nothing is accepted yet: that is what `record` does."""
+        change_id, draft = self.spares.take()
+        draft.begin(size=size, base_bytes=base_bytes)
+        return change_id, draft
+
+    def _make_draft(self) -> tuple[str, Draft]:
         change_id = secrets.token_hex(12)
         file = self._drafts / change_id
-        return change_id, Draft(file, size=size, base_bytes=base_bytes, held=RangeSet(), create=True, sync=self._sync)
+        return change_id, Draft(file, size=0, base_bytes=0, held=RangeSet(), create=True, sync=self._sync)
 
     def open_draft(self, row: ChangeRow) -> Draft:
         """The draft of a recovered row."""
@@ -308,6 +315,7 @@ class Outbox:
 
     def close(self) -> None:
         """Ends the journal's connection; everything recorded is committed already."""
+        self.spares.close()
         self._db.close()
 
     def _commit(self, *statements: Statement, durable: bool = False) -> None:
