@@ -26,7 +26,8 @@ from cxfs.core.errors import CxfsError, NotADirectory, cause_of
 from cxfs.core.pending import Status
 from cxfs.fs.draining import drain
 from cxfs.fs.offload import to_threads
-from cxfs.fs.volume import Machine, Memory, Service, Volume, VolumeOptions, assemble
+from cxfs.fs.surroundings import Machine, Memory, Service, Surroundings, VolumeOptions
+from cxfs.fs.volume import Volume, assemble
 from cxfs.fuse.operations import Operations
 from cxfs.fuse.session import Kernel, mounted
 from cxfs.local.blocks import BlockStore
@@ -214,22 +215,24 @@ async def _volume(
     return assemble(
         root,
         root_path,
-        service=service,
-        memory=Memory(metadata, blocks, outbox),
-        machine=_machine(nursery),
-        options=VolumeOptions(
-            uid=os.getuid() if options.uid is None else options.uid,
-            gid=os.getgid() if options.gid is None else options.gid,
-            umask=options.umask,
-            read_only=options.read_only,
-            draft_bytes_max=options.draft_bytes_max,
-            uploads_max=options.uploads_max,
-            stall_s=options.data_deadline_s,
-            groups=options.groups,
-            groups_refresh_s=max(GROUPS_REFRESH_S_MIN, options.metadata_ttl_s),
-            sync_remote=options.sync_remote,
+        Surroundings(
+            service=service,
+            memory=Memory(metadata, blocks, outbox),
+            machine=_machine(nursery),
+            options=VolumeOptions(
+                uid=os.getuid() if options.uid is None else options.uid,
+                gid=os.getgid() if options.gid is None else options.gid,
+                umask=options.umask,
+                read_only=options.read_only,
+                draft_bytes_max=options.draft_bytes_max,
+                uploads_max=options.uploads_max,
+                stall_s=options.data_deadline_s,
+                groups=options.groups,
+                groups_refresh_s=max(GROUPS_REFRESH_S_MIN, options.metadata_ttl_s),
+                sync_remote=options.sync_remote,
+            ),
+            nursery=nursery,
         ),
-        nursery=nursery,
     )
 
 

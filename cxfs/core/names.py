@@ -52,6 +52,14 @@ def unescape(shown: str) -> EntryName:
     return EntryName(_ESCAPED.sub(lambda found: chr(int(found.group()[len(MARK) :], 16)), shown))
 
 
+def chosen(shown: str) -> EntryName:
+    """The name that a program gave to something new; raises BadName where it would be shown under another one."""
+    name = unescape(shown)
+    if escape(name) != shown:
+        raise BadName(f"{shown!r} is how another name is shown")
+    return name
+
+
 def tagged(name: str, uuid: Uuid) -> str:
     """`name` cut to what fits, with the tag that says which object is meant."""
     tag = f"{MARK}~{uuid}"

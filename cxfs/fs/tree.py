@@ -11,8 +11,8 @@ import secrets
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from cxfs.core.errors import BadName, NotADirectory, NotFound
-from cxfs.core.names import escape, unescape
+from cxfs.core.errors import NotADirectory, NotFound
+from cxfs.core.names import chosen, escape, unescape
 from cxfs.fs.errands import Errand
 from cxfs.fs.flights import Flights
 from cxfs.fs.groups import tree_at
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     import trio
 
-    from cxfs.core.entries import Entry, Path, TreePath, Uuid
+    from cxfs.core.entries import Entry, TreePath, Uuid
     from cxfs.fs.changes import Change, Changes
     from cxfs.fs.errands import Errands
     from cxfs.local.metadata import Known, MetadataCache
@@ -80,8 +80,10 @@ class Tree:
         if folder.gone:
             return None, 0.0
         new = self._overlay.new_at(folder.uuid, shown)
+        if isinstance(new, Errand):
+            return self.node_of(new.entry, folder, shown), 0.0
         if new is not None:
-            return self._node_of_new(new, folder, shown), 0.0
+            return self.node_of_change(new, folder), 0.0
         if self.is_new(folder):
             return None, 0.0
         known = self._metadata.child(folder.uuid, shown)
@@ -100,20 +102,13 @@ class Tree:
         """Everything in the folder at this moment, what is new included."""
         listing = await self.listing(folder)
         if folder.parent is not None and not folder.parent.gone:
-            self._listings.opened(folder.uuid, folder.parent.uuid, self._address)
+            where = self._nodes.get
+            self._listings.opened(folder.uuid, folder.parent.uuid, lambda entry: (where(entry.id) or entry).path)
         return self._overlay.lines(folder.uuid, listing)
-
-    def _address(self, entry: Entry) -> Path:
-        """Where the object stands, as far as is known here by now."""
-        node = self._nodes.get(entry.id)
-        return node.path if node is not None else entry.path
 
     def as_now(self, folder: Node, child: Child) -> Child | None:
         """A line of an earlier listing, None when it is not true any more, as far as this mount knows."""
         return self._overlay.as_now(child, self._metadata.last_listing(folder.uuid))
-
-    def _node_of_new(self, new: Change | Errand, folder: Node, shown: str) -> Node:
-        return self.node_of(new.entry, folder, shown) if isinstance(new, Errand) else self.node_of_change(new, folder)
 
     def node_of_child(self, folder: Node, child: Child) -> Node:
         """The node behind a line of a listing."""
@@ -341,8 +336,7 @@ class Tree:
 
     def path_of(self, node: Node) -> TreePath:
         """The way down by names, for the calls that create something."""
-        names = []
-        tree = None
+        names, tree = [], None
         while node.parent is not None and (tree := node.entry and tree_at(node.path)) is None:
             names.append(node.entry.name if node.entry is not None else unescape(node.shown))
             node = node.parent
@@ -353,7 +347,4 @@ class Tree:
 
     def child_path(self, folder: Node, shown: str) -> TreePath:
         """Where a new thing of this name goes; raises BadName for one that would be shown under another name."""
-        name = unescape(shown)
-        if escape(name) != shown:
-            raise BadName(f"{shown!r} is how another name is shown")
-        return self.path_of(folder).child(name)
+        return self.path_of(folder).child(chosen(shown))

@@ -1,113 +1,38 @@
 """One account's tree, assembled: every part of the file system, each handed what it needs. Decides nothing.
 
-The daemon and the tests build it alike; what differs (threads, clocks, the kernel) comes in by `Machine`.
+The daemon and the tests build it alike; what differs (threads, clocks, the kernel) comes in by `surroundings`. What the
+parts stand on is `foundation`'s matter, the sending side `outbound`'s.
 """
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 from cxfs.core.entries import SELF, TreePath
-from cxfs.core.errors import CxfsError
-from cxfs.core.uploads import conflict_name
 from cxfs.fs.arrivals import arrive
-from cxfs.fs.attributes import AttributeRules
-from cxfs.fs.changes import Change, Changes
-from cxfs.fs.delivery import Delivery
-from cxfs.fs.due import Burst, Pulse, ServerPause
-from cxfs.fs.errands import Errand, Errands
 from cxfs.fs.filesystem import FileSystem
-from cxfs.fs.group_folders import GroupFolders
+from cxfs.fs.foundation import Foundation, lay_foundation
 from cxfs.fs.group_watch import GroupWatch
-from cxfs.fs.groups import Groups
 from cxfs.fs.handles import Contents
-from cxfs.fs.homes import Homes
-from cxfs.fs.journal import Journal
-from cxfs.fs.messenger import Messenger
 from cxfs.fs.namespace import Namespace
-from cxfs.fs.outcomes import Outcomes
-from cxfs.fs.permissions import Permissions
-from cxfs.fs.reader import Reader
-from cxfs.fs.renaming import CONTINUED_BYTES_MAX, Renaming
+from cxfs.fs.outbound import Outbound, bring_out
+from cxfs.fs.renaming import Renaming
 from cxfs.fs.resettling import Resettling
 from cxfs.fs.room import Room
-from cxfs.fs.sending import Sending
-from cxfs.fs.space import SpaceWatch
-from cxfs.fs.steps import Steps
-from cxfs.fs.tree import Tree
-from cxfs.fs.uploader import SETTLE_S, Uploader
 from cxfs.fs.waiting import Waiting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    import trio
-
-    from cxfs.core.entries import Entry, EntryName
-    from cxfs.fs.kernel import KernelCache
-    from cxfs.fs.offload import Offload
+    from cxfs.core.entries import Entry
+    from cxfs.fs.changes import Changes
+    from cxfs.fs.errands import Errands
+    from cxfs.fs.messenger import Messenger
+    from cxfs.fs.reader import Reader
+    from cxfs.fs.space import SpaceWatch
+    from cxfs.fs.surroundings import Surroundings
+    from cxfs.fs.uploader import Uploader
     from cxfs.local.blocks import BlockStore
-    from cxfs.local.metadata import MetadataCache
-    from cxfs.local.outbox import Outbox
-    from cxfs.remote.files import Files
-    from cxfs.remote.transport import Transport
-    from cxfs.remote.user import User
-
-log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Service:
-    """The server's side: its three APIs (`background`: for calls that nobody waits for), and its capabilities."""
-
-    files: Files
-    background: Files
-    transport: Transport
-    user: User
-    capabilities: frozenset[str]
-
-
-@dataclass(frozen=True, slots=True)
-class Memory:
-    """What this machine remembers of the account."""
-
-    metadata: MetadataCache
-    blocks: BlockStore
-    outbox: Outbox
-
-
-@dataclass(frozen=True, slots=True)
-class Machine:
-    """The machine it runs on: threads for the journal (one at a time) and for drafts, clocks, chance, the kernel."""
-
-    journal: Offload
-    disk: Offload
-    wall_ms: Callable[[], int]
-    today: Callable[[], str]
-    jitter: Callable[[], float]
-    host: str
-    kernel: KernelCache
-
-
-@dataclass(frozen=True, slots=True)
-class VolumeOptions:
-    """Sizes in bytes, times in seconds. `groups`: a mount of the whole account shows them."""
-
-    uid: int
-    gid: int
-    umask: int = 0o022
-    read_only: bool = False
-    draft_bytes_max: int = 100 << 30
-    uploads_max: int = 8
-    settle_s: float = SETTLE_S
-    stall_s: float = 60.0
-    groups: bool = True
-    groups_refresh_s: float = 30.0
-    continued_bytes_max: int = CONTINUED_BYTES_MAX
-    sync_remote: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,285 +56,121 @@ class Volume:
         return len(self.changes) + len(self.errands)
 
 
-@dataclass(frozen=True, slots=True)
-class _Shared:
-    """What both the writing and the naming side are built upon."""
-
-    steps: Steps
-    changes: Changes
-    errands: Errands
-    journal: Journal
-    permissions: Permissions
-    attributes: AttributeRules
-    folders: GroupFolders
-    background: GroupFolders
-    tree: Tree
-    reader: Reader
-
-
-def assemble(
-    root: Entry,
-    root_path: TreePath,
-    *,
-    service: Service,
-    memory: Memory,
-    machine: Machine,
-    options: VolumeOptions,
-    nursery: trio.Nursery,
-) -> Volume:
+def assemble(root: Entry, root_path: TreePath, around: Surroundings) -> Volume:
     """The file system over the folder `root`. Changes of an earlier run are in it, and not yet planned."""
-    steps = Steps()
-    changes, errands = recovered(memory.outbox, steps), Errands(steps)
-    for row in memory.outbox.recover_errands():
-        errands.add(Errand.recovered(row))
-    groups = Groups()
-    permissions = Permissions(groups, read_only=options.read_only)
-    folders = GroupFolders(service.files, groups, root=root.id)
-    background = GroupFolders(service.background, groups, root=root.id)
-    shared = _Shared(
-        steps=steps,
-        changes=changes,
-        errands=errands,
-        journal=Journal(memory.outbox, changes, machine.journal, machine.wall_ms),
-        permissions=permissions,
-        attributes=AttributeRules(permissions, uid=options.uid, gid=options.gid, umask=options.umask),
-        folders=folders,
-        background=background,
-        tree=Tree(
-            root,
-            root_path,
-            files=folders,
-            background=background,
-            metadata=memory.metadata,
-            changes=changes,
-            errands=errands,
-            inode_of=memory.outbox.inode_of,
-            nursery=nursery,
-        ),
-        reader=Reader(
-            service.transport,
-            memory.blocks,
-            nursery=nursery,
-            pin_versions="versions" in service.capabilities,
-            stall_s=options.stall_s,
-            jitter=machine.jitter,
-        ),
-    )
-    space = SpaceWatch(service.user.profile)
-    sides = _sending_side(shared, service, memory, machine, options, space, nursery)
-    filesystem = _filesystem(shared, service, memory, machine, options, sides, space)
-    shows_groups = options.groups and root_path == TreePath(SELF, ())
-    waiting = Waiting(
-        shared.tree,
-        changes=changes,
-        errands=errands,
-        journal=shared.journal,
-        uploader=sides.uploader,
-        messenger=sides.messenger,
-        reader=shared.reader,
-        kernel=machine.kernel,
-    )
+    base = lay_foundation(root, root_path, around)
+    outbound = bring_out(base, around)
+    shows_groups = around.options.groups and root_path == TreePath(SELF, ())
     return Volume(
-        filesystem=filesystem,
-        uploader=sides.uploader,
-        reader=shared.reader,
-        space=space,
-        groups=_group_watch(root, groups, service, memory, machine, options) if shows_groups else None,
-        changes=changes,
-        errands=errands,
-        messenger=sides.messenger,
-        blocks=memory.blocks,
-        waiting=waiting,
+        filesystem=_filesystem(base, outbound, around),
+        uploader=outbound.uploader,
+        reader=base.reader,
+        space=base.space,
+        groups=_group_watch(root, base, around) if shows_groups else None,
+        changes=base.changes,
+        errands=base.errands,
+        messenger=outbound.messenger,
+        blocks=around.memory.blocks,
+        waiting=Waiting(
+            base.tree,
+            changes=base.changes,
+            errands=base.errands,
+            journal=base.journal,
+            uploader=outbound.uploader,
+            messenger=outbound.messenger,
+            reader=base.reader,
+            kernel=around.machine.kernel,
+        ),
     )
 
 
-def _group_watch(
-    root: Entry, groups: Groups, service: Service, memory: Memory, machine: Machine, options: VolumeOptions
-) -> GroupWatch:
+def _group_watch(root: Entry, base: Foundation, around: Surroundings) -> GroupWatch:
+    user = around.service.user
     return GroupWatch(
-        service.user.groups if "groups" in service.capabilities else service.user.groups_by_quota,
-        groups,
+        user.groups if around.offers("groups") else user.groups_by_quota,
+        base.groups,
         root=root.id,
-        metadata=memory.metadata,
-        kernel=machine.kernel,
-        wall_ms=machine.wall_ms,
-        refresh_s=options.groups_refresh_s,
+        metadata=around.memory.metadata,
+        kernel=around.machine.kernel,
+        wall_ms=around.machine.wall_ms,
+        refresh_s=around.options.groups_refresh_s,
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Sides:
-    """What brings things to the server."""
-
-    uploader: Uploader
-    messenger: Messenger
-    homes: Homes
-
-
-def _sending_side(
-    shared: _Shared,
-    service: Service,
-    memory: Memory,
-    machine: Machine,
-    options: VolumeOptions,
-    space: SpaceWatch,
-    nursery: trio.Nursery,
-) -> _Sides:
-    def name_of_ours(name: EntryName, attempt: int) -> EntryName:
-        return conflict_name(name, host=machine.host.replace("/", "_"), date=machine.today(), attempt=attempt)
-
-    pause, burst, pulse = ServerPause(machine.jitter), Burst(quiet_s=options.settle_s), Pulse()
-    homes = Homes(
-        shared.background,
-        shared.tree,
-        changes=shared.changes,
-        errands=shared.errands,
-        journal=shared.journal,
-        kernel=machine.kernel,
-        conflict_name=name_of_ours,
+def _filesystem(base: Foundation, outbound: Outbound, around: Surroundings) -> FileSystem:
+    contents, namespace = _contents(base, outbound, around), _namespace(base, outbound)
+    options = around.options
+    arrival = partial(arrive, changes=base.changes, uploader=outbound.uploader, stall_s=options.stall_s)
+    return FileSystem(
+        base.tree,
+        namespace,
+        _renaming(base, outbound, around, namespace, contents),
+        contents,
+        base.journal,
+        base.attributes,
+        base.space,
+        base.folders,
+        base.permissions,
+        keeps_times=around.offers("attributes"),
+        arrive=arrival if options.sync_remote else None,
     )
-    delivery = Delivery(
-        shared.background,
-        shared.tree,
-        changes=shared.changes,
-        errands=shared.errands,
-        homes=homes,
-        space=space,
-        journal=shared.journal,
-        kernel=machine.kernel,
-        conflict_name=name_of_ours,
-    )
-    messenger = Messenger(
-        delivery,
-        errands=shared.errands,
-        steps=shared.steps,
-        journal=shared.journal,
-        pause=pause,
-        burst=burst,
-        pulse=pulse,
-        settle_s=options.settle_s,
-        nursery=nursery,
-    )
-    outcomes = Outcomes(
-        shared.tree,
-        changes=shared.changes,
-        errands=shared.errands,
-        blocks=memory.blocks,
-        space=space,
-        journal=shared.journal,
-        attributes=shared.attributes,
-        kernel=machine.kernel,
-        conflict_name=name_of_ours,
-    )
-    sending = Sending(
-        service.transport,
-        shared.background,
-        outcomes=outcomes,
-        homes=homes,
-        reader=shared.reader,
-        journal=shared.journal,
-        disk=machine.disk,
-        conditional="conditional-upload" in service.capabilities,
-        keeps_times="attributes" in service.capabilities,
-    )
-    uploader = Uploader(
-        sending,
-        messenger,
-        changes=shared.changes,
-        steps=shared.steps,
-        journal=shared.journal,
-        pause=pause,
-        burst=burst,
-        pulse=pulse,
-        uploads_max=options.uploads_max,
-        settle_s=options.settle_s,
-        nursery=nursery,
-    )
-    return _Sides(uploader, messenger, homes)
 
 
-def _filesystem(
-    shared: _Shared,
-    service: Service,
-    memory: Memory,
-    machine: Machine,
-    options: VolumeOptions,
-    sides: _Sides,
-    space: SpaceWatch,
-) -> FileSystem:
-    contents = Contents(
-        shared.tree,
-        reader=shared.reader,
-        uploader=sides.uploader,
-        messenger=sides.messenger,
-        errands=shared.errands,
+def _contents(base: Foundation, outbound: Outbound, around: Surroundings) -> Contents:
+    memory, machine = around.memory, around.machine
+    return Contents(
+        base.tree,
+        reader=base.reader,
+        uploader=outbound.uploader,
+        messenger=outbound.messenger,
+        errands=base.errands,
         outbox=memory.outbox,
-        changes=shared.changes,
-        journal=shared.journal,
+        changes=base.changes,
+        journal=base.journal,
         disk=machine.disk,
         wall_ms=machine.wall_ms,
         room=Room(
-            space,
-            changes=shared.changes,
-            errands=shared.errands,
+            base.space,
+            changes=base.changes,
+            errands=base.errands,
             blocks=memory.blocks,
             outbox=memory.outbox,
-            draft_bytes_max=options.draft_bytes_max,
+            draft_bytes_max=around.options.draft_bytes_max,
         ),
-        permissions=shared.permissions,
+        permissions=base.permissions,
     )
-    namespace = Namespace(
-        shared.tree,
-        uploader=sides.uploader,
-        messenger=sides.messenger,
-        changes=shared.changes,
-        errands=shared.errands,
-        steps=shared.steps,
-        journal=shared.journal,
-        attributes=shared.attributes,
-        permissions=shared.permissions,
+
+
+def _namespace(base: Foundation, outbound: Outbound) -> Namespace:
+    return Namespace(
+        base.tree,
+        uploader=outbound.uploader,
+        messenger=outbound.messenger,
+        changes=base.changes,
+        errands=base.errands,
+        steps=base.steps,
+        journal=base.journal,
+        attributes=base.attributes,
+        permissions=base.permissions,
     )
-    renaming = Renaming(
-        shared.tree,
-        files=shared.folders,
+
+
+def _renaming(
+    base: Foundation, outbound: Outbound, around: Surroundings, namespace: Namespace, contents: Contents
+) -> Renaming:
+    return Renaming(
+        base.tree,
+        files=base.folders,
         namespace=namespace,
         contents=contents,
-        uploader=sides.uploader,
-        messenger=sides.messenger,
-        changes=shared.changes,
-        errands=shared.errands,
-        homes=sides.homes,
-        journal=shared.journal,
-        attributes=shared.attributes,
-        permissions=shared.permissions,
-        resettling=Resettling(shared.tree, memory.metadata),
-        continued_bytes_max=options.continued_bytes_max,
+        uploader=outbound.uploader,
+        messenger=outbound.messenger,
+        changes=base.changes,
+        errands=base.errands,
+        homes=outbound.homes,
+        journal=base.journal,
+        attributes=base.attributes,
+        permissions=base.permissions,
+        resettling=Resettling(base.tree, around.memory.metadata),
+        continued_bytes_max=around.options.continued_bytes_max,
     )
-    return FileSystem(
-        shared.tree,
-        namespace,
-        renaming,
-        contents,
-        shared.journal,
-        shared.attributes,
-        space,
-        shared.folders,
-        shared.permissions,
-        keeps_times="attributes" in service.capabilities,
-        arrive=partial(arrive, changes=shared.changes, uploader=sides.uploader, stall_s=options.stall_s)
-        if options.sync_remote
-        else None,
-    )
-
-
-def recovered(outbox: Outbox, steps: Steps) -> Changes:
-    """The changes that an earlier run accepted and did not bring to the server."""
-    changes = Changes(steps)
-    for row in outbox.recover():
-        try:
-            changes.add(Change.recovered(row, outbox.open_draft(row)))
-        except CxfsError as error:
-            log.error("%s waits for the next mount: %s", row.path, error)
-    if len(changes):
-        log.info("%d changes of an earlier mount wait to be sent", len(changes))
-    return changes

@@ -10,7 +10,7 @@ from hypothesis import given, settings, strategies as st
 
 from cxfs.core.entries import NAME_CHARACTERS_MAX, SELF, Entry, EntryName, Uuid
 from cxfs.core.errors import BadName, NameTooLong
-from cxfs.core.names import SHOWN_BYTES_MAX, escape, from_kernel, shown_names, tag_of, tagged, unescape
+from cxfs.core.names import SHOWN_BYTES_MAX, chosen, escape, from_kernel, shown_names, tag_of, tagged, unescape
 
 if TYPE_CHECKING:
     from random import Random
@@ -224,3 +224,10 @@ def test_a_name_that_is_not_utf8_is_refused() -> None:
     """CX holds text: any stand-in for the bytes would be another name."""
     with pytest.raises(BadName):
         from_kernel(b"caf\xe9")
+
+
+def test_a_name_that_a_program_gives_is_the_one_it_is_shown_under() -> None:
+    """Else it would make one name and find another."""
+    assert chosen("a%b") == "a%b"
+    with pytest.raises(BadName, match="how another name is shown"):
+        chosen("a%cx~" + "A" * 22)

@@ -14,7 +14,8 @@ import trio
 
 from cxfs.core.entries import SELF, TreePath
 from cxfs.fs.offload import in_turn, inline
-from cxfs.fs.volume import Machine, Memory, Service, VolumeOptions, assemble
+from cxfs.fs.surroundings import Machine, Memory, Service, Surroundings, VolumeOptions
+from cxfs.fs.volume import assemble
 from cxfs.local.blocks import BlockStore
 from cxfs.local.metadata import MetadataCache
 from cxfs.local.outbox import Outbox
@@ -120,19 +121,21 @@ def mounts(wire: Wire, token: str, folder: Path, kernel: RecordingKernel) -> Mou
             volume = assemble(
                 await files.entry(root_path),
                 root_path,
-                service=Service(files, Files(session, in_background=True), Transport(session), user, capabilities),
-                memory=Memory(metadata, blocks, outbox),
-                machine=Machine(
-                    journal=in_turn(),
-                    disk=inline,
-                    wall_ms=lambda: NOW_MS + int(trio.current_time() * 1_000),
-                    today=lambda: "2026-05-01",
-                    jitter=lambda: 0.5,
-                    host="laptop",
-                    kernel=kernel,
+                Surroundings(
+                    service=Service(files, Files(session, in_background=True), Transport(session), user, capabilities),
+                    memory=Memory(metadata, blocks, outbox),
+                    machine=Machine(
+                        journal=in_turn(),
+                        disk=inline,
+                        wall_ms=lambda: NOW_MS + int(trio.current_time() * 1_000),
+                        today=lambda: "2026-05-01",
+                        jitter=lambda: 0.5,
+                        host="laptop",
+                        kernel=kernel,
+                    ),
+                    options=VolumeOptions(uid=1000, gid=1000, **options),
+                    nursery=nursery,
                 ),
-                options=VolumeOptions(uid=1000, gid=1000, **options),
-                nursery=nursery,
             )
             if volume.groups is not None:
                 await volume.groups.first()

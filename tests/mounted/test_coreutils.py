@@ -83,7 +83,7 @@ def test_mv_of_a_folder_takes_everything_below_along(mount: Mount, account: Acco
     mount.run("mv", folder / "before", folder / "after")
 
     assert tree_of(folder / "after") == copied
-    assert account.names(mount.address(folder)) == {"after"}
+    assert eventually(lambda: account.names(mount.address(folder)), {"after"}) == {"after"}
     assert eventually(lambda: account.tree(mount.address(folder / "after")), copied) == copied
 
 

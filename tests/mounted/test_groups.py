@@ -186,4 +186,4 @@ def test_no_groups_shows_ones_own_tree_alone(
         (mount.path / "Groups").mkdir()
 
         assert before == []
-        assert own_account.names() == {"Groups"}
+        assert eventually(own_account.names, {"Groups"}) == {"Groups"}

@@ -1,0 +1,111 @@
+"""What both the naming and the sending side of a volume are built upon, with all that an earlier run accepted in it."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cxfs.core.errors import CxfsError
+from cxfs.fs.attributes import AttributeRules
+from cxfs.fs.changes import Change, Changes
+from cxfs.fs.errands import Errand, Errands
+from cxfs.fs.group_folders import GroupFolders
+from cxfs.fs.groups import Groups
+from cxfs.fs.journal import Journal
+from cxfs.fs.permissions import Permissions
+from cxfs.fs.reader import Reader
+from cxfs.fs.space import SpaceWatch
+from cxfs.fs.steps import Steps
+from cxfs.fs.tree import Tree
+
+if TYPE_CHECKING:
+    from cxfs.core.entries import Entry, TreePath
+    from cxfs.fs.surroundings import Surroundings
+    from cxfs.local.outbox import Outbox
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Foundation:
+    """One volume's. `background`: `folders` for calls that nobody waits for."""
+
+    steps: Steps
+    changes: Changes
+    errands: Errands
+    journal: Journal
+    groups: Groups
+    permissions: Permissions
+    attributes: AttributeRules
+    folders: GroupFolders
+    background: GroupFolders
+    tree: Tree
+    reader: Reader
+    space: SpaceWatch
+
+
+def lay_foundation(root: Entry, root_path: TreePath, around: Surroundings) -> Foundation:
+    """Of the volume over the folder `root`."""
+    service, memory, machine, options = around.service, around.memory, around.machine, around.options
+    steps, groups = Steps(), Groups()
+    changes, errands = recovered(memory.outbox, steps), recovered_errands(memory.outbox, steps)
+    permissions = Permissions(groups, read_only=options.read_only)
+    folders = GroupFolders(service.files, groups, root=root.id)
+    background = GroupFolders(service.background, groups, root=root.id)
+    return Foundation(
+        steps=steps,
+        changes=changes,
+        errands=errands,
+        journal=Journal(memory.outbox, changes, machine.journal, machine.wall_ms),
+        groups=groups,
+        permissions=permissions,
+        attributes=AttributeRules(permissions, uid=options.uid, gid=options.gid, umask=options.umask),
+        folders=folders,
+        background=background,
+        tree=Tree(
+            root,
+            root_path,
+            files=folders,
+            background=background,
+            metadata=memory.metadata,
+            changes=changes,
+            errands=errands,
+            inode_of=memory.outbox.inode_of,
+            nursery=around.nursery,
+        ),
+        reader=_reader(around),
+        space=SpaceWatch(service.user.profile),
+    )
+
+
+def _reader(around: Surroundings) -> Reader:
+    return Reader(
+        around.service.transport,
+        around.memory.blocks,
+        nursery=around.nursery,
+        pin_versions=around.offers("versions"),
+        stall_s=around.options.stall_s,
+        jitter=around.machine.jitter,
+    )
+
+
+def recovered_errands(outbox: Outbox, steps: Steps) -> Errands:
+    """The errands that an earlier run accepted and did not do."""
+    errands = Errands(steps)
+    for row in outbox.recover_errands():
+        errands.add(Errand.recovered(row))
+    return errands
+
+
+def recovered(outbox: Outbox, steps: Steps) -> Changes:
+    """The changes that an earlier run accepted and did not bring to the server."""
+    changes = Changes(steps)
+    for row in outbox.recover():
+        try:
+            changes.add(Change.recovered(row, outbox.open_draft(row)))
+        except CxfsError as error:
+            log.error("%s waits for the next mount: %s", row.path, error)
+    if len(changes):
+        log.info("%d changes of an earlier mount wait to be sent", len(changes))
+    return changes

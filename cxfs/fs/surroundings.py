@@ -1,0 +1,92 @@
+"""What a volume is put into: the server, what this machine remembers, the machine itself, and what was asked for.
+
+The daemon and the tests fill it in each in their own way; nothing here does anything.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cxfs.fs.renaming import CONTINUED_BYTES_MAX
+from cxfs.fs.uploader import SETTLE_S
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import trio
+
+    from cxfs.fs.kernel import KernelCache
+    from cxfs.fs.offload import Offload
+    from cxfs.local.blocks import BlockStore
+    from cxfs.local.metadata import MetadataCache
+    from cxfs.local.outbox import Outbox
+    from cxfs.remote.files import Files
+    from cxfs.remote.transport import Transport
+    from cxfs.remote.user import User
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """The server's side: its three APIs (`background`: for calls that nobody waits for), and its capabilities."""
+
+    files: Files
+    background: Files
+    transport: Transport
+    user: User
+    capabilities: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What this machine remembers of the account."""
+
+    metadata: MetadataCache
+    blocks: BlockStore
+    outbox: Outbox
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """The machine it runs on: threads for the journal (one at a time) and for drafts, clocks, chance, the kernel."""
+
+    journal: Offload
+    disk: Offload
+    wall_ms: Callable[[], int]
+    today: Callable[[], str]
+    jitter: Callable[[], float]
+    host: str
+    kernel: KernelCache
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeOptions:
+    """Sizes in bytes, times in seconds. `groups`: a mount of the whole account shows them."""
+
+    uid: int
+    gid: int
+    umask: int = 0o022
+    read_only: bool = False
+    draft_bytes_max: int = 100 << 30
+    uploads_max: int = 8
+    settle_s: float = SETTLE_S
+    stall_s: float = 60.0
+    groups: bool = True
+    groups_refresh_s: float = 30.0
+    continued_bytes_max: int = CONTINUED_BYTES_MAX
+    sync_remote: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """All of it. What runs beside the calls runs in `nursery`."""
+
+    service: Service
+    memory: Memory
+    machine: Machine
+    options: VolumeOptions
+    nursery: trio.Nursery
+
+    def offers(self, capability: str) -> bool:
+        """Whether the server has it."""
+        return capability in self.service.capabilities
