@@ -224,5 +224,5 @@ def test_a_group_is_a_folder_and_mv_into_it_copies(mount: Mount, account: Accoun
     moved = {"songs": "folder", "songs/one.txt": checksum(b"la la")}
     assert tree_of(group) == moved
     assert eventually(seen.tree, moved) == moved
-    assert account.names(mount.address(folder)) == set()
+    assert eventually(lambda: account.names(mount.address(folder)), set[str]()) == set()
     seen.close()
