@@ -33,6 +33,7 @@ from cxfs.local.drafts import Draft
 from cxfs.local.rows import Cells, ChangeRow, ErrandRow, Report
 from cxfs.local.schema import SCHEMA_VERSION, bring_up_to_date, version_of
 from cxfs.local.spares import SpareDrafts
+from cxfs.local.statements import Statement, delete, insert
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -59,7 +60,6 @@ _SYNCED: Final = "synced"
 """A fact that says nothing: writing it makes what was written before durable."""
 
 T = TypeVar("T", ChangeRow, ErrandRow)
-Statement = tuple[str, Cells]
 
 
 class Outbox:
@@ -121,7 +121,7 @@ class Outbox:
 
     def write_fact(self, name: str, value: str) -> None:
         """Remembers it, over any restart."""
-        self._commit(_insert("facts", (name, value)))
+        self._commit(insert("facts", (name, value)))
 
     @property
     def account(self) -> Uuid | None:
@@ -192,13 +192,13 @@ class Outbox:
         """
         if durable:
             draft.make_durable()
-        accepted = [_insert("changes", row.values), *_delete("errands", instead_of)]
-        accepted += [] if errand is None else [_insert("errands", errand.values)]
+        accepted = [insert("changes", row.values), *delete("errands", instead_of)]
+        accepted += [] if errand is None else [insert("errands", errand.values)]
         self._commit(*accepted, durable=durable)
 
     def make_durable(self) -> None:
         """Every row recorded so far survives power loss: a commit with full sync brings all earlier ones along."""
-        self._commit(_insert("facts", (_SYNCED, "")), durable=True)
+        self._commit(insert("facts", (_SYNCED, "")), durable=True)
 
     def sealed(self, change_id: str, digests: tuple[bytes, ...]) -> None:
         """Contents with these SHA-1 digests were, or are about to be, handed over whole; their answers may get lost."""
@@ -218,11 +218,11 @@ class Outbox:
         if inode is None:
             return []
         self._inodes[object_id] = inode
-        return [_insert("inodes", (object_id, inode))]
+        return [insert("inodes", (object_id, inode))]
 
     def discard(self, *ids: str) -> None:
         """The user took changes or errands back (deleted or replaced the file): rows first, then drafts."""
-        self._commit(*_delete("changes", *ids), *_delete("errands", *ids))
+        self._commit(*delete("changes", *ids), *delete("errands", *ids))
         self.erase(*ids)
 
     def erase(self, *ids: str) -> None:
@@ -263,7 +263,7 @@ class Outbox:
     def _quarantine(self, table: str, number: int, raw: Cells, reason: str) -> None:
         log.error("a journal row cannot be used and is set aside: %s", reason)
         mark = "" if table == "changes" else table  # only a change's row names a draft: see _clear_drafts
-        set_aside = _insert("quarantine", (mark + json.dumps([repr(cell) for cell in raw]), reason))
+        set_aside = insert("quarantine", (mark + json.dumps([repr(cell) for cell in raw]), reason))
         self._commit(set_aside, (f"DELETE FROM {table} WHERE rowid = ?", (number,)))  # noqa: S608 - one of ours
 
     def _clear_drafts(self, kept: set[str]) -> None:
@@ -279,13 +279,13 @@ class Outbox:
 
     def note(self, errand: ErrandRow, *, instead_of: Collection[str] = ()) -> None:
         """Accepts an errand, or what is newly known of it; the changes and errands that it takes the place of go."""
-        former = *_delete("changes", *instead_of), *_delete("errands", *instead_of)
-        self._commit(*former, _insert("errands", errand.values))
+        former = *delete("changes", *instead_of), *delete("errands", *instead_of)
+        self._commit(*former, insert("errands", errand.values))
         self.erase(*instead_of)
 
     def forget(self, errand_id: str) -> None:
         """The errand is done, or was taken back."""
-        self._commit(*_delete("errands", errand_id))
+        self._commit(*delete("errands", errand_id))
 
     def made(self, provisional: Uuid, object_id: Uuid, inode: int | None) -> None:
         """The folder is on the server under this UUID, which takes the provisional one's place in every row."""
@@ -294,14 +294,14 @@ class Outbox:
             (f"UPDATE {table} SET {column} = ? WHERE {column} = ?", (object_id, provisional))  # noqa: S608 - our own
             for table, column in rows
         ]
-        self._commit(*_delete("errands", provisional), *named, *self._remember(object_id, inode))
+        self._commit(*delete("errands", provisional), *named, *self._remember(object_id, inode))
 
     # ------------------------------------------------------------ reports
 
     def report(self, report: Report) -> None:
         """Writes down, for a person, what went another way than a program was told; the oldest give way."""
         oldest = ("DELETE FROM reports WHERE rowid <= (SELECT max(rowid) FROM reports) - ?", (REPORTS_MAX,))
-        self._commit(_insert("reports", (report.at_ms, report.path, report.text)), oldest)
+        self._commit(insert("reports", (report.at_ms, report.path, report.text)), oldest)
 
     def reports(self) -> list[Report]:
         """All that are kept, oldest first."""
@@ -348,11 +348,3 @@ class Outbox:
                 self._db.execute("ROLLBACK")
             if durable:
                 self._db.execute("PRAGMA synchronous=NORMAL")
-
-
-def _insert(table: str, cells: Cells) -> Statement:
-    return f"INSERT OR REPLACE INTO {table} VALUES ({','.join('?' * len(cells))})", cells  # noqa: S608 - placeholders
-
-
-def _delete(table: str, *ids: str | None) -> list[Statement]:
-    return [(f"DELETE FROM {table} WHERE id = ?", (each,)) for each in ids if each is not None]  # noqa: S608
