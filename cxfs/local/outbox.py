@@ -19,7 +19,7 @@ import os
 import re
 import secrets
 import sqlite3
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -43,6 +43,9 @@ SHA1_BYTES: Final = 20
 INODES_MAX: Final = 100_000
 """Numbers remembered beyond those that UUIDs give (about 20 MB); past it the oldest fall back to their UUID's number
 at the next mount."""
+
+NEW_FOLDERS_MAX: Final = 4
+"""Of `.local/state/cxfs/PROFILE/drafts`, those that the first mount of an account may make."""
 
 _SCHEMA: Final = """
 CREATE TABLE changes (
@@ -101,6 +104,8 @@ class Outbox:
         self._sync = sync
         self._drafts = folder / "drafts"
         self._drafts.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _make_names_durable(self._drafts)
+        self._synced: set[str] = set()
         self._db = sqlite3.connect(folder / "journal.sqlite", check_same_thread=False, isolation_level=None)
         self._db.text_factory = lambda text: text.decode(
             errors="surrogateescape"
@@ -157,6 +162,9 @@ class Outbox:
 
         Raises DiskFull when this machine takes no more; what was recorded before then still holds.
         """
+        # A change once made durable stays so: after a power cut its row must not claim more than its draft holds, or it
+        # would be set aside with all that was acknowledged before.
+        durable = durable or row.id in self._synced
         if durable:
             draft.make_durable()
         values = (
@@ -165,6 +173,8 @@ class Outbox:
         )  # fmt: skip
         with self._transaction(durable=durable):
             self._db.execute(f"INSERT OR REPLACE INTO changes VALUES ({','.join('?' * len(values))})", values)  # noqa: S608 - only placeholders
+        if durable:
+            self._synced.add(row.id)
 
     def sealed(self, change_id: str, digests: tuple[bytes, ...]) -> None:
         """Contents with these SHA-1 digests were, or are about to be, handed over whole; their answers may get lost."""
@@ -185,12 +195,15 @@ class Outbox:
             newer = self._db.execute("SELECT 1 FROM changes WHERE id = ?", (change_id,)).fetchone()
         if inode is not None:
             self._inodes[object_id] = inode
+        if newer is None:
+            self._synced.discard(change_id)
         return bool(deleted) or newer is None
 
     def discard(self, change_id: str) -> None:
         """The user took the change back (deleted or replaced the file): row first, then draft."""
         with self._transaction():
             self._db.execute("DELETE FROM changes WHERE id = ?", (change_id,))
+        self._synced.discard(change_id)
         self.erase(change_id)
 
     def erase(self, change_id: str) -> None:
@@ -208,7 +221,9 @@ class Outbox:
                 self._quarantine(number, raw, str(error))
             else:
                 rows.append(row)
-        self._clear_drafts({row.id for row in rows})
+        kept = {row.id for row in rows}
+        self._clear_drafts(kept)
+        self._synced |= kept  # each may have been, in the run before
         return rows
 
     def _check_draft(self, row: ChangeRow) -> None:
@@ -255,6 +270,17 @@ class Outbox:
                 self._db.execute("ROLLBACK")
             if durable:
                 self._db.execute("PRAGMA synchronous=NORMAL")
+
+
+def _make_names_durable(folder: Path) -> None:
+    """What is synced in a folder is lost with the folder's own name, and the one above it: they may all be new."""
+    for above in folder.parents[:NEW_FOLDERS_MAX]:
+        with suppress(OSError):  # a home that may not be read was there before us
+            descriptor = os.open(above, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
 
 
 def _row_from(raw: list[object]) -> ChangeRow:

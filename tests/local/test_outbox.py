@@ -234,6 +234,19 @@ def test_a_durable_record_syncs_bytes_then_name_then_row(folder: Path) -> None:
     outbox.close()
 
 
+def test_a_change_made_durable_once_stays_durable(folder: Path) -> None:
+    """Else its row could come to claim more than its draft holds after a power cut, and be set aside with all of it."""
+    synced: list[int] = []
+    outbox = Outbox(folder, sync=synced.append)
+    row = accept(outbox, durable=True)
+    synced.clear()
+
+    rewrite(outbox, row)
+
+    assert len(synced) == 2
+    outbox.close()
+
+
 def test_an_ordinary_record_does_not_wait_for_the_disk(folder: Path) -> None:
     """`close` promises to outlive the daemon, not the power: a copy of many small files is not held up by each."""
     steps: list[object] = []
