@@ -8,6 +8,7 @@ overwritten by one of the base.
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from threading import Lock
 from typing import TYPE_CHECKING, Final
 
@@ -20,6 +21,21 @@ if TYPE_CHECKING:
 
 PIECE_BYTES: Final = 1 << 20
 """One read of content to send."""
+
+_ACCEPTED: Final = 0o700
+_NOT_ACCEPTED: Final = 0o600
+"""The permissions say whether a row speaks of the draft: where the journal lost the row, nothing else does."""
+
+
+def is_accepted(file: Path) -> bool:
+    """Whether a row spoke of this draft when it was last heard of."""
+    return bool(file.stat().st_mode & _ACCEPTED & ~_NOT_ACCEPTED)
+
+
+def mark(file: Path, *, accepted: bool) -> None:
+    """A row is about to speak of the draft, or to speak of it no longer. One that is gone needs no mark."""
+    with suppress(FileNotFoundError):
+        file.chmod(_ACCEPTED if accepted else _NOT_ACCEPTED)
 
 
 class Draft:
@@ -47,7 +63,7 @@ class Draft:
         self._one_step = Lock()
         flags = os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT | os.O_EXCL if create else 0)
         try:
-            self._descriptor = os.open(file, flags, 0o600)
+            self._descriptor = os.open(file, flags, _NOT_ACCEPTED)
         except OSError as error:
             raise DiskFull(f"the draft cannot be opened: {error.strerror}") from error
         if create and size:

@@ -4,11 +4,11 @@ The order of steps, written down once, here:
 
     close   bytes into the draft, then the row, then the commit: survives a kill of the daemon
     fsync   bytes, fdatasync of draft and folder, row, commit with full sync: survives power loss
-    sent    the row is deleted and committed, then the draft's name: a crash between leaves a draft without a row,
-            which was never accepted or is on the server, and is cleared at the next start
+    sent    the draft's mark goes, the row is deleted and committed, then the draft's name: a crash between leaves
+            a draft without row and mark, which was never accepted or is on the server, and is cleared at the next start
 
-A row whose draft is missing or that cannot be read is set aside in `quarantine` and reported, never deleted. Plain
-blocking calls, one at a time (the caller's limiter sees to it).
+A row whose draft is missing or that cannot be read, and a draft whose row the journal has lost, is set aside in
+`quarantine` and reported, never deleted. Plain blocking calls, one at a time (the caller's limiter sees to it).
 """
 
 from __future__ import annotations
@@ -26,10 +26,11 @@ from typing import TYPE_CHECKING, Final
 from cxfs.core.entries import EntryName, TreePath, Uuid
 from cxfs.core.errors import CxfsError, DiskFull
 from cxfs.core.ranges import ByteRange, RangeSet
-from cxfs.local.drafts import Draft
+from cxfs.local.drafts import Draft, is_accepted, mark
+from cxfs.local.salvage import open_journal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
 log = logging.getLogger(__name__)
@@ -106,10 +107,7 @@ class Outbox:
         self._drafts.mkdir(mode=0o700, parents=True, exist_ok=True)
         _make_names_durable(self._drafts)
         self._synced: set[str] = set()
-        self._db = sqlite3.connect(folder / "journal.sqlite", check_same_thread=False, isolation_level=None)
-        self._db.text_factory = lambda text: text.decode(
-            errors="surrogateescape"
-        )  # a damaged text spoils its row alone
+        self._db = open_journal(folder, bring_up_to_date)
         self._inodes: dict[Uuid, int] = {}
         try:
             self._prepare()
@@ -121,22 +119,10 @@ class Outbox:
             raise
 
     def _prepare(self) -> None:
-        self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=NORMAL")
-        self._prepare_schema()
         self._db.execute("DELETE FROM inodes WHERE rowid <= (SELECT max(rowid) FROM inodes) - ?", (INODES_MAX,))
         for name, number in self._db.execute("SELECT object, inode FROM inodes"):
             self._inodes[Uuid(name)] = number
-
-    def _prepare_schema(self) -> None:
-        (version,) = self._db.execute("PRAGMA user_version").fetchone()
-        if version > SCHEMA_VERSION:
-            raise CxfsError(f"the journal in {self._drafts.parent} was written by a newer cxfs; use that one")
-        if version == 0:
-            with self._transaction():
-                for statement in _SCHEMA.split(";\n"):
-                    self._db.execute(statement)
-                self._db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
 
     # ------------------------------------------------------------ drafts
 
@@ -165,6 +151,7 @@ class Outbox:
         # A change once made durable stays so: after a power cut its row must not claim more than its draft holds, or it
         # would be set aside with all that was acknowledged before.
         durable = durable or row.id in self._synced
+        mark(self._drafts / row.id, accepted=True)
         if durable:
             draft.make_durable()
         values = (
@@ -193,6 +180,8 @@ class Outbox:
                 "DELETE FROM changes WHERE id = ? AND generation <= ?", (change_id, generation)
             ).rowcount
             newer = self._db.execute("SELECT 1 FROM changes WHERE id = ?", (change_id,)).fetchone()
+            if newer is None:
+                mark(self._drafts / change_id, accepted=False)
         if inode is not None:
             self._inodes[object_id] = inode
         if newer is None:
@@ -203,6 +192,7 @@ class Outbox:
         """The user took the change back (deleted or replaced the file): row first, then draft."""
         with self._transaction():
             self._db.execute("DELETE FROM changes WHERE id = ?", (change_id,))
+            mark(self._drafts / change_id, accepted=False)
         self._synced.discard(change_id)
         self.erase(change_id)
 
@@ -232,17 +222,24 @@ class Outbox:
             raise ValueError(f"its draft {row.id} has {there} of {row.size} bytes")
 
     def _quarantine(self, number: int, raw: list[object], reason: str) -> None:
-        log.error("a journal row cannot be used and is set aside: %s", reason)
         with self._transaction():
-            self._db.execute("INSERT INTO quarantine VALUES (?, ?)", (json.dumps([repr(v) for v in raw]), reason))
+            self._set_aside(raw, reason)
             self._db.execute("DELETE FROM changes WHERE rowid = ?", (number,))
+
+    def _set_aside(self, raw: Sequence[object], reason: str) -> None:
+        log.error("an accepted change cannot be used and is set aside: %s: %s", raw[0], reason)
+        self._db.execute("INSERT INTO quarantine VALUES (?, ?)", (json.dumps([repr(v) for v in raw]), reason))
 
     def _clear_drafts(self, kept: set[str]) -> None:
         quarantined = {json.loads(row)[0].strip("'") for (row,) in self._db.execute("SELECT row FROM quarantine")}
-        if not all(map(_DRAFT_ID.fullmatch, quarantined)):
-            return  # a row that was set aside does not say any more which draft is its own: it may be any of them
+        # A row that was set aside and does not say any more which draft is its own: it may be any of them.
+        unknown = not all(map(_DRAFT_ID.fullmatch, quarantined))
         for file in self._drafts.iterdir():
-            if file.name not in kept | quarantined:
+            if file.name in kept:
+                mark(file, accepted=True)  # a death may have come between that and the end of its row
+            elif file.name not in quarantined and is_accepted(file):
+                self._set_aside([file.name], "the journal has lost its row")
+            elif file.name not in quarantined and not unknown:
                 file.unlink()
 
     # ------------------------------------------------------------ inode numbers
@@ -270,6 +267,17 @@ class Outbox:
                 self._db.execute("ROLLBACK")
             if durable:
                 self._db.execute("PRAGMA synchronous=NORMAL")
+
+
+def bring_up_to_date(journal: sqlite3.Connection) -> None:
+    """Makes the tables in a journal that has none. Raises CxfsError for one of a newer cxfs."""
+    (version,) = journal.execute("PRAGMA user_version").fetchone()
+    if version > SCHEMA_VERSION:
+        raise CxfsError("the journal was written by a newer cxfs; use that one")
+    if version == 0:
+        for statement in _SCHEMA.split(";\n"):
+            journal.execute(statement)
+        journal.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
 
 
 def _make_names_durable(folder: Path) -> None:
