@@ -14,7 +14,7 @@ import trio
 from cxfs.core.entries import Entry, EntryName, TreePath, Uuid
 from cxfs.core.ranges import ByteRange
 from cxfs.core.uploads import Event, State, step
-from cxfs.local.outbox import ChangeRow
+from cxfs.local.rows import ChangeRow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +28,8 @@ class Change:
 
     `generation` counts every write; the journal knows of `journalled`. `writers` are the open handles that wrote.
     `base` is the version the draft began from (None: a new file, or one whose content was complete from the start).
+    `accepted_ms` is when the journal first had it, by the wall clock; `attempts` counts those of this run to send it,
+    and `last_error` is why the last one failed, in one line.
     """
 
     def __init__(
@@ -46,6 +48,9 @@ class Change:
         self.base_version: int | None = None
         self.base_size = 0
         self.modified_ms = modified_ms
+        self.accepted_ms = 0
+        self.attempts = 0
+        self.last_error: str | None = None
         self.counted_bytes = 0
         self.sealed: tuple[bytes, ...] = ()
         self.parked: str | None = None
@@ -77,6 +82,7 @@ class Change:
     def starts(self) -> None:
         """An attempt is about to run: whoever recalls the change waits for its end from now on."""
         self.on(Event.STARTED)
+        self.attempts += 1
         self.due = math.inf
         self.attempt_ended = trio.Event()
 
@@ -103,6 +109,7 @@ class Change:
             modified_ms=self.modified_ms,
             sealed=self.sealed,
             parked=self.parked,
+            accepted_ms=self.accepted_ms,
         )
 
     @classmethod
@@ -114,7 +121,8 @@ class Change:
         change.base_version = row.base_version
         change.base_size = row.base_size
         change.sealed = row.sealed
-        change.parked = row.parked
+        change.parked = change.last_error = row.parked
+        change.accepted_ms = row.accepted_ms
         change.state = State.WAITING if row.parked is None else State.PARKED
         return change
 

@@ -22,19 +22,21 @@ SEALED_MAX: Final = 16
 
 
 class Journal:
-    """Writes down what was accepted. `offload` must keep the order of its calls.
+    """Writes down what was accepted. `offload` must keep the order of its calls; `wall_ms` is the time of day.
 
     No call is cut short by a deadline: what was done and could not be written down any more would be undone by a kill.
     """
 
-    def __init__(self, outbox: Outbox, changes: Changes, offload: Offload) -> None:
+    def __init__(self, outbox: Outbox, changes: Changes, offload: Offload, wall_ms: Callable[[], int]) -> None:
         self._outbox = outbox
         self._changes = changes
         self._offload = offload
+        self._wall_ms = wall_ms
 
     async def record(self, change: Change, *, durable: bool = False) -> None:
         """Accepts the change as it is at this moment; one that was taken back (deleted, replaced) is left alone."""
         if change in self._changes:
+            change.accepted_ms = change.accepted_ms or self._wall_ms()
             row = change.row()
             await self._write(partial(self._outbox.record, row, change.draft, durable=durable))
             change.journalled = max(change.journalled, row.generation)

@@ -225,11 +225,12 @@ class Uploader:
             verdict, error = await self._sending.attempt(change)
         except Exception:
             log.exception("a bug while sending %s", change.path)
-            verdict, error = Verdict.AGAIN_LATER, None
+            verdict, error = Verdict.AGAIN_LATER, CxfsError("a bug, see the log")
             if change.state in IN_FLIGHT:
                 change.on(Event.FAILED)
         finally:
             self._slots.release()
+        change.last_error = str(error) if error is not None else None
         if verdict is Verdict.AGAIN_LATER:
             self._pause(change, error)
         elif verdict is Verdict.AGAIN_NOW:

@@ -124,7 +124,7 @@ def assemble(
     changes = recovered(memory.outbox)
     shared = _Shared(
         changes=changes,
-        journal=Journal(memory.outbox, changes, machine.journal),
+        journal=Journal(memory.outbox, changes, machine.journal, machine.wall_ms),
         attributes=AttributeRules(uid=options.uid, gid=options.gid, umask=options.umask),
         tree=Tree(
             root,

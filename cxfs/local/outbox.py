@@ -4,11 +4,14 @@ The order of steps, written down once, here:
 
     close   bytes into the draft, then the row, then the commit: survives a kill of the daemon
     fsync   bytes, fdatasync of draft and folder, row, commit with full sync: survives power loss
+    mkdir, unlink, rmdir: the errand's row, the commit; what an unlink takes back of a change goes in the same commit
     sent    the draft's mark goes, the row is deleted and committed, then the draft's name: a crash between leaves
             a draft without row and mark, which was never accepted or is on the server, and is cleared at the next start
+    made    a folder's errand goes, and its UUID takes the provisional one's place in every row, in one commit
 
 A row whose draft is missing or that cannot be read, and a draft whose row the journal has lost, is set aside in
-`quarantine` and reported, never deleted. Plain blocking calls, one at a time (the caller's limiter sees to it).
+`quarantine` and reported, never deleted. Plain blocking calls, one at a time (the caller's limiter sees to it). What
+the tables are is `schema`'s matter, what a row says `rows`'s, what becomes of a damaged journal `salvage`'s.
 """
 
 from __future__ import annotations
@@ -20,14 +23,15 @@ import re
 import secrets
 import sqlite3
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
-from cxfs.core.entries import EntryName, TreePath, Uuid
+from cxfs.core.entries import Uuid
 from cxfs.core.errors import CxfsError, DiskFull
-from cxfs.core.ranges import ByteRange, RangeSet
+from cxfs.core.ranges import RangeSet
 from cxfs.local.drafts import Draft, is_accepted, mark
+from cxfs.local.rows import Cells, ChangeRow, ErrandRow, Report
 from cxfs.local.salvage import open_journal
+from cxfs.local.schema import bring_up_to_date, check_sum, keep_sums, sum_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -35,11 +39,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-SCHEMA_VERSION: Final = 1
-
 _DRAFT_ID: Final = re.compile("[0-9a-f]{24}")
-
-SHA1_BYTES: Final = 20
 
 INODES_MAX: Final = 100_000
 """Numbers remembered beyond those that UUIDs give (about 20 MB); past it the oldest fall back to their UUID's number
@@ -48,51 +48,13 @@ at the next mount."""
 NEW_FOLDERS_MAX: Final = 4
 """Of `.local/state/cxfs/PROFILE/drafts`, those that the first mount of an account may make."""
 
-_SCHEMA: Final = """
-CREATE TABLE changes (
-    id TEXT PRIMARY KEY,            -- also the draft's file name
-    generation INTEGER NOT NULL,    -- of the content that this row speaks of
-    inode INTEGER NOT NULL,         -- the kernel's number, kept over a restart
-    parent TEXT NOT NULL,           -- UUID of the folder
-    path TEXT NOT NULL,             -- where it goes, by names, as last known
-    object TEXT,                    -- UUID, when it is a new version of something; else it is new
-    base_version INTEGER,           -- that the draft began from
-    base_size INTEGER NOT NULL,     -- bytes of that version
-    base_bytes INTEGER NOT NULL,    -- bytes from the start that may still be the base's
-    size INTEGER NOT NULL,
-    held TEXT NOT NULL,             -- JSON [[start, stop], …]: bytes present in the draft
-    modified_ms INTEGER NOT NULL,
-    sealed BLOB NOT NULL,           -- SHA-1 digests of what was handed over: they recognise it when an answer is lost
-    parked TEXT                     -- why it is not retried
-) STRICT;
-CREATE TABLE quarantine (row TEXT NOT NULL, reason TEXT NOT NULL) STRICT;
-CREATE TABLE inodes (object TEXT PRIMARY KEY, inode INTEGER NOT NULL) STRICT;
-"""
+REPORTS_MAX: Final = 1_000
+"""The newest are kept: a person reads a few, and a server that refuses everything must not fill the disk."""
 
+_ACCOUNT: Final = "account"
+"""The fact that says whose journal it is."""
 
-@dataclass(frozen=True, slots=True)
-class ChangeRow:
-    """One accepted change, as the journal holds it. Sizes in bytes, time in milliseconds since the epoch, UTC."""
-
-    id: str
-    generation: int
-    inode: int
-    parent: Uuid
-    path: TreePath
-    object: Uuid | None
-    base_version: int | None
-    base_size: int
-    base_bytes: int
-    size: int
-    held: tuple[ByteRange, ...]
-    modified_ms: int
-    sealed: tuple[bytes, ...]
-    parked: str | None
-
-    @property
-    def name(self) -> EntryName:
-        """The last name of its path."""
-        return self.path.names[-1]
+T = TypeVar("T", ChangeRow, ErrandRow)
 
 
 class Outbox:
@@ -120,9 +82,32 @@ class Outbox:
 
     def _prepare(self) -> None:
         self._db.execute("PRAGMA synchronous=NORMAL")
+        keep_sums(self._db)
         self._db.execute("DELETE FROM inodes WHERE rowid <= (SELECT max(rowid) FROM inodes) - ?", (INODES_MAX,))
         for name, number in self._db.execute("SELECT object, inode FROM inodes"):
             self._inodes[Uuid(name)] = number
+
+    # ------------------------------------------------------------ facts
+
+    def fact(self, name: str) -> str | None:
+        """What was written down under this name; None: nothing."""
+        row = self._db.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def write_fact(self, name: str, value: str) -> None:
+        """Remembers it, over any restart."""
+        with self._transaction():
+            self._db.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, value))
+
+    @property
+    def account(self) -> Uuid | None:
+        """Whose changes these are; None while that was not written down."""
+        account = self.fact(_ACCOUNT)
+        return None if account is None else Uuid.parse(account)
+
+    @account.setter
+    def account(self, account: Uuid) -> None:
+        self.write_fact(_ACCOUNT, account)
 
     # ------------------------------------------------------------ drafts
 
@@ -154,12 +139,8 @@ class Outbox:
         mark(self._drafts / row.id, accepted=True)
         if durable:
             draft.make_durable()
-        values = (
-            row.id, row.generation, row.inode, row.parent, str(row.path), row.object, row.base_version, row.base_size,
-            row.base_bytes, row.size, json.dumps(row.held), row.modified_ms, b"".join(row.sealed), row.parked,
-        )  # fmt: skip
         with self._transaction(durable=durable):
-            self._db.execute(f"INSERT OR REPLACE INTO changes VALUES ({','.join('?' * len(values))})", values)  # noqa: S608 - only placeholders
+            self._accept("changes", row.values)
         if durable:
             self._synced.add(row.id)
 
@@ -181,20 +162,22 @@ class Outbox:
             ).rowcount
             newer = self._db.execute("SELECT 1 FROM changes WHERE id = ?", (change_id,)).fetchone()
             if newer is None:
-                mark(self._drafts / change_id, accepted=False)
+                self._let_go(change_id)
         if inode is not None:
             self._inodes[object_id] = inode
-        if newer is None:
-            self._synced.discard(change_id)
         return bool(deleted) or newer is None
 
     def discard(self, change_id: str) -> None:
         """The user took the change back (deleted or replaced the file): row first, then draft."""
         with self._transaction():
             self._db.execute("DELETE FROM changes WHERE id = ?", (change_id,))
-            mark(self._drafts / change_id, accepted=False)
-        self._synced.discard(change_id)
+            self._let_go(change_id)
         self.erase(change_id)
+
+    def _let_go(self, change_id: str) -> None:
+        """Within the transaction that ends its row, and before that is committed."""
+        mark(self._drafts / change_id, accepted=False)
+        self._synced.discard(change_id)
 
     def erase(self, change_id: str) -> None:
         """Removes the name of a draft that no row speaks of any more."""
@@ -202,18 +185,30 @@ class Outbox:
 
     def recover(self) -> list[ChangeRow]:
         """Every change accepted before; what cannot be read is quarantined, and drafts without a row are cleared."""
-        rows: list[ChangeRow] = []
-        for number, *raw in self._db.execute("SELECT rowid, * FROM changes").fetchall():
-            try:
-                row = _row_from(raw)
-                self._check_draft(row)
-            except (ValueError, TypeError, CxfsError, OSError) as error:
-                self._quarantine(number, raw, str(error))
-            else:
-                rows.append(row)
+
+        def checked(raw: Cells) -> ChangeRow:
+            row = ChangeRow.parse(raw)
+            self._check_draft(row)
+            return row
+
+        rows = self._recovered("changes", checked)
         kept = {row.id for row in rows}
         self._clear_drafts(kept)
         self._synced |= kept  # each may have been, in the run before
+        return rows
+
+    def recover_errands(self) -> list[ErrandRow]:
+        """Every errand accepted before, oldest first; what cannot be read is quarantined."""
+        return self._recovered("errands", ErrandRow.parse)
+
+    def _recovered(self, table: str, parse: Callable[[Cells], T]) -> list[T]:
+        rows: list[T] = []
+        for number, *raw, sum_ in self._db.execute(f"SELECT rowid, * FROM {table} ORDER BY rowid").fetchall():  # noqa: S608
+            try:
+                check_sum(sum_, raw)
+                rows.append(parse(tuple(raw)))
+            except (ValueError, TypeError, CxfsError, OSError) as error:
+                self._quarantine(table, number, tuple(raw), str(error))
         return rows
 
     def _check_draft(self, row: ChangeRow) -> None:
@@ -221,17 +216,19 @@ class Outbox:
         if there < row.size:
             raise ValueError(f"its draft {row.id} has {there} of {row.size} bytes")
 
-    def _quarantine(self, number: int, raw: list[object], reason: str) -> None:
+    def _quarantine(self, table: str, number: int, raw: Cells, reason: str) -> None:
         with self._transaction():
-            self._set_aside(raw, reason)
-            self._db.execute("DELETE FROM changes WHERE rowid = ?", (number,))
+            self._set_aside(raw, reason, table)
+            self._db.execute(f"DELETE FROM {table} WHERE rowid = ?", (number,))  # noqa: S608 - one of ours
 
-    def _set_aside(self, raw: Sequence[object], reason: str) -> None:
-        log.error("an accepted change cannot be used and is set aside: %s: %s", raw[0], reason)
-        self._db.execute("INSERT INTO quarantine VALUES (?, ?)", (json.dumps([repr(v) for v in raw]), reason))
+    def _set_aside(self, raw: Sequence[object], reason: str, table: str = "changes") -> None:
+        log.error("what was accepted as %s cannot be used and is set aside: %s", raw[0], reason)
+        row = json.dumps([repr(cell) for cell in raw])
+        self._db.execute("INSERT INTO quarantine VALUES (?, ?)", (row if table == "changes" else table + row, reason))
 
     def _clear_drafts(self, kept: set[str]) -> None:
-        quarantined = {json.loads(row)[0].strip("'") for (row,) in self._db.execute("SELECT row FROM quarantine")}
+        changes = self._db.execute("SELECT row FROM quarantine WHERE row LIKE '[%'")
+        quarantined = {json.loads(row)[0].strip("'") for (row,) in changes}
         # A row that was set aside and does not say any more which draft is its own: it may be any of them.
         unknown = not all(map(_DRAFT_ID.fullmatch, quarantined))
         for file in self._drafts.iterdir():
@@ -242,6 +239,45 @@ class Outbox:
             elif file.name not in quarantined and not unknown:
                 file.unlink()
 
+    # ------------------------------------------------------------ errands
+
+    def note(self, errand: ErrandRow, *, instead_of: str | None = None) -> None:
+        """Accepts an errand, or what is newly known of it; the change or errand that it takes the place of goes."""
+        with self._transaction():
+            if instead_of is not None:
+                self._db.execute("DELETE FROM changes WHERE id = ?", (instead_of,))
+                self._db.execute("DELETE FROM errands WHERE id = ?", (instead_of,))
+                self._let_go(instead_of)
+            self._accept("errands", errand.values)
+
+    def forget(self, errand_id: str) -> None:
+        """The errand is done, or was taken back."""
+        with self._transaction():
+            self._db.execute("DELETE FROM errands WHERE id = ?", (errand_id,))
+
+    def made(self, provisional: Uuid, object_id: Uuid, inode: int | None) -> None:
+        """The folder is on the server under this UUID, which takes the provisional one's place in every row."""
+        with self._transaction():
+            self._db.execute("DELETE FROM errands WHERE id = ?", (provisional,))
+            for table, column in (("changes", "parent"), ("errands", "parent"), ("errands", "object")):
+                self._db.execute(f"UPDATE {table} SET {column} = ? WHERE {column} = ?", (object_id, provisional))  # noqa: S608
+            if inode is not None:
+                self._db.execute("INSERT OR REPLACE INTO inodes VALUES (?, ?)", (object_id, inode))
+        if inode is not None:
+            self._inodes[object_id] = inode
+
+    # ------------------------------------------------------------ reports
+
+    def report(self, report: Report) -> None:
+        """Writes down, for a person, what went another way than a program was told; the oldest give way."""
+        with self._transaction():
+            self._insert("reports", (report.at_ms, report.path, report.text))
+            self._db.execute("DELETE FROM reports WHERE rowid <= (SELECT max(rowid) FROM reports) - ?", (REPORTS_MAX,))
+
+    def reports(self) -> list[Report]:
+        """All that are kept, oldest first."""
+        return [Report(*row) for row in self._db.execute("SELECT at_ms, path, text FROM reports ORDER BY rowid")]
+
     # ------------------------------------------------------------ inode numbers
 
     def inode_of(self, object_id: Uuid) -> int | None:
@@ -251,6 +287,12 @@ class Outbox:
     def close(self) -> None:
         """Ends the journal's connection; everything recorded is committed already."""
         self._db.close()
+
+    def _accept(self, table: str, values: Cells) -> None:
+        self._insert(table, (*values, sum_of(*values)))
+
+    def _insert(self, table: str, values: Cells) -> None:
+        self._db.execute(f"INSERT OR REPLACE INTO {table} VALUES ({','.join('?' * len(values))})", values)  # noqa: S608
 
     @contextmanager
     def _transaction(self, *, durable: bool = False) -> Iterator[None]:
@@ -269,17 +311,6 @@ class Outbox:
                 self._db.execute("PRAGMA synchronous=NORMAL")
 
 
-def bring_up_to_date(journal: sqlite3.Connection) -> None:
-    """Makes the tables in a journal that has none. Raises CxfsError for one of a newer cxfs."""
-    (version,) = journal.execute("PRAGMA user_version").fetchone()
-    if version > SCHEMA_VERSION:
-        raise CxfsError("the journal was written by a newer cxfs; use that one")
-    if version == 0:
-        for statement in _SCHEMA.split(";\n"):
-            journal.execute(statement)
-        journal.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
-
-
 def _make_names_durable(folder: Path) -> None:
     """What is synced in a folder is lost with the folder's own name, and the one above it: they may all be new."""
     for above in folder.parents[:NEW_FOLDERS_MAX]:
@@ -289,37 +320,3 @@ def _make_names_durable(folder: Path) -> None:
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
-
-
-def _row_from(raw: list[object]) -> ChangeRow:
-    (change_id, generation, inode, parent, path, object_id, base_version, base_size, base_bytes, size, held,
-     modified_ms, sealed, parked) = raw  # fmt: skip
-    ranges = tuple(ByteRange(_number(start), _number(stop)) for start, stop in json.loads(str(held)))
-    return ChangeRow(
-        id=str(change_id),
-        generation=_number(generation),
-        inode=_number(inode),
-        parent=Uuid.parse(str(parent)),
-        path=TreePath.parse(str(path)),
-        object=None if object_id is None else Uuid.parse(str(object_id)),
-        base_version=None if base_version is None else _number(base_version),
-        base_size=_number(base_size),
-        base_bytes=_number(base_bytes),
-        size=_number(size),
-        held=ranges,
-        modified_ms=_number(modified_ms),
-        sealed=_digests(sealed),
-        parked=None if parked is None else str(parked).encode(errors="replace").decode(),
-    )
-
-
-def _number(value: object) -> int:
-    if not isinstance(value, int):
-        raise TypeError(f"expected a number, found {value!r}")
-    return value
-
-
-def _digests(value: object) -> tuple[bytes, ...]:
-    if not isinstance(value, bytes) or len(value) % SHA1_BYTES:
-        raise TypeError(f"expected SHA-1 digests, found {value!r}")
-    return tuple(value[at : at + SHA1_BYTES] for at in range(0, len(value), SHA1_BYTES))

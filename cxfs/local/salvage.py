@@ -50,6 +50,8 @@ def open_journal(folder: Path, bring_up_to_date: Callable[[sqlite3.Connection], 
     """
     try:
         return _sound(folder / JOURNAL, bring_up_to_date)
+    except CxfsError as error:
+        raise CxfsError(f"the journal in {folder} {error}") from error
     except _FAILURES as error:
         if not _is_damage(error, folder / JOURNAL):
             raise CxfsError(f"the journal in {folder} cannot be used: {error}") from error
@@ -65,9 +67,7 @@ def _sound(file: Path, bring_up_to_date: Callable[[sqlite3.Connection], None]) -
     journal = connect(file)
     try:
         journal.execute("PRAGMA journal_mode=WAL")
-        (verdict,) = journal.execute("PRAGMA integrity_check(1)").fetchone()
-        if verdict != "ok":
-            raise sqlite3.DatabaseError(" ".join(str(verdict).split()))
+        _check_pages(journal)
         journal.execute("BEGIN IMMEDIATE")
         bring_up_to_date(journal)
         _check_schema(journal, bring_up_to_date)
@@ -76,6 +76,12 @@ def _sound(file: Path, bring_up_to_date: Callable[[sqlite3.Connection], None]) -
         journal.close()
         raise
     return journal
+
+
+def _check_pages(journal: sqlite3.Connection) -> None:
+    (verdict,) = journal.execute("PRAGMA integrity_check(1)").fetchone()
+    if verdict != "ok":
+        raise sqlite3.DatabaseError(" ".join(str(verdict).split()))
 
 
 def _check_schema(journal: sqlite3.Connection, bring_up_to_date: Callable[[sqlite3.Connection], None]) -> None:

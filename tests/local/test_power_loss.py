@@ -19,7 +19,7 @@ import pytest
 
 from cxfs.core.entries import Uuid
 from cxfs.core.ranges import ByteRange
-from cxfs.local.outbox import ChangeRow, Outbox
+from cxfs.local.outbox import Outbox
 from tests.local.disk import Disk, Said, Step, Synced, steps_of
 from tests.local.test_outbox import row_of
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cxfs.local.drafts import Draft
+    from cxfs.local.rows import ChangeRow
 
 CHANGES: Final = 24
 CHECKPOINT_PAGES: Final = 12
