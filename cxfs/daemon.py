@@ -145,7 +145,7 @@ async def _run(settings: MountSettings, on_ready: Callable[[], None]) -> int:
     finally:
         blocks.close()
         outbox.close()
-    return len(volume.changes)
+    return volume.left
 
 
 @asynccontextmanager
@@ -179,7 +179,7 @@ async def _volume(
     """The account's tree; asks the server what it can do and for the folder to mount."""
     options = settings.options
     user, files = User(session), Files(session)
-    service = Service(files, Transport(session), user, await user.capabilities())
+    service = Service(files, Files(session, in_background=True), Transport(session), user, await user.capabilities())
     root_path = TreePath.parse(f"{SELF}:{options.root}")
     root = await files.entry(root_path)
     if not root.is_folder:
@@ -243,12 +243,12 @@ async def _serve(settings: MountSettings, volume: Volume, nursery: trio.Nursery,
             log.info("%s is mounted at %s", settings.profile.name, settings.mountpoint)
             on_ready()
             await _first(unmounted.wait, functools.partial(_next_signal, signals))
-        log.info("%s is unmounted, %d changes wait", settings.mountpoint, len(volume.changes))
+        log.info("%s is unmounted, %d changes wait", settings.mountpoint, volume.left)
         await operations.close_all()
         drain = functools.partial(volume.uploader.drain, settings.options.drain_timeout_s)
         await _first(drain, functools.partial(_next_signal, signals))
-    for change in volume.changes:
-        log.warning("not sent yet, the next mount goes on: %s", change.path)
+    for left in (*volume.changes, *volume.errands):
+        log.warning("not sent yet, the next mount goes on: %s", left.path)
 
 
 async def _first(*calls: Callable[[], Awaitable[object]]) -> None:

@@ -5,7 +5,7 @@ other. The rules, each a pair of "later waits for earlier":
 
     UPLOAD, MAKE in a folder                    for the MAKE of that folder
     UPLOAD of a new file, MAKE, under a name    for the REMOVE of what stood under that name
-    REMOVE, STAMP of a folder                   for every step in that folder
+    REMOVE, STAMP of a folder                   for the MAKE of that folder, and for every step in it
     REMOVE of what another change carries on    for the UPLOAD of that change
 
 An UPLOAD that is a new version of an object goes by identity and waits for nothing. There is no circle: a name is
@@ -61,14 +61,19 @@ def must_wait(later: Step, earlier: Step) -> bool:
     if earlier.kind is Kind.STAMP:
         return False
     if later.kind in {Kind.UPLOAD, Kind.MAKE}:
-        if later.kind is Kind.UPLOAD and later.object is not None:
-            return False
-        if earlier.kind is Kind.MAKE:
-            return earlier.object == later.folder
-        return earlier.kind is Kind.REMOVE and earlier.place == later.place
-    if later.carrier is not None and later.carrier == earlier.id:
-        return True
-    return later.object is not None and earlier.folder == later.object
+        return (later.kind is Kind.MAKE or later.object is None) and _is_in_the_way(earlier, later)
+    is_carrier = later.carrier is not None and later.carrier == earlier.id
+    return is_carrier or (later.object is not None and _leads_into(earlier, later.object))
+
+
+def _is_in_the_way(earlier: Step, newcomer: Step) -> bool:
+    if earlier.kind is Kind.MAKE:
+        return earlier.object == newcomer.folder
+    return earlier.kind is Kind.REMOVE and earlier.place == newcomer.place
+
+
+def _leads_into(earlier: Step, folder: Uuid) -> bool:
+    return earlier.folder == folder or (earlier.kind is Kind.MAKE and earlier.object == folder)
 
 
 class Order:
@@ -116,12 +121,19 @@ class Order:
             yield self._steps[step.carrier]
         if step.object is not None:
             yield from self._in_folder[step.object]
+            yield from self._about[step.object]
 
     def behind(self, step: Step) -> list[Step]:
         """What waited for `step`, which is over: to be looked at again, since each may wait for others as well."""
-        inside = self._in_folder[step.object] if step.object is not None else ()
-        followers = {*inside, *self._at[step.place], *self._about[step.folder], *self._carried_by[step.id]}
+        followers = {*self._at[step.place], *self._about[step.folder], *self._carried_by[step.id]}
+        if step.object is not None:
+            followers |= {*self._in_folder[step.object], *self._about[step.object]}
         return [each for each in followers if must_wait(each, step)]
+
+    def lead_into(self, folder: Uuid) -> bool:
+        """Whether a STAMP of this folder would have to wait."""
+        makes = (step.kind is Kind.MAKE for step in self._about[folder])
+        return any(makes) or any(step.kind is not Kind.STAMP for step in self._in_folder[folder])
 
 
 class _Groups(Generic[K]):

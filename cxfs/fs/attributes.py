@@ -79,6 +79,10 @@ class AttributeRules:
             created_ns=created_ns,
         )
 
+    def modified_ms(self, node: Node) -> int:
+        """The time alone."""
+        return self._modified_ms(node, self._kept.get(node.inode))
+
     def keep(self, node: Node, *, mode: int | None = None, uid: int | None = None, gid: int | None = None) -> None:
         """Remembers a mode or owner that a program set."""
         kept = self._kept.get(node.inode, Kept())

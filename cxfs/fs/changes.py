@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from cxfs.core.entries import Entry, EntryName, TreePath, Uuid
+from cxfs.core.order import Kind, Step
 from cxfs.core.ranges import ByteRange
 from cxfs.core.uploads import Event, State, step
 from cxfs.local.rows import ChangeRow
@@ -19,7 +20,9 @@ from cxfs.local.rows import ChangeRow
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from cxfs.fs.errands import Errand
     from cxfs.fs.node import Node
+    from cxfs.fs.steps import Steps
     from cxfs.local.drafts import Draft
 
 
@@ -58,6 +61,8 @@ class Change:
         self.turns = 0
         self.conflicts = 0
         self.contested_name = self.copy_name = path.names[-1]
+        self.replaces: Errand | None = None
+        """The errand, taken back, whose row goes with the first record of this change."""
         self.due = math.inf
         self.holds = 0
         self.attempt: trio.CancelScope | None = None
@@ -68,6 +73,11 @@ class Change:
     def name(self) -> EntryName:
         """What the file is called."""
         return self.path.names[-1]
+
+    @property
+    def step(self) -> Step:
+        """As the order of things sees it."""
+        return Step(self.id, Kind.UPLOAD, self.object, self.parent, self.name)
 
     def on(self, event: Event) -> None:
         """The next step of its life; a write while its bytes go out abandons the attempt."""
@@ -134,7 +144,8 @@ class Change:
 class Changes:
     """Every change that is not done, by what it concerns. Plain bookkeeping: no call here awaits."""
 
-    def __init__(self) -> None:
+    def __init__(self, steps: Steps) -> None:
+        self._steps = steps
         self._all: dict[str, Change] = {}
         self._by_object: dict[Uuid, Change] = {}
         self._new: dict[Uuid, dict[EntryName, Change]] = {}
@@ -149,6 +160,10 @@ class Changes:
 
     def __contains__(self, change: Change) -> bool:
         return self._all.get(change.id) is change
+
+    def get(self, change_id: str) -> Change | None:
+        """The change of this id."""
+        return self._all.get(change_id)
 
     def of(self, object_id: Uuid) -> Change | None:
         """The change that will be a new version of this object."""
@@ -191,6 +206,12 @@ class Changes:
         change.parent, change.path = parent, path
         self._index(change)
 
+    def folder_made(self, provisional: Uuid, folder: Uuid) -> None:
+        """The folder is on the server under this UUID: what is in it follows."""
+        for change in self:
+            if change.parent == provisional:
+                self.moved(change, folder, change.path)
+
     def below(self, folder: TreePath) -> list[Change]:
         """Whatever is to be sent to somewhere in this folder or deeper."""
         depth = len(folder.names)
@@ -208,8 +229,13 @@ class Changes:
             self._by_object[change.object] = change
         else:
             self._new.setdefault(change.parent, {})[change.name] = change
+        self._steps.add(change.step)
 
     def _unindex(self, change: Change) -> None:
+        self._forget_place(change)
+        self._steps.over(change.step)
+
+    def _forget_place(self, change: Change) -> None:
         if change.object is not None:
             if self._by_object.get(change.object) is change:
                 del self._by_object[change.object]

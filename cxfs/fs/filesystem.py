@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from cxfs.fs.handles import Contents, FileHandle, Opened
     from cxfs.fs.journal import Journal
     from cxfs.fs.listings import Child
-    from cxfs.fs.namespace import Namespace, Rename
+    from cxfs.fs.namespace import Namespace
     from cxfs.fs.node import Node
+    from cxfs.fs.renaming import Rename, Renaming
     from cxfs.fs.space import Space, SpaceWatch
     from cxfs.fs.tree import Tree
 
@@ -60,6 +61,7 @@ class FileSystem:
         self,
         tree: Tree,
         namespace: Namespace,
+        renaming: Renaming,
         contents: Contents,
         journal: Journal,
         attributes: AttributeRules,
@@ -70,6 +72,7 @@ class FileSystem:
     ) -> None:
         self._tree = tree
         self._namespace = namespace
+        self._renaming = renaming
         self._contents = contents
         self._journal = journal
         self._attributes = attributes
@@ -155,7 +158,7 @@ class FileSystem:
 
     async def rename(self, folder: Node, name: bytes, new_folder: Node, new_name: bytes, how: Rename) -> None:
         """Renames, as renameat2(2) does."""
-        await self._namespace.rename(folder, from_kernel(name), new_folder, from_kernel(new_name), how)
+        await self._renaming.rename(folder, from_kernel(name), new_folder, from_kernel(new_name), how)
 
     # ------------------------------------------------------------ content
 
@@ -165,7 +168,7 @@ class FileSystem:
         opened = self._contents.create(folder, path, folder.uuid)
         self._namespace.succeed(opened.handle.node, folder)
         self._keep_mode(opened.handle.node, mode)
-        self._attributes.drop_time(folder)
+        await self._namespace.touched(folder)
         return opened
 
     async def make_file(self, folder: Node, name: bytes, mode: int) -> Node:
@@ -220,7 +223,9 @@ class FileSystem:
             if change.journalled >= 0:
                 await self._journal.record(change)
             return
-        if self._keeps_times and node.entry is not None and not node.gone:
+        if self._keeps_times and node.is_folder and self._namespace.is_busy(node):
+            await self._namespace.stamp(node, modified_ms)
+        elif self._keeps_times and node.entry is not None and not node.gone and not self._tree.is_new(node):
             entry = await self._files.set_modified(node.entry.path, modified_ms)
             if node.parent is not None:
                 self._tree.put(entry, node.parent.uuid)

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cxfs.core.entries import Entry, TreePath, Uuid
+    from cxfs.fs.errands import Errands
     from cxfs.fs.journal import Journal
+    from cxfs.fs.messenger import Messenger
     from cxfs.fs.node import Node
     from cxfs.fs.offload import Offload
     from cxfs.fs.reader import Reader, ReadStream
@@ -68,6 +70,8 @@ class Contents:
         *,
         reader: Reader,
         uploader: Uploader,
+        messenger: Messenger,
+        errands: Errands,
         outbox: Outbox,
         changes: Changes,
         journal: Journal,
@@ -79,6 +83,8 @@ class Contents:
         self._tree = tree
         self._reader = reader
         self._uploader = uploader
+        self._messenger = messenger
+        self._errands = errands
         self._outbox = outbox
         self._changes = changes
         self._journal = journal
@@ -170,9 +176,10 @@ class Contents:
     def _last_close(self, node: Node) -> None:
         change, node.change = node.change, None
         if change is not None:
-            change.draft.close()
-        if node.entry is not None and self._tree.is_hidden(node.entry.id):
-            self._uploader.delete_later(node.entry, node.parent)
+            self._uploader.let_go(change)
+        removal = self._errands.removal_of(node.entry.id) if node.entry is not None else None
+        if removal is not None and removal.node is node:
+            self._messenger.closed(removal)
 
     # ------------------------------------------------------------ reading
 
@@ -257,6 +264,26 @@ class Contents:
         else:
             self._changes.add(change)
         node.change, change.node = change, node
+        return change
+
+    async def complete_change(self, node: Node, modified_ms: int) -> Change | None:
+        """The node's change, begun with its whole content if there is none; None where not all of that is here."""
+        change = node.change
+        if change is not None:
+            return None if change.missing() else change
+        if node.entry is None or not self._reader.holds(node.entry):
+            return None
+        change = self._begin(node, node.entry)
+        change.modified_ms = modified_ms
+        try:
+            await bring_base(self._reader, change, ByteRange(0, node.entry.size))
+        except BaseException:
+            self._changes.remove(change)
+            node.change = change.node = None
+            self._uploader.let_go(change)
+            self._outbox.erase(change.id)
+            raise
+        self._changes.count(change)
         return change
 
     def _new_change(self, *, inode: int, parent: Uuid, path: TreePath, size: int, base_bytes: int) -> Change:

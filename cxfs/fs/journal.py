@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVarTuple
 
 import trio
 
+from cxfs.local.rows import Report
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cxfs.core.entries import Entry
+    from cxfs.core.entries import Entry, TreePath
     from cxfs.fs.changes import Change, Changes
+    from cxfs.fs.errands import Errand
     from cxfs.fs.offload import Offload
     from cxfs.local.outbox import Outbox
+
+log = logging.getLogger(__name__)
 
 Ts = TypeVarTuple("Ts")
 
@@ -31,15 +37,27 @@ class Journal:
         self._outbox = outbox
         self._changes = changes
         self._offload = offload
-        self._wall_ms = wall_ms
+        self.now_ms = wall_ms
 
-    async def record(self, change: Change, *, durable: bool = False) -> None:
-        """Accepts the change as it is at this moment; one that was taken back (deleted, replaced) is left alone."""
+    async def record(self, change: Change, *, durable: bool = False, errand: Errand | None = None) -> None:
+        """Accepts the change as it is at this moment, and with it an errand that comes of it.
+
+        A change that was taken back (deleted, replaced) is left alone.
+        """
         if change in self._changes:
-            change.accepted_ms = change.accepted_ms or self._wall_ms()
-            row = change.row()
-            await self._write(partial(self._outbox.record, row, change.draft, durable=durable))
+            change.accepted_ms = change.accepted_ms or self.now_ms()
+            row, replaces = change.row(), change.replaces
+            record = partial(
+                self._outbox.record,
+                row,
+                change.draft,
+                durable=durable,
+                instead_of=replaces.id if replaces is not None else None,
+                errand=errand.row() if errand is not None else None,
+            )
+            await self._write(record)
             change.journalled = max(change.journalled, row.generation)
+            change.replaces = None if change.replaces is replaces else change.replaces
 
     async def sealed(self, change: Change, sha1: bytes) -> None:
         """Content of this digest is about to be handed over whole; its answer may get lost, as others may have."""
@@ -55,7 +73,30 @@ class Journal:
 
     async def discard(self, change: Change) -> None:
         """The user took the change back."""
-        await self._write(self._outbox.discard, change.id)
+        await self.drop(change)
+
+    async def note(self, errand: Errand, *instead_of: Change | Errand) -> None:
+        """Accepts an errand as it is at this moment, in the place of changes and errands that were taken back."""
+        former = [each.id for each in instead_of]
+        await self._write(partial(self._outbox.note, errand.row(), instead_of=former))
+
+    async def drop(self, *taken_back: Change | Errand) -> None:
+        """They were taken back, and nothing comes of them."""
+        await self._write(self._outbox.discard, *(former.id for former in taken_back))
+
+    async def forget(self, errand: Errand) -> None:
+        """The errand is over."""
+        await self._write(self._outbox.forget, errand.id)
+
+    async def made(self, errand: Errand, entry: Entry) -> None:
+        """The folder is on the server as `entry`: every row says so in one step."""
+        inode = errand.inode if errand.inode != entry.id.number else None
+        await self._write(self._outbox.made, errand.place, entry.id, inode)
+
+    async def report(self, path: TreePath, text: str) -> None:
+        """Tells a person what went another way than a program was told: in the log, and for later."""
+        log.warning("%s: %s", path, text)
+        await self._write(self._outbox.report, Report(self.now_ms(), str(path), text))
 
     async def _write(self, work: Callable[[*Ts], object], /, *args: *Ts) -> None:
         with trio.CancelScope(shield=True):

@@ -1,64 +1,31 @@
-"""Making, removing and renaming: what changes names. Content goes along by identity and is not touched.
+"""Making and removing: names that come and go. They do not wait for the server; renaming is `renaming`'s matter.
 
-Folders and existing objects are changed on the server before the call returns. A file that the server does not know yet
-is renamed here alone; where it takes the place of an existing file it becomes that file's next version, so that a
-program that writes a temporary file and renames it makes one upload.
+A new folder and a deletion are journalled as errands and show here at once. What can be known here is refused at the
+call (a taken name, a folder that is not empty); what the server refuses later comes back, and is reported.
 """
 
 from __future__ import annotations
 
 import logging
-from contextlib import asynccontextmanager
-from enum import Enum, auto
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from cxfs.core.errors import (
-    AlreadyExists,
-    CxfsError,
-    Invalid,
-    IsADirectory,
-    NotADirectory,
-    NotEmpty,
-    NotFound,
-    ReadOnly,
-)
+from cxfs.core.errors import AlreadyExists, DiskFull, IsADirectory, NotADirectory, NotEmpty, NotFound, ReadOnly
+from cxfs.core.names import escape
+from cxfs.fs.errands import to_clear, to_make, to_remove, to_stamp
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    from cxfs.core.entries import Entry, Path, TreePath
+    from cxfs.core.entries import TreePath
     from cxfs.fs.attributes import AttributeRules
     from cxfs.fs.changes import Change, Changes
+    from cxfs.fs.errands import Errand, Errands
     from cxfs.fs.journal import Journal
+    from cxfs.fs.messenger import Messenger
     from cxfs.fs.node import Node
+    from cxfs.fs.steps import Steps
     from cxfs.fs.tree import Tree
     from cxfs.fs.uploader import Uploader
 
 log = logging.getLogger(__name__)
-
-
-class Files(Protocol):
-    """The part of the File API that changes names."""
-
-    async def make_folder(self, path: TreePath) -> Entry:
-        """The new folder."""
-        ...
-
-    async def delete(self, path: Path, *, recursive: bool) -> None:
-        """Returns when the object is gone."""
-        ...
-
-    async def move(self, path: Path, to: TreePath, *, overwrite: bool) -> Entry:
-        """The object at its new place."""
-        ...
-
-
-class Rename(Enum):
-    """What becomes of a target: renameat2(2)'s flags."""
-
-    REPLACE = auto()
-    NOREPLACE = auto()
-    EXCHANGE = auto()
 
 
 class Namespace:
@@ -68,17 +35,21 @@ class Namespace:
         self,
         tree: Tree,
         *,
-        files: Files,
         uploader: Uploader,
+        messenger: Messenger,
         changes: Changes,
+        errands: Errands,
+        steps: Steps,
         journal: Journal,
         attributes: AttributeRules,
         read_only: bool,
     ) -> None:
         self._tree = tree
-        self._files = files
         self._uploader = uploader
+        self._messenger = messenger
         self._changes = changes
+        self._errands = errands
+        self._steps = steps
         self._journal = journal
         self._attributes = attributes
         self._read_only = read_only
@@ -88,239 +59,152 @@ class Namespace:
     async def new_path(self, folder: Node, shown: str) -> TreePath:
         """Where something new of this name goes. Raises AlreadyExists, ReadOnly, NotFound, BadName."""
         self.check_writable()
+        node, _ = await self._tree.lookup(folder, shown)
         if folder.gone:
             raise NotFound(f"the folder {folder.shown!r} is gone")
-        node, _ = await self._tree.lookup(folder, shown)
         if node is not None:
             raise AlreadyExists(f"{shown!r} exists already")
         return self._tree.child_path(folder, shown)
 
     async def make_folder(self, folder: Node, shown: str) -> Node:
-        """A new folder, on the server when this returns."""
+        """A new folder; the server is told later. Raises DiskFull where it cannot be written down."""
         path = await self.new_path(folder, shown)
-        await self._make_way(folder, shown)
-        async with self._doubting(folder):
-            entry = await self._files.make_folder(path)
-        self._tree.put_new_folder(entry, folder.uuid)
-        self._attributes.drop_time(folder)
-        return self._tree.node_of(entry, folder, shown)
+        making = to_make(folder.uuid, path, inode=self._tree.new_number(), now_ms=self._journal.now_ms())
+        removal = self._errands.removal_at(folder.uuid, making.name)
+        if removal is not None:
+            self._messenger.closed(removal)
+        self._messenger.accept(making)
+        try:
+            await self._journal.note(making)
+        except DiskFull:
+            self._messenger.cancel(making)
+            raise
+        await self.touched(folder)
+        return self._tree.node_of(making.entry, folder, escape(making.name))
+
+    def succeed(self, node: Node, folder: Node) -> None:
+        """A new file by the name of one whose deletion was not sent yet: it becomes that one's next version."""
+        change = node.change
+        if change is None or node.entry is not None:
+            return
+        removal = self._errands.removal_at(folder.uuid, change.name)
+        if removal is not None and removal.can_be_continued:
+            self._messenger.cancel(removal)
+            change.replaces = removal
+            change.sealed = (*removal.sealed, *change.sealed)
+            self._changes.becomes(change, removal.entry)
+            self._tree.identify(node, removal.entry)
 
     # ------------------------------------------------------------ removing
 
     async def remove(self, folder: Node, shown: str) -> None:
         """The file's name is gone; its content stays readable for those who have it open."""
         self.check_writable()
-        node = await self._existing(folder, shown)
+        node = await self.existing(folder, shown)
         if node.is_folder:
             raise IsADirectory(f"{shown!r} is a folder")
-        with self._tree.pinned(node):
-            await self._take_away(node, folder)
-        self._attributes.drop_time(folder)
+        change, removal = node.change, self._removal_of(node, folder)
+        if change is not None:
+            self._uploader.give_up(change)
+        if removal is not None:
+            self._messenger.accept(removal)
+        self._tree.detach(node)
+        self._lay_aside(node)
+        await self._write_down(removal, change, change.replaces if change is not None else None)
+        await self.touched(folder)
 
-    async def _take_away(self, node: Node, folder: Node) -> None:
-        """Removes a file here and, now or at its last close, on the server. What waits of it counts until then."""
-        async with self._uploader.held(node.change):
-            if node.entry is not None and node.handles:
-                self._tree.hide(node)
-            elif node.entry is not None:
-                async with self._doubting(folder):
-                    await self._delete(node.entry)
-                self._tree.remove(node.uuid, folder.uuid)
-            self._tree.detach(node)
-            await self._withdraw(node)
+    def _removal_of(self, node: Node, folder: Node) -> Errand | None:
+        """What is to be done on the server; None when nothing of the file can be there."""
+        change, path, now_ms = node.change, self._tree.path_of(node), self._journal.now_ms()
+        sealed = change.sealed if change is not None else ()
+        if node.entry is not None:
+            removal = to_remove(
+                node.entry, folder.uuid, path, sealed=sealed, node=node if node.handles else None, now_ms=now_ms
+            )
+            if change is not None:
+                removal.after = change.attempt_ended
+            return removal
+        if change is not None and sealed:  # it may have arrived, or be about to
+            after = change.attempt_ended
+            return to_clear(folder.uuid, path, is_folder=False, sealed=sealed, after=after, now_ms=now_ms)
+        return None
 
-    async def _withdraw(self, node: Node) -> None:
-        """What waits of a node that is gone is not sent; those who have it open keep it."""
+    def _lay_aside(self, node: Node) -> None:
+        """What waited of a node that is gone is not sent; those who have it open keep it."""
         change = node.change
-        if change is None:
-            return
-        await self._uploader.withdraw(change)
-        if not node.handles and node.change is change:
+        if change is not None and not node.handles:
             node.change = change.node = None
-            change.draft.close()
+            self._uploader.let_go(change)
             self._tree.release(node)
 
-    async def _delete(self, entry: Entry) -> None:
+    async def _write_down(self, removal: Errand | None, *instead_of: Change | Errand | None) -> None:
+        """A deletion is not refused for a full disk, which it may be meant to cure."""
+        former = [each for each in instead_of if each is not None]
         try:
-            await self._files.delete(entry.path, recursive=False)
-        except NotFound:
-            log.debug("%r was gone already", str(entry.name))
+            if removal is not None:
+                await self._journal.note(removal, *former)
+            else:
+                await self._journal.drop(*former)
+        except DiskFull as error:
+            log.error("a deletion would be forgotten by a crash: %s", error)
 
     async def remove_folder(self, folder: Node, shown: str) -> None:
-        """The folder is gone, here and on the server. Raises NotEmpty while anything is in it."""
+        """The folder is gone. Raises NotEmpty while anything is in it, as far as is known here."""
         self.check_writable()
-        node = await self._existing(folder, shown)
+        node = await self.existing(folder, shown)
         if not node.is_folder:
             raise NotADirectory(f"{shown!r} is a file")
-        with self._tree.pinned(node):
-            await self._remove_empty(node, folder)
-        self._attributes.drop_time(folder)
+        await self.remove_empty(node, folder)
+        await self.touched(folder)
 
-    async def _remove_empty(self, node: Node, folder: Node) -> None:
+    async def remove_empty(self, node: Node, folder: Node) -> None:
+        """Removes a folder here; on the server when what was removed from it is gone there."""
         await self._require_empty(node)
-        async with self._doubting(folder, node):
-            await self._delete(self._entry_of(node))
-        self._tree.remove(node.uuid, folder.uuid)
+        if node.gone or node.entry is None:
+            raise NotFound(f"{node.shown!r} is gone")
+        path, now_ms = self._tree.path_of(node), self._journal.now_ms()
+        making, stamp = self._errands.making(node.uuid), self._errands.stamp_of(node.uuid)
+        removal: Errand | None = None
+        if making is None:
+            removal = to_remove(node.entry, folder.uuid, path, now_ms=now_ms)
+        elif making.in_doubt:  # it may have arrived, or be about to
+            after = making.attempt_ended
+            removal = to_clear(folder.uuid, path, is_folder=True, sealed=(), after=after, now_ms=now_ms)
+        self._messenger.close_all_in(node.uuid)
+        for former in (making, stamp):
+            if former is not None:
+                self._messenger.cancel(former)
+        if removal is not None:
+            self._messenger.accept(removal)
         self._tree.detach(node)
+        await self._write_down(removal, making, stamp)
 
     async def _require_empty(self, node: Node) -> None:
-        if self._changes.new_in(node.uuid):
-            raise NotEmpty(f"{node.shown!r} is not empty")
-        await self._uploader.deletions_done()
-        for hidden in self._tree.hidden_in(node):
-            await self._delete_now(hidden, node)
-        # Asked of the server itself: one that does not know `recursive` would delete what others just put there.
-        if len(await self._tree.listing_now(node)):
+        listing = await self._tree.listing(node)
+        left = any(not self._tree.is_being_removed(entry.id) for entry in listing.by_shown.values())
+        if left or self._changes.new_in(node.uuid) or self._errands.made_in(node.uuid):
             raise NotEmpty(f"{node.shown!r} is not empty")
 
-    async def _delete_now(self, hidden: Node, folder: Node) -> None:
-        """Deleted here while open: now it has to go."""
-        await self._delete(self._entry_of(hidden))
-        self._tree.remove(hidden.uuid, folder.uuid)
-        self._tree.unhide(hidden.uuid)
+    # ------------------------------------------------------------ times of folders
 
-    async def _make_way(self, folder: Node, shown: str) -> None:
-        """Nothing that was deleted here stands under this name on the server any more."""
-        if self._tree.hidden_at(folder, shown) is not None:
-            await self._uploader.deletions_done()
-        hidden = self._tree.hidden_at(folder, shown)
-        if hidden is not None:
-            await self._delete_now(hidden, folder)
+    def is_busy(self, folder: Node) -> bool:
+        """Whether anything is on its way into or out of the folder, which would change its time on the server."""
+        return not folder.gone and self._steps.lead_into(folder.uuid)
 
-    # ------------------------------------------------------------ renaming
-
-    async def rename(self, folder: Node, shown: str, new_folder: Node, new_shown: str, how: Rename) -> None:
-        """Renames, with both flags of renameat2(2)."""
-        self.check_writable()
-        node = await self._existing(folder, shown)
-        target, _ = await self._tree.lookup(new_folder, new_shown)
-        if new_folder.gone or (how is Rename.EXCHANGE and target is None):
-            raise NotFound(f"{new_shown!r} does not exist")
-        if node is target:
-            return
-        if target is not None and how is Rename.NOREPLACE:
-            raise AlreadyExists(f"{new_shown!r} exists already")
-        with self._tree.pinned(node, target):
-            if target is None:
-                await self._relocate(node, new_folder, new_shown, replaced=None)
-            elif how is Rename.EXCHANGE:
-                await self._exchange(node, target)
-            else:
-                await self._replace(node, target, new_folder, new_shown)
-        self._attributes.drop_time(folder)
-        self._attributes.drop_time(new_folder)
-
-    async def _replace(self, node: Node, target: Node, folder: Node, shown: str) -> None:
-        if node.is_folder and not target.is_folder:
-            raise NotADirectory(f"{shown!r} is a file")
-        if target.is_folder and not node.is_folder:
-            raise IsADirectory(f"{shown!r} is a folder")
-        if target.is_folder:
-            await self._remove_empty(target, folder)
-            await self._relocate(node, folder, shown, replaced=None)
-            return
-        await self._relocate(node, folder, shown, replaced=target)
-
-    async def _exchange(self, node: Node, target: Node) -> None:
-        """Three renames by way of a name of our own: CX has no exchange."""
-        assert node.parent is not None
-        assert target.parent is not None
-        here, there = (node.parent, node.shown), (target.parent, target.shown)
-        for folder, shown in (here, there):
-            self._tree.child_path(folder, shown)  # a name that cannot be given is refused before anything has moved
-        aside = (target.parent, f".cxfs-exchange-{node.inode}")
-        done: list[tuple[Node, tuple[Node, str]]] = []
-        try:
-            for moved, before, after in ((node, here, aside), (target, there, here), (node, aside, there)):
-                await self._relocate(moved, *after, replaced=None)
-                done.append((moved, before))
-        except CxfsError:
-            for moved, before in reversed(done):
-                await self._relocate(moved, *before, replaced=None)
-            raise
-
-    async def _relocate(self, node: Node, folder: Node, shown: str, *, replaced: Node | None) -> None:
-        """Moves a node to a name that is free, or is `replaced`'s, whose own change is then taken back."""
-        path = self._tree.child_path(folder, shown)
-        if node.is_folder:
-            await self._move_folder(node, folder, shown, path)
-            return
-        change = node.change
-        async with self._uploader.held(change, replaced.change if replaced is not None else None):
-            if node.entry is None and node.change is not None:
-                self._move_new_file(node, node.change, folder, shown, path, replaced)
-            else:
-                await self._move_object(node, folder, shown, path, replaced)
-            if change is not None:
-                await self._journal.record(change)
-            if replaced is not None:  # only now, so that a kill in between loses neither
-                await self._withdraw(replaced)
-
-    def _move_new_file(
-        self, node: Node, change: Change, folder: Node, shown: str, path: TreePath, replaced: Node | None
-    ) -> None:
-        """The server does not know the file yet: only what will be sent changes."""
-        self._changes.moved(change, folder.uuid, path)
-        if replaced is not None:
-            self._take_over(node, change, replaced)
-        self._tree.place(node, folder, shown)
-        self.succeed(node, folder)
-
-    def succeed(self, node: Node, folder: Node) -> None:
-        """A new file by the name of one that was deleted here while open: it becomes that one's next version."""
-        hidden = self._tree.hidden_at(folder, node.shown)
-        if hidden is not None and hidden.handles and node.entry is None and node.change is not None:
-            self._take_over(node, node.change, hidden)
-
-    def _take_over(self, node: Node, change: Change, former: Node) -> None:
-        entry = former.entry
-        if former.change is not None:  # what of it was handed over may be on the server: still our own
-            change.sealed = (*former.change.sealed, *change.sealed)
-        self._tree.detach(former)
-        if entry is not None:
-            self._tree.unhide(entry.id)
-            self._changes.becomes(change, entry)
-            self._tree.identify(node, entry)
-
-    async def _move_object(self, node: Node, folder: Node, shown: str, path: TreePath, replaced: Node | None) -> None:
-        """The server knows the file: it is moved there, and keeps its UUID."""
-        parent = node.parent
-        assert parent is not None
-        before = self._entry_of(node)
-        await self._make_way(folder, shown)
-        overwritten = replaced.entry if replaced is not None else None
-        async with self._doubting(parent, folder):
-            entry = await self._files.move(before.path, path, overwrite=overwritten is not None)
-        if replaced is not None:
-            self._tree.detach(replaced)
-        if overwritten is not None:
-            self._tree.remove(overwritten.id, folder.uuid)
-        self._moved(node, entry, parent, folder, shown)
-        if node.change is not None:
-            self._changes.moved(node.change, folder.uuid, path)
-
-    async def _move_folder(self, node: Node, folder: Node, shown: str, path: TreePath) -> None:
-        parent = node.parent
-        assert parent is not None
-        above: Node | None = folder
-        while above is not None:
-            if above is node:
-                raise Invalid("a folder cannot be moved below itself")
-            above = above.parent
-        before = self._tree.path_of(node)
-        await self._make_way(folder, shown)
-        async with self._uploader.held(*self._changes.below(before)):
-            async with self._doubting(parent, folder):
-                entry = await self._files.move(self._entry_of(node).path, path, overwrite=False)
-            self._moved(node, entry, parent, folder, shown)
-            for change in self._changes.folder_moved(before, path):
-                await self._journal.record(change)
-
-    def _moved(self, node: Node, entry: Entry, parent: Node, folder: Node, shown: str) -> None:
-        self._tree.remove(entry.id, parent.uuid)
-        self._tree.put(entry, folder.uuid)
-        self._tree.place(node, folder, shown)
-        node.entry = entry
+    async def stamp(self, folder: Node, modified_ms: int) -> None:
+        """The folder's time is set on the server when nothing is on its way into it any more."""
+        parent, now_ms = folder.parent or folder, self._journal.now_ms()
+        if folder.entry is None:
+            raise NotFound(f"{folder.shown!r} is gone")
+        path = self._tree.path_of(folder)
+        if not path.names:
+            return  # the owner's root: no name that a journal's row could hold
+        former = self._errands.stamp_of(folder.uuid)
+        if former is not None:
+            self._messenger.cancel(former)
+        stamp = to_stamp(folder.entry, parent.uuid, path, modified_ms, now_ms=now_ms)
+        self._messenger.accept(stamp)
+        await self._journal.note(stamp, *([former] if former is not None else []))
 
     # ------------------------------------------------------------ shared
 
@@ -329,22 +213,16 @@ class Namespace:
         if self._read_only:
             raise ReadOnly("the mount is read-only")
 
-    async def _existing(self, folder: Node, shown: str) -> Node:
+    async def existing(self, folder: Node, shown: str) -> Node:
+        """The node of a name; raises NotFound."""
         node, _ = await self._tree.lookup(folder, shown)
         if node is None:
             raise NotFound(f"{shown!r} does not exist")
         return node
 
-    def _entry_of(self, node: Node) -> Entry:
-        if node.entry is None:
-            raise NotFound(f"{node.shown!r} is not on the server")
-        return node.entry
-
-    @asynccontextmanager
-    async def _doubting(self, *folders: Node) -> AsyncIterator[None]:
-        """A call that fails or is cut short may have happened all the same: ask before believing anything."""
-        try:
-            yield
-        except BaseException:
-            self._tree.doubt(*folders)
-            raise
+    async def touched(self, folder: Node) -> None:
+        """Names in the folder changed: a time set on it before no longer holds."""
+        self._attributes.drop_time(folder)
+        stamp = self._errands.stamp_of(folder.uuid) if folder.entry is not None else None
+        if stamp is not None:
+            await self._messenger.take_back(stamp)

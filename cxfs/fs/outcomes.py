@@ -9,9 +9,11 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from cxfs.core.entries import Entry, TreePath
+from cxfs.core.entries import Entry, EntryName, TreePath
+from cxfs.core.errors import CxfsError, DiskFull, NoSpace, SignedOut
 from cxfs.core.names import escape
-from cxfs.core.uploads import Event, State, conflict_name
+from cxfs.core.order import Kind
+from cxfs.core.uploads import Event, State
 from cxfs.local.blocks import BlockKey, BlockStore
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
     from cxfs.fs.attributes import AttributeRules
     from cxfs.fs.changes import Change, Changes
+    from cxfs.fs.errands import Errands
     from cxfs.fs.journal import Journal
     from cxfs.fs.kernel import KernelCache
     from cxfs.fs.node import Node
@@ -28,32 +31,34 @@ log = logging.getLogger(__name__)
 
 
 class Outcomes:
-    """Ends of attempts. `today` gives the local date as YYYY-MM-DD, `host` this machine's name, for conflict copies."""
+    """Ends of attempts. `conflict_name` gives the name of our side of a conflict, by its number."""
 
     def __init__(
         self,
         tree: Tree,
         *,
         changes: Changes,
+        errands: Errands,
         blocks: BlockStore,
         journal: Journal,
         attributes: AttributeRules,
         kernel: KernelCache,
-        host: str,
-        today: Callable[[], str],
+        conflict_name: Callable[[EntryName, int], EntryName],
     ) -> None:
         self._tree = tree
         self._changes = changes
+        self._errands = errands
         self._blocks = blocks
         self._journal = journal
         self._attributes = attributes
         self._kernel = kernel
-        self._host = host
-        self._today = today
+        self._conflict_name = conflict_name
 
     async def accepted(self, change: Change, entry: Entry, generation: int) -> None:
         """The server has this generation of the change, as `entry`."""
         change.on(Event.ACCEPTED)
+        if change not in self._changes:
+            return  # deleted here meanwhile: whoever deleted it looks for what has arrived
         change.turns = 0
         change.sealed = ()
         self._tree.put(entry, change.parent)
@@ -86,18 +91,31 @@ class Outcomes:
         if change.node is not None:
             self._tree.identify(change.node, entry)
 
+    def was_taken_back(self, change: Change) -> bool:
+        """Whether it was deleted here while its attempt ran."""
+        return change not in self._changes
+
+    def may_pass(self, error: CxfsError) -> bool:
+        """Whether it goes away by itself, or with what else is on its way: deletions make room."""
+        if isinstance(error, NoSpace):
+            return any(errand.kind is Kind.REMOVE for errand in self._errands)
+        return error.transient or isinstance(error, SignedOut | DiskFull)
+
     def is_leaving(self, current: Entry) -> bool:
         """Whether it was deleted here and is on the server only until that deletion is done: no conflict."""
         return self._tree.is_leaving(current.id)
 
     async def answer_was_lost(self, change: Change, current: Entry) -> None:
         """The server's current version is what an earlier attempt of ours handed over: go on from there."""
-        self._tree.put(current, change.parent)
-        self._rebase(change, current)
-        await self._journal.record(change)
+        if change in self._changes:
+            self._tree.put(current, change.parent)
+            self._rebase(change, current)
+            await self._journal.record(change)
 
     async def object_gone(self, change: Change) -> None:
         """The object was deleted on the server while it was changed here: the change wins and makes a new one."""
+        if change not in self._changes:
+            return
         if change.object is not None:
             self._tree.remove(change.object, change.parent)
         if change.node is not None:
@@ -108,14 +126,12 @@ class Outcomes:
     async def conflicted(self, change: Change, current: Entry) -> None:
         """Both sides changed: the server's keeps the name, ours goes beside it under a name of its own."""
         before = change.path
-        host = self._host.replace("/", "_")
         if change.name != change.copy_name:  # not a copy that met one of the same name
             change.contested_name, change.conflicts = change.name, 0
         change.conflicts += 1
-        name = conflict_name(change.contested_name, host=host, date=self._today(), attempt=change.conflicts)
+        name = self._conflict_name(change.contested_name, change.conflicts)
         change.copy_name = name
         path = TreePath(before.owner, before.names[:-1]).child(name)
-        log.warning("%s changed on the server as well; this side's content becomes %r", before, str(name))
         was_new = change.object is None
         self._changes.becomes(change, None)
         self._changes.moved(change, change.parent, path)
@@ -128,6 +144,7 @@ class Outcomes:
                 self._part(node, node.parent, change, current)
         self._tree.put(current, change.parent)
         await self._journal.record(change)
+        await self._journal.report(before, f"it changed on the server as well; this side's content becomes {name}")
 
     def _part(self, node: Node, parent: Node, change: Change, current: Entry) -> None:
         """The node stays with the server's object; ours gets one of its own, which the writing handles follow."""

@@ -132,6 +132,10 @@ class Reader:
         version.streams += 1
         return ReadStream(self, version)
 
+    def holds(self, entry: Entry) -> bool:
+        """Whether all of the version is here, so that reading it asks nobody."""
+        return self._blocks.holds(BlockKey(entry.id, entry.version), entry.size)
+
     def leave(self, version: Version) -> None:
         """A stream is closed; with the last one of a version its read-ahead ends."""
         version.streams -= 1

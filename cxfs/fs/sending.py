@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 import trio
 
 from cxfs.core.entries import Entry, EntryName, Path, UuidPath
-from cxfs.core.errors import CxfsError, IsADirectory, NotFound, SignedOut, VersionConflict
+from cxfs.core.errors import CxfsError, IsADirectory, NotFound, ServerTrouble, VersionConflict
 from cxfs.core.ranges import ByteRange
 from cxfs.core.uploads import IN_FLIGHT, Event, State
 from cxfs.fs.base import bring_base
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from cxfs.fs.changes import Change
+    from cxfs.fs.homes import Homes
     from cxfs.fs.journal import Journal
     from cxfs.fs.offload import Offload
     from cxfs.fs.outcomes import Outcomes
@@ -110,6 +111,7 @@ class Sending:
         files: Files,
         *,
         outcomes: Outcomes,
+        homes: Homes,
         reader: Reader,
         journal: Journal,
         disk: Offload,
@@ -119,6 +121,7 @@ class Sending:
         self._sender = sender
         self._files = files
         self._outcomes = outcomes
+        self._homes = homes
         self._reader = reader
         self._journal = journal
         self._disk = disk
@@ -143,14 +146,22 @@ class Sending:
         content = DraftContent(change, self._disk)
         try:
             entry = await self._send(change, content)
-        except (VersionConflict, IsADirectory) as error:
-            return await self._settle_difference(change, content, error)
-        except NotFound as error:
-            return await self._nowhere_to_go(change, error)
         except CxfsError as error:
-            return await self._failed(change, error)
+            if self._outcomes.was_taken_back(change):  # deleted here meanwhile: nobody cares any more
+                change.on(Event.FAILED)
+                return Verdict.SETTLED, None
+            return await self._not_sent(change, content, error)
         await self._outcomes.accepted(change, await self._with_time(change, entry), content.generation)
         return Verdict.SETTLED, None
+
+    async def _not_sent(
+        self, change: Change, content: DraftContent, error: CxfsError
+    ) -> tuple[Verdict, CxfsError | None]:
+        if isinstance(error, VersionConflict | IsADirectory):
+            return await self._settle_difference(change, content, error)
+        if isinstance(error, NotFound):
+            return await self._nowhere_to_go(change, error)
+        return await self._failed(change, error)
 
     async def _with_time(self, change: Change, entry: Entry) -> Entry:
         """The time may have been set after the upload had taken its own along."""
@@ -194,7 +205,7 @@ class Sending:
             return None
 
     async def _failed(self, change: Change, error: CxfsError) -> tuple[Verdict, CxfsError]:
-        if error.transient or isinstance(error, SignedOut):
+        if self._outcomes.may_pass(error):
             change.on(Event.FAILED)
             return Verdict.AGAIN_LATER, error
         change.on(Event.REFUSED)
@@ -203,9 +214,15 @@ class Sending:
         return Verdict.SETTLED, error
 
     async def _nowhere_to_go(self, change: Change, error: NotFound) -> tuple[Verdict, CxfsError]:
-        if change.object is None:
-            return await self._failed(change, NotFound(f"the folder of {change.path} is gone from the server"))
-        await self._outcomes.object_gone(change)
+        if change.object is not None:
+            await self._outcomes.object_gone(change)
+        else:
+            try:
+                goes_elsewhere = await self._homes.bring(change)
+            except CxfsError as unknown:
+                return await self._failed(change, unknown)
+            if not goes_elsewhere:
+                return await self._failed(change, ServerTrouble(f"the folder of {change.path} is there and is not"))
         change.on(Event.FAILED)
         return Verdict.AGAIN_NOW, error
 
@@ -231,6 +248,9 @@ class Sending:
             current = await self._current(change)
         except CxfsError as unknown:
             return await self._failed(change, unknown)
+        if self._outcomes.was_taken_back(change):
+            change.on(Event.FAILED)
+            return Verdict.SETTLED, None
         if current is None:
             await self._outcomes.object_gone(change)
         elif current.sha1 is not None and current.sha1 == await self._disk(_sha1_of, change.draft):

@@ -1,11 +1,12 @@
 """The tree as this mount sees it: the cache first, CX second, the cache told after. Content is not its matter.
 
 A folder is listed once for all the names in it; nobody asks for a name. What the server listed is overlaid with what it
-does not know yet: new files still on their way, deletions that wait for the last close.
+does not know yet: new files and folders, and deletions that are still on their way.
 """
 
 from __future__ import annotations
 
+import math
 import secrets
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
@@ -15,6 +16,7 @@ from cxfs.core.names import escape, unescape
 from cxfs.fs.flights import Flights
 from cxfs.fs.listings import Child, FolderSource, Listings
 from cxfs.fs.node import Node
+from cxfs.local.metadata import Listing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,9 +25,13 @@ if TYPE_CHECKING:
 
     from cxfs.core.entries import Entry, TreePath, Uuid
     from cxfs.fs.changes import Change, Changes
-    from cxfs.local.metadata import Known, Listing, MetadataCache
+    from cxfs.fs.errands import Errands
+    from cxfs.local.metadata import Known, MetadataCache
 
 ROOT_INODE: Final = 1
+
+NOTHING: Final = Listing((), taken=0.0, expires=math.inf)
+"""Of a folder that the server does not know yet."""
 
 RELIST_ENTRIES_MAX: Final = 1_000
 """To refresh one entry its folder is listed again, for the sake of its siblings, unless that takes over one page."""
@@ -42,18 +48,19 @@ class Tree:
         files: FolderSource,
         metadata: MetadataCache,
         changes: Changes,
+        errands: Errands,
         inode_of: Callable[[Uuid], int | None],
         nursery: trio.Nursery,
     ) -> None:
         self._files = files
         self._metadata = metadata
         self._changes = changes
+        self._errands = errands
         self._inode_of = inode_of
         self._listings = Listings(files, metadata, nursery)
         self._infos: Flights[Uuid, Entry] = Flights(nursery)
         self._nodes: dict[Uuid, Node] = {}
         self._numbers: dict[int, Node] = {}
-        self._hidden: dict[Uuid, Node] = {}
         self._root_path = root_path
         self.root = Node(ROOT_INODE, is_folder=True, parent=None, shown="")
         self.root.entry = root
@@ -70,6 +77,11 @@ class Tree:
         new = self._changes.new_in(folder.uuid).get(unescape(shown))
         if new is not None:
             return self.node_of_change(new, folder), 0.0
+        made = self._errands.made_in(folder.uuid).get(unescape(shown))
+        if made is not None:
+            return self.node_of(made.entry, folder, shown), 0.0
+        if self.is_new(folder):
+            return None, 0.0
         known = self._metadata.child(folder.uuid, shown)
         if known is None:
             # Also when a listing is fresh: names in it are believed for longer than names not in it.
@@ -78,7 +90,7 @@ class Tree:
             remaining_s = known.remaining_s if known is not None else 0.0
         else:
             entry, remaining_s = known.entry, known.remaining_s
-        if entry is None or entry.id in self._hidden:
+        if entry is None or self.is_being_removed(entry.id):
             return None, remaining_s
         return self.node_of(entry, folder, shown), remaining_s
 
@@ -86,22 +98,26 @@ class Tree:
         """Everything in the folder at this moment, new files included."""
         listing = await self.listing(folder)
         new = self._changes.new_in(folder.uuid)
-        overlaid = {escape(name) for name in new}
+        made = self._errands.made_in(folder.uuid)
+        overlaid = {escape(name) for name in (*new, *made)}
         shown = [
             Child(name, entry, self._changes.of(entry.id))
             for name, entry in listing.by_shown.items()
-            if entry.id not in self._hidden and name not in overlaid
+            if not self.is_being_removed(entry.id) and name not in overlaid
         ]
+        shown += [Child(escape(name), errand.entry, None) for name, errand in made.items()]
         return shown + [Child(escape(name), None, change) for name, change in new.items()]
 
     def as_now(self, folder: Node, child: Child) -> Child | None:
         """A line of an earlier listing, None when it is not true any more, as far as this mount knows."""
         if child.entry is None and child.change is not None and child.change in self._changes:
             return child
+        if child.entry is not None and self._errands.making(child.entry.id) is not None:
+            return child
         listing = self._metadata.last_listing(folder.uuid)
         # What was new then may have been sent since.
         entry = child.entry if listing is None else listing.by_shown.get(child.shown)
-        return None if entry is None or entry.id in self._hidden else Child(child.shown, entry, None)
+        return None if entry is None or self.is_being_removed(entry.id) else Child(child.shown, entry, None)
 
     def node_of_child(self, folder: Node, child: Child) -> Node:
         """The node behind a line of a listing."""
@@ -112,11 +128,13 @@ class Tree:
 
     async def listing(self, folder: Node) -> Listing:
         """The folder's listing, from the cache while that is fresh; asked once however many want it."""
-        fresh = self._metadata.listing(folder.uuid)
+        fresh = NOTHING if self.is_new(folder) else self._metadata.listing(folder.uuid)
         return fresh if fresh is not None else await self.listing_now(folder)
 
     async def listing_now(self, folder: Node) -> Listing:
-        """The folder's listing as the server has it now."""
+        """The folder's listing as the server has it now: nothing, for a folder that it does not know yet."""
+        if self.is_new(folder):
+            return NOTHING
         try:
             listing, folder.entry = await self._listings.now(
                 folder.entry.path if folder.entry else self._root_path, folder.uuid
@@ -130,7 +148,7 @@ class Tree:
 
     async def refresh(self, node: Node) -> None:
         """Makes sure that what is believed of the node is fresh. Raises NotFound when the object is gone."""
-        if node.entry is None or node.gone or node.change is not None:
+        if node.entry is None or node.gone or node.change is not None or self.is_new(node):
             return
         parent = node.parent
         known = self._known(node)
@@ -144,8 +162,8 @@ class Tree:
             self._believe(node, known.entry)
 
     def believed_s(self, node: Node) -> float:
-        """For how many seconds what is known of the node may be believed. A file changed here is known best here."""
-        if node.change is not None:
+        """For how many seconds what is known of the node may be believed. What is newer here is known best here."""
+        if node.change is not None or self.is_new(node):
             return self._metadata.ttl_s
         known = self._known(node)
         return known.remaining_s if known is not None else 0.0
@@ -189,7 +207,8 @@ class Tree:
         node = self._nodes.get(entry.id)
         if node is None:
             change = self._changes.of(entry.id)
-            number = change.inode if change is not None else self._inode_of(entry.id) or entry.id.number
+            ours = change or self._errands.making(entry.id)
+            number = ours.inode if ours is not None else self._inode_of(entry.id) or entry.id.number
             node = self._new_node(number, parent, shown, is_folder=entry.is_folder)
             self._nodes[entry.id] = node
             node.entry = entry
@@ -205,7 +224,13 @@ class Tree:
         if change.node is None:
             node = self._new_node(change.inode, parent, escape(change.name), is_folder=False)
             node.change, change.node = change, node
+        elif change.node.parent is not parent:  # the folder that it was in went away
+            self.place(change.node, parent, escape(change.name))
         return change.node
+
+    def folder_of(self, folder: Uuid) -> Node | None:
+        """The node of a folder, where one is known."""
+        return self._nodes.get(folder)
 
     def new_number(self) -> int:
         """An inode number for a file without a UUID."""
@@ -261,6 +286,9 @@ class Tree:
 
     def identify(self, node: Node, entry: Entry) -> None:
         """The node is this object from now on, and nobody else is."""
+        former = self._nodes.get(entry.id)
+        if former is not None and former is not node:
+            self.detach(former)
         if node.entry is not None and self._nodes.get(node.entry.id) is node:
             del self._nodes[node.entry.id]
         node.entry = entry
@@ -295,33 +323,26 @@ class Tree:
         self._listings.put(entry, folder)
         self._metadata.put_listing(entry.id, ())
 
-    def hide(self, node: Node) -> None:
-        """Deleted here while open, and to be deleted on the server when its last handle is closed."""
-        self._hidden[node.uuid] = node
+    def is_new(self, node: Node) -> bool:
+        """Whether it is a folder that the server does not know yet: what is in it is known without asking."""
+        return node.entry is not None and self._errands.making(node.entry.id) is not None
 
-    def hidden_in(self, folder: Node) -> list[Node]:
-        """What was deleted from the folder here and is still there on the server."""
-        return [node for node in self._hidden.values() if node.parent is folder]
-
-    def hidden_at(self, folder: Node, shown: str) -> Node | None:
-        """What was deleted under this name here and is still there on the server."""
-        return next((node for node in self.hidden_in(folder) if node.shown == shown), None)
+    def is_being_removed(self, object_id: Uuid) -> bool:
+        """Whether it was deleted here and is still there on the server."""
+        return self._errands.removal_of(object_id) is not None
 
     def is_leaving(self, object_id: Uuid) -> bool:
         """Whether it was deleted here, though an answer still speaks of it."""
-        return object_id in self._hidden or self._listings.was_removed(object_id)
-
-    def is_hidden(self, object_id: Uuid) -> bool:
-        """Whether it was deleted here and is still there on the server."""
-        return object_id in self._hidden
-
-    def unhide(self, object_id: Uuid) -> None:
-        """The deletion was done, failed, or is not wanted any more."""
-        self._hidden.pop(object_id, None)
+        return self.is_being_removed(object_id) or self._listings.was_removed(object_id)
 
     def doubt(self, *folders: Node) -> None:
         """A call failed half-way in these folders: believe nothing of them."""
         self._metadata.doubt(*(folder.uuid for folder in folders if folder.entry is not None))
+
+    def doubt_object(self, object_id: Uuid, folder: Uuid) -> None:
+        """What was believed of an object and its place proved wrong, also of what is in it."""
+        self._metadata.doubt_entry(object_id, folder)
+        self._metadata.doubt(object_id)
 
     # ------------------------------------------------------------ paths
 

@@ -1,34 +1,32 @@
-"""When changes and late deletions are sent: one task an upload, one nursery. How one is sent is `sending`'s matter.
+"""When changes are sent: one task an upload, one nursery. How one is sent is `sending`'s matter.
 
-A change starts a short while after its last writer closed it. Failures that pass are tried again with a growing pause
-for the whole server, not for each file, so that a thousand waiting files do not hammer a sick server.
+A change starts a short while after its last writer closed it, or when what has to come before it is over. Failures that
+pass are tried again with a growing pause for the whole server, not for each file.
 """
 
 from __future__ import annotations
 
-import heapq
-import itertools
 import logging
 import math
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 import trio
 
-from cxfs.core.errors import CxfsError, NotFound, RateLimited, SignedOut
-from cxfs.core.retry import RetryPolicy
+from cxfs.core.errors import CxfsError
+from cxfs.core.order import Kind
 from cxfs.core.uploads import IN_FLIGHT, Event, State
+from cxfs.fs.due import DueQueue, Pulse, ServerPause
 from cxfs.fs.sending import Sending, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
 
-    from cxfs.core.entries import Entry, Path, Uuid
     from cxfs.fs.changes import Change, Changes
     from cxfs.fs.journal import Journal
-    from cxfs.fs.node import Node
-    from cxfs.fs.tree import Tree
+    from cxfs.fs.messenger import Messenger
+    from cxfs.fs.steps import Steps
 
 log = logging.getLogger(__name__)
 
@@ -38,17 +36,6 @@ SETTLE_S: Final = 1.0
 TURNS_MAX: Final = 8
 """Times that a change may go elsewhere at once (beside a conflict, back to a deleted name) before it has to wait: a
 server that finds a conflict in everything is not hammered."""
-
-_POLICY: Final = RetryPolicy(first_pause_s=0.5, longest_pause_s=60.0, tries_max=None)
-"""An accepted change is retried as long as the daemon runs."""
-
-
-class Deleter(Protocol):
-    """The part of the File API that removes."""
-
-    async def delete(self, path: Path, *, recursive: bool) -> None:
-        """Returns when the object is gone."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +49,7 @@ class UploaderStatistics:
     bytes_waiting: int
     failures: int
     deletions: int
+    folders: int
 
 
 class Uploader:
@@ -70,33 +58,29 @@ class Uploader:
     def __init__(
         self,
         sending: Sending,
-        deleter: Deleter,
+        messenger: Messenger,
         *,
-        tree: Tree,
         changes: Changes,
+        steps: Steps,
         journal: Journal,
+        pause: ServerPause,
+        pulse: Pulse,
         uploads_max: int,
         settle_s: float = SETTLE_S,
-        jitter: Callable[[], float],
         nursery: trio.Nursery,
     ) -> None:
         self._sending = sending
-        self._deleter = deleter
-        self._tree = tree
+        self._messenger = messenger
         self._changes = changes
+        self._steps = steps
         self._journal = journal
+        self._pause = pause
+        self._pulse = pulse
         self._slots = trio.Semaphore(uploads_max)
         self._settle_s = settle_s
-        self._jitter = jitter
         self._nursery = nursery
-        self._queue: list[tuple[float, int, Change]] = []
-        self._sequence = itertools.count()
-        self._news = trio.Event()
-        self._failures = 0
-        self._failures_in_a_row = 0
-        self._paused_until = -math.inf
-        self._deletions: dict[Uuid, trio.Event] = {}
-        self._ended = trio.Event()
+        self._queue: DueQueue[Change] = DueQueue(pause)
+        steps.tell(self._freed)
 
     # ------------------------------------------------------------ what is to be sent
 
@@ -142,83 +126,61 @@ class Uploader:
             self._changes.remove(change)
             await self._journal.discard(change)
 
-    def delete_later(self, entry: Entry, folder: Node | None) -> None:
-        """Deletes an object whose name is gone here already, as soon as the server takes it. Asking twice is once."""
-        if entry.id in self._deletions:
-            return
-        done = self._deletions[entry.id] = trio.Event()
-        self._nursery.start_soon(self._delete, entry, folder, done)
+    def give_up(self, change: Change) -> None:
+        """The change is sent no further and shows no longer, though an attempt may still run to its end.
 
-    async def deletions_done(self) -> None:
-        """Returns when no deletion waits."""
-        for done in list(self._deletions.values()):
-            await done.wait()
+        Its journal row, and what it may have brought to the server, are the caller's matter.
+        """
+        if change.state is State.SENDING:
+            change.on(Event.WRITTEN)
+        self._changes.remove(change)
 
-    async def _delete(self, entry: Entry, folder: Node | None, done: trio.Event) -> None:
-        failures = 0
-        while True:
-            try:
-                await self._deleter.delete(entry.path, recursive=False)
-            except NotFound:
-                break
-            except CxfsError as error:
-                if not (error.transient or isinstance(error, SignedOut)):
-                    log.error("%r could not be deleted and stays on the server: %s", str(entry.name), error)
-                    self._deleted(entry, folder, done, gone=False)
-                    return
-                failures += 1
-                await trio.sleep(_POLICY.pause_s(failures=failures, jitter=self._jitter()) or 0)
-            else:
-                break
-        self._deleted(entry, folder, done, gone=True)
+    def let_go(self, change: Change) -> None:
+        """Nobody reads the draft of a change that was given up any more: it is closed when no attempt uses it."""
+        if change.attempt_ended.is_set():
+            change.draft.close()
+        else:
+            self._nursery.start_soon(self._close_later, change)
 
-    def _deleted(self, entry: Entry, folder: Node | None, done: trio.Event, *, gone: bool) -> None:
-        if folder is not None and folder.entry is not None:
-            if gone:
-                self._tree.remove(entry.id, folder.uuid)
-            self._tree.doubt(folder)
-        self._tree.unhide(entry.id)
-        del self._deletions[entry.id]
-        done.set()
-        self._tell()
+    @staticmethod
+    async def _close_later(change: Change) -> None:
+        await change.attempt_ended.wait()
+        change.draft.close()
 
     # ------------------------------------------------------------ sending
 
     def resume(self) -> None:
-        """Plans every change that waits: those of an earlier run, at the start."""
+        """Plans everything that waits: what an earlier run accepted, at the start."""
+        self._messenger.resume()
         for change in self._changes:
             if change.state is State.WAITING:
                 self._plan(change, 0)
 
     async def run(self) -> None:
         """Sends what is due, until cancelled."""
-        while True:
-            await self._slots.acquire()
-            change = await self._next_due()
-            if change.state is State.WAITING and change.attempt_ended.is_set() and change in self._changes:
-                change.starts()
-                self._nursery.start_soon(self._send, change)
-            else:
-                self._slots.release()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._messenger.run)
+            while True:
+                await self._slots.acquire()
+                change = await self._queue.next()
+                if self._may_start(change):
+                    change.starts()
+                    self._nursery.start_soon(self._send, change)
+                else:
+                    self._slots.release()
+
+    def _may_start(self, change: Change) -> bool:
+        is_ready = change.state is State.WAITING and change.attempt_ended.is_set() and not change.holds
+        return is_ready and change in self._changes and not self._steps.is_waiting(change.id)
 
     def _plan(self, change: Change, delay_s: float) -> None:
-        if change.holds:
-            return  # planned when it is let go
-        change.due = trio.current_time() + delay_s
-        heapq.heappush(self._queue, (change.due, next(self._sequence), change))
-        self._news.set()
+        if not change.holds:  # else it is planned when it is let go
+            self._queue.plan(change, delay_s)
 
-    async def _next_due(self) -> Change:
-        while True:
-            self._news = trio.Event()
-            at = max(self._queue[0][0], self._paused_until) if self._queue else math.inf
-            if at <= trio.current_time():
-                due, _, change = heapq.heappop(self._queue)
-                if due == change.due:  # closed several times, it stands here several times: the last close counts
-                    return change
-                continue
-            with trio.move_on_at(at):
-                await self._news.wait()
+    def _freed(self, step_id: str) -> None:
+        change = self._changes.get(step_id)
+        if change is not None and change.state is State.WAITING and change.due == math.inf:
+            self._plan(change, 0)
 
     async def _send(self, change: Change) -> None:
         try:
@@ -232,48 +194,39 @@ class Uploader:
             self._slots.release()
         change.last_error = str(error) if error is not None else None
         if verdict is Verdict.AGAIN_LATER:
-            self._pause(change, error)
+            self._pause.failed(change.path, error)
         elif verdict is Verdict.AGAIN_NOW:
             change.turns += 1
             if change.turns > TURNS_MAX:
-                self._pause(change, error)
+                self._pause.failed(change.path, error)
         else:
-            self._failures_in_a_row = change.turns = 0
+            change.turns = 0
+            self._pause.succeeded()
         if change in self._changes:
             if change.state is State.WRITING and not change.writers:
                 change.on(Event.CLOSED)
             if change.state is State.WAITING:
                 self._plan(change, 0)
-        self._tell()
-
-    def _pause(self, change: Change, error: CxfsError | None) -> None:
-        self._failures += 1
-        self._failures_in_a_row += 1
-        asked_s = error.retry_after_s if isinstance(error, RateLimited) else None
-        pause_s = _POLICY.pause_s(failures=self._failures_in_a_row, jitter=self._jitter(), retry_after_s=asked_s)
-        self._paused_until = trio.current_time() + (pause_s or 0)
-        if self._failures_in_a_row == 1 or isinstance(error, SignedOut):
-            log.warning("%s waits for the server: %s", change.path, error)
+        self._pulse.beat()
 
     async def ended(self) -> None:
-        """Returns when the next attempt or deletion has come to its end."""
-        await self._ended.wait()
-
-    def _tell(self) -> None:
-        self._ended.set()
-        self._ended = trio.Event()
+        """Returns when the next attempt, at an upload or an errand, has come to its end."""
+        await self._pulse.wait()
 
     # ------------------------------------------------------------ the end
 
     @property
     def busy(self) -> bool:
         """Whether anything waits that time alone will settle."""
-        return bool(self._deletions) or any(change.state is not State.PARKED for change in self._changes)
+        return self._messenger.busy or any(
+            change.state is not State.PARKED and not self._steps.is_waiting(change.id) for change in self._changes
+        )
 
     async def drain(self, timeout_s: float) -> None:
         """Sends everything now; returns when nothing waits, or after `timeout_s` seconds."""
         self._settle_s = 0.0
-        self._paused_until = -math.inf
+        self._pause.end()
+        self._messenger.hurry()
         for change in self._changes:
             if change.state is State.WAITING:
                 self._plan(change, 0)
@@ -291,6 +244,7 @@ class Uploader:
             sending=sum(1 for state in states if state in IN_FLIGHT),
             parked=states.count(State.PARKED),
             bytes_waiting=sum(change.draft.size for change in waiting),
-            failures=self._failures,
-            deletions=len(self._deletions),
+            failures=self._pause.failures,
+            deletions=self._messenger.count(Kind.REMOVE),
+            folders=self._messenger.count(Kind.MAKE),
         )

@@ -10,16 +10,24 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cxfs.core.errors import CxfsError
+from cxfs.core.uploads import conflict_name
 from cxfs.fs.attributes import AttributeRules
 from cxfs.fs.changes import Change, Changes
+from cxfs.fs.delivery import Delivery
+from cxfs.fs.due import Pulse, ServerPause
+from cxfs.fs.errands import Errand, Errands
 from cxfs.fs.filesystem import FileSystem
 from cxfs.fs.handles import Contents
+from cxfs.fs.homes import Homes
 from cxfs.fs.journal import Journal
+from cxfs.fs.messenger import Messenger
 from cxfs.fs.namespace import Namespace
 from cxfs.fs.outcomes import Outcomes
 from cxfs.fs.reader import Reader
+from cxfs.fs.renaming import Renaming
 from cxfs.fs.sending import Sending
 from cxfs.fs.space import SpaceWatch
+from cxfs.fs.steps import Steps
 from cxfs.fs.tree import Tree
 from cxfs.fs.uploader import SETTLE_S, Uploader
 
@@ -28,7 +36,7 @@ if TYPE_CHECKING:
 
     import trio
 
-    from cxfs.core.entries import Entry, TreePath
+    from cxfs.core.entries import Entry, EntryName, TreePath
     from cxfs.fs.kernel import KernelCache
     from cxfs.fs.offload import Offload
     from cxfs.local.blocks import BlockStore
@@ -43,9 +51,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """The server's side: its three APIs, and what it offers beyond the core."""
+    """The server's side: its three APIs (`background`: for calls that nobody waits for), and its capabilities."""
 
     files: Files
+    background: Files
     transport: Transport
     user: User
     capabilities: frozenset[str]
@@ -96,14 +105,23 @@ class Volume:
     reader: Reader
     space: SpaceWatch
     changes: Changes
+    errands: Errands
+    messenger: Messenger
     blocks: BlockStore
+
+    @property
+    def left(self) -> int:
+        """What was accepted and is not on the server: changes and errands."""
+        return len(self.changes) + len(self.errands)
 
 
 @dataclass(frozen=True, slots=True)
 class _Shared:
     """What both the writing and the naming side are built upon."""
 
+    steps: Steps
     changes: Changes
+    errands: Errands
     journal: Journal
     attributes: AttributeRules
     tree: Tree
@@ -121,9 +139,14 @@ def assemble(
     nursery: trio.Nursery,
 ) -> Volume:
     """The file system over the folder `root`. Changes of an earlier run are in it, and not yet planned."""
-    changes = recovered(memory.outbox)
+    steps = Steps()
+    changes, errands = recovered(memory.outbox, steps), Errands(steps)
+    for row in memory.outbox.recover_errands():
+        errands.add(Errand.recovered(row))
     shared = _Shared(
+        steps=steps,
         changes=changes,
+        errands=errands,
         journal=Journal(memory.outbox, changes, machine.journal, machine.wall_ms),
         attributes=AttributeRules(uid=options.uid, gid=options.gid, umask=options.umask),
         tree=Tree(
@@ -132,6 +155,7 @@ def assemble(
             files=service.files,
             metadata=memory.metadata,
             changes=changes,
+            errands=errands,
             inode_of=memory.outbox.inode_of,
             nursery=nursery,
         ),
@@ -144,51 +168,96 @@ def assemble(
             jitter=machine.jitter,
         ),
     )
-    uploader = _uploader(shared, service, memory, machine, options, nursery)
+    sides = _sending_side(shared, service, memory, machine, options, nursery)
     space = SpaceWatch(service.user.profile)
-    filesystem = _filesystem(shared, service, memory, machine, options, uploader, space)
-    return Volume(filesystem, uploader, shared.reader, space, changes, memory.blocks)
+    filesystem = _filesystem(shared, service, memory, machine, options, sides, space)
+    return Volume(filesystem, sides.uploader, shared.reader, space, changes, errands, sides.messenger, memory.blocks)
 
 
-def _uploader(
+@dataclass(frozen=True, slots=True)
+class _Sides:
+    """What brings things to the server."""
+
+    uploader: Uploader
+    messenger: Messenger
+    homes: Homes
+
+
+def _sending_side(
     shared: _Shared,
     service: Service,
     memory: Memory,
     machine: Machine,
     options: VolumeOptions,
     nursery: trio.Nursery,
-) -> Uploader:
+) -> _Sides:
+    def name_of_ours(name: EntryName, attempt: int) -> EntryName:
+        return conflict_name(name, host=machine.host.replace("/", "_"), date=machine.today(), attempt=attempt)
+
+    pause, pulse = ServerPause(machine.jitter), Pulse()
+    homes = Homes(
+        service.background,
+        shared.tree,
+        changes=shared.changes,
+        errands=shared.errands,
+        journal=shared.journal,
+        kernel=machine.kernel,
+        conflict_name=name_of_ours,
+    )
+    delivery = Delivery(
+        service.background,
+        shared.tree,
+        changes=shared.changes,
+        errands=shared.errands,
+        homes=homes,
+        journal=shared.journal,
+        kernel=machine.kernel,
+        conflict_name=name_of_ours,
+    )
+    messenger = Messenger(
+        delivery,
+        errands=shared.errands,
+        steps=shared.steps,
+        journal=shared.journal,
+        pause=pause,
+        pulse=pulse,
+        settle_s=options.settle_s,
+        nursery=nursery,
+    )
     outcomes = Outcomes(
         shared.tree,
         changes=shared.changes,
+        errands=shared.errands,
         blocks=memory.blocks,
         journal=shared.journal,
         attributes=shared.attributes,
         kernel=machine.kernel,
-        host=machine.host,
-        today=machine.today,
+        conflict_name=name_of_ours,
     )
     sending = Sending(
         service.transport,
-        service.files,
+        service.background,
         outcomes=outcomes,
+        homes=homes,
         reader=shared.reader,
         journal=shared.journal,
         disk=machine.disk,
         conditional="conditional-upload" in service.capabilities,
         keeps_times="attributes" in service.capabilities,
     )
-    return Uploader(
+    uploader = Uploader(
         sending,
-        service.files,
-        tree=shared.tree,
+        messenger,
         changes=shared.changes,
+        steps=shared.steps,
         journal=shared.journal,
+        pause=pause,
+        pulse=pulse,
         uploads_max=options.uploads_max,
         settle_s=options.settle_s,
-        jitter=machine.jitter,
         nursery=nursery,
     )
+    return _Sides(uploader, messenger, homes)
 
 
 def _filesystem(
@@ -197,13 +266,15 @@ def _filesystem(
     memory: Memory,
     machine: Machine,
     options: VolumeOptions,
-    uploader: Uploader,
+    sides: _Sides,
     space: SpaceWatch,
 ) -> FileSystem:
     contents = Contents(
         shared.tree,
         reader=shared.reader,
-        uploader=uploader,
+        uploader=sides.uploader,
+        messenger=sides.messenger,
+        errands=shared.errands,
         outbox=memory.outbox,
         changes=shared.changes,
         journal=shared.journal,
@@ -214,16 +285,32 @@ def _filesystem(
     )
     namespace = Namespace(
         shared.tree,
-        files=service.files,
-        uploader=uploader,
+        uploader=sides.uploader,
+        messenger=sides.messenger,
         changes=shared.changes,
+        errands=shared.errands,
+        steps=shared.steps,
         journal=shared.journal,
         attributes=shared.attributes,
         read_only=options.read_only,
     )
+    renaming = Renaming(
+        shared.tree,
+        files=service.files,
+        namespace=namespace,
+        contents=contents,
+        uploader=sides.uploader,
+        messenger=sides.messenger,
+        changes=shared.changes,
+        errands=shared.errands,
+        homes=sides.homes,
+        journal=shared.journal,
+        attributes=shared.attributes,
+    )
     return FileSystem(
         shared.tree,
         namespace,
+        renaming,
         contents,
         shared.journal,
         shared.attributes,
@@ -233,9 +320,9 @@ def _filesystem(
     )
 
 
-def recovered(outbox: Outbox) -> Changes:
+def recovered(outbox: Outbox, steps: Steps) -> Changes:
     """The changes that an earlier run accepted and did not bring to the server."""
-    changes = Changes()
+    changes = Changes(steps)
     for row in outbox.recover():
         try:
             changes.add(Change.recovered(row, outbox.open_draft(row)))

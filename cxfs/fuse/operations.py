@@ -18,7 +18,7 @@ from pyfuse3 import EntryAttributes, FileInfo, FUSEError, RequestContext, Setatt
 from cxfs.core import errors
 from cxfs.core.errors import CxfsError
 from cxfs.fs.filesystem import FileSystem, FolderHandle, Wanted
-from cxfs.fs.namespace import Rename
+from cxfs.fs.renaming import Rename
 from cxfs.fuse.answers import data, metadata
 from cxfs.fuse.inodes import InodeTable
 

@@ -141,6 +141,11 @@ class BlockStore:
         self._files.move_to_end(key)
         return file
 
+    def holds(self, key: BlockKey, size: int) -> bool:
+        """Whether all bytes of this version are here."""
+        file = self._files.get(key)
+        return size == 0 or (file is not None and file.held.covers(ByteRange(0, size)))
+
     def adopt(self, key: BlockKey, draft: Path, size: int) -> None:
         """A draft has become this version: its content is kept under a second name where the file system can.
 

@@ -34,7 +34,7 @@ from cxfs.local.salvage import open_journal
 from cxfs.local.schema import bring_up_to_date, check_sum, keep_sums, sum_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
     from pathlib import Path
 
 log = logging.getLogger(__name__)
@@ -128,9 +128,18 @@ class Outbox:
 
     # ------------------------------------------------------------ the journal
 
-    def record(self, row: ChangeRow, draft: Draft, *, durable: bool = False) -> None:
+    def record(
+        self,
+        row: ChangeRow,
+        draft: Draft,
+        *,
+        durable: bool = False,
+        instead_of: str | None = None,
+        errand: ErrandRow | None = None,
+    ) -> None:
         """Accepts a change, or what is newly known of it; durable against power loss when asked.
 
+        In the same step the errand that it takes the place of goes, and an `errand` that comes of it is accepted.
         Raises DiskFull when this machine takes no more; what was recorded before then still holds.
         """
         # A change once made durable stays so: after a power cut its row must not claim more than its draft holds, or it
@@ -141,6 +150,10 @@ class Outbox:
             draft.make_durable()
         with self._transaction(durable=durable):
             self._accept("changes", row.values)
+            if instead_of is not None:
+                self._db.execute("DELETE FROM errands WHERE id = ?", (instead_of,))
+            if errand is not None:
+                self._accept("errands", errand.values)
         if durable:
             self._synced.add(row.id)
 
@@ -167,21 +180,27 @@ class Outbox:
             self._inodes[object_id] = inode
         return bool(deleted) or newer is None
 
-    def discard(self, change_id: str) -> None:
-        """The user took the change back (deleted or replaced the file): row first, then draft."""
+    def discard(self, *ids: str) -> None:
+        """The user took changes or errands back (deleted or replaced the file): rows first, then drafts."""
         with self._transaction():
-            self._db.execute("DELETE FROM changes WHERE id = ?", (change_id,))
-            self._let_go(change_id)
-        self.erase(change_id)
+            self._delete(ids)
+        self.erase(*ids)
+
+    def _delete(self, ids: Collection[str]) -> None:
+        for former in ids:
+            self._db.execute("DELETE FROM changes WHERE id = ?", (former,))
+            self._db.execute("DELETE FROM errands WHERE id = ?", (former,))
+            self._let_go(former)
 
     def _let_go(self, change_id: str) -> None:
         """Within the transaction that ends its row, and before that is committed."""
         mark(self._drafts / change_id, accepted=False)
         self._synced.discard(change_id)
 
-    def erase(self, change_id: str) -> None:
-        """Removes the name of a draft that no row speaks of any more."""
-        (self._drafts / change_id).unlink(missing_ok=True)
+    def erase(self, *ids: str) -> None:
+        """Removes the names of drafts that no row speaks of any more."""
+        for change_id in ids:
+            (self._drafts / change_id).unlink(missing_ok=True)
 
     def recover(self) -> list[ChangeRow]:
         """Every change accepted before; what cannot be read is quarantined, and drafts without a row are cleared."""
@@ -241,14 +260,12 @@ class Outbox:
 
     # ------------------------------------------------------------ errands
 
-    def note(self, errand: ErrandRow, *, instead_of: str | None = None) -> None:
-        """Accepts an errand, or what is newly known of it; the change or errand that it takes the place of goes."""
+    def note(self, errand: ErrandRow, *, instead_of: Collection[str] = ()) -> None:
+        """Accepts an errand, or what is newly known of it; the changes and errands that it takes the place of go."""
         with self._transaction():
-            if instead_of is not None:
-                self._db.execute("DELETE FROM changes WHERE id = ?", (instead_of,))
-                self._db.execute("DELETE FROM errands WHERE id = ?", (instead_of,))
-                self._let_go(instead_of)
+            self._delete(instead_of)
             self._accept("errands", errand.values)
+        self.erase(*instead_of)
 
     def forget(self, errand_id: str) -> None:
         """The errand is done, or was taken back."""

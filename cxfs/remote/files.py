@@ -42,11 +42,15 @@ class FolderListing:
 
 
 class Files:
-    """The File API over a session. Every method may raise what `session` raises, and NotFound."""
+    """The File API over a session. Every method may raise what `session` raises, and NotFound.
 
-    def __init__(self, session: Session, *, entries_max: int = ENTRIES_MAX) -> None:
+    `in_background`: nobody waits for its calls.
+    """
+
+    def __init__(self, session: Session, *, entries_max: int = ENTRIES_MAX, in_background: bool = False) -> None:
         self._session = session
         self._entries_max = entries_max
+        self._call = partial(Call, in_background=in_background)
 
     async def listing(self, path: Path) -> FolderListing:
         """All pages of a folder. Raises NotADirectory for a file, BadReply when the pages lead nowhere."""
@@ -79,17 +83,19 @@ class Files:
 
     async def _page(self, path: Path, offset: int) -> ListingPage:
         query = {endpoints.OFFSET: str(offset), endpoints.LIMIT: str(PAGE_ENTRIES), **endpoints.IN_ORDER}
-        call = Call("GET", at(endpoints.LIST, path), query=query)
+        call = self._call("GET", at(endpoints.LIST, path), query=query)
         return await self._session.ask(call, partial(replies.listing_page, owner=path.owner))
 
     async def entry(self, path: Path) -> Entry:
         """The object as the server knows it now."""
-        return await self._session.ask(Call("GET", at(endpoints.INFO, path)), partial(replies.entry, owner=path.owner))
+        return await self._session.ask(
+            self._call("GET", at(endpoints.INFO, path)), partial(replies.entry, owner=path.owner)
+        )
 
     async def make_folder(self, path: TreePath) -> Entry:
         """The new folder. Raises AlreadyExists, and NotFound when the parent is missing."""
         attempts = Attempts()
-        call = Call("POST", at(endpoints.MAKE_FOLDER, path), form={})
+        call = self._call("POST", at(endpoints.MAKE_FOLDER, path), form={})
         try:
             return await self._session.ask(call, partial(replies.entry, owner=path.owner), attempts=attempts)
         except AlreadyExists:
@@ -114,7 +120,7 @@ class Files:
         form = {} if recursive else {endpoints.RECURSIVE: "false"}
         try:
             await self._session.ask(
-                Call("POST", at(endpoints.DELETE, path), form=form), replies.nothing, attempts=attempts
+                self._call("POST", at(endpoints.DELETE, path), form=form), replies.nothing, attempts=attempts
             )
         except NotFound:
             if not attempts.earlier_in_doubt:
@@ -123,7 +129,7 @@ class Files:
     async def move(self, path: Path, to: TreePath, *, overwrite: bool) -> Entry:
         """Renames or moves; the object keeps its UUID. Raises AlreadyExists without `overwrite`."""
         attempts = Attempts()
-        call = Call("POST", at(endpoints.MOVE, path), form=_target(to, overwrite=overwrite))
+        call = self._call("POST", at(endpoints.MOVE, path), form=_target(to, overwrite=overwrite))
         try:
             return await self._session.ask(call, partial(replies.entry, owner=to.owner), attempts=attempts)
         except (NotFound, AlreadyExists) as error:
@@ -148,18 +154,20 @@ class Files:
 
     async def copy(self, path: Path, to: TreePath, *, overwrite: bool) -> Entry:
         """The copy, under a new UUID. Repeated only while the server certainly did nothing: a copy has no trace."""
-        call = Call("POST", at(endpoints.COPY, path), form=_target(to, overwrite=overwrite), may_be_done_twice=False)
+        call = self._call(
+            "POST", at(endpoints.COPY, path), form=_target(to, overwrite=overwrite), may_be_done_twice=False
+        )
         return await self._session.ask(call, partial(replies.entry, owner=to.owner))
 
     async def set_modified(self, path: Path, modified_ms: int) -> Entry:
         """Changes the time of modification. Capability `attributes`."""
-        call = Call("POST", at(endpoints.UPDATE, path), form={endpoints.MODIFIED: replies.in_wire(modified_ms)})
+        call = self._call("POST", at(endpoints.UPDATE, path), form={endpoints.MODIFIED: replies.in_wire(modified_ms)})
         return await self._session.ask(call, partial(replies.entry, owner=path.owner))
 
     async def versions(self, path: Path) -> tuple[Entry, ...]:
         """The versions that the server keeps, newest first. Capability `versions`."""
         return await self._session.ask(
-            Call("GET", at(endpoints.VERSIONS, path)), partial(replies.versions, owner=path.owner)
+            self._call("GET", at(endpoints.VERSIONS, path)), partial(replies.versions, owner=path.owner)
         )
 
 

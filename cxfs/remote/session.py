@@ -1,6 +1,7 @@
 """The only place that sends a request: address, token, deadline, repetition, errors by name. Knows no endpoint.
 
-Three lanes (metadata, download, upload) keep bulk apart from small calls. A small call is repeated within its deadline
+Four lanes (metadata, background, download, upload) keep bulk, and small calls that nobody waits for, apart from those
+that somebody does. A small call is repeated within its deadline
 where that is safe (docs/protocol.md, "Retrying"); a transfer is one attempt, since only its caller knows what it has.
 """
 
@@ -56,6 +57,7 @@ class SessionLimits:
     """How much at once, and how long. The connections of a lane are as many as its requests."""
 
     metadata_requests_max: int = 8
+    background_requests_max: int = 16
     download_requests_max: int = 8
     upload_requests_max: int = 4
     connect_s: float = 5.0
@@ -69,6 +71,7 @@ class SessionStatistics:
     """What the session has done so far."""
 
     metadata: LaneStatistics
+    background: LaneStatistics
     download: LaneStatistics
     upload: LaneStatistics
     retries: int
@@ -76,13 +79,17 @@ class SessionStatistics:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A small request on the api host, and whether doing it twice is the same as doing it once."""
+    """A small request on the api host, and whether doing it twice is the same as doing it once.
+
+    `in_background`: nobody waits for it, so it does not stand in the way of those that somebody does.
+    """
 
     method: str
     resource: str
     query: Mapping[str, str] = field(default_factory=dict)
     form: Mapping[str, str] | None = None
     may_be_done_twice: bool = True
+    in_background: bool = False
 
 
 @dataclass(slots=True)
@@ -133,6 +140,7 @@ class Session:
             )
 
         self._metadata = lane(limits.metadata_requests_max)
+        self._background = lane(limits.background_requests_max)
         self._download = lane(limits.download_requests_max)
         self._upload = lane(limits.upload_requests_max, hears=True)
 
@@ -180,7 +188,8 @@ class Session:
             form = urlencode(call.form).encode()
             headers["Content-Length"] = str(len(form))
             body = OnePiece(form)
-        async with self._metadata.exchange(call.method, url, headers=headers, body=body) as incoming:
+        lane = self._background if call.in_background else self._metadata
+        async with lane.exchange(call.method, url, headers=headers, body=body) as incoming:
             return await self._parsed(incoming, parse)
 
     @asynccontextmanager
@@ -223,6 +232,7 @@ class Session:
         """A snapshot."""
         return SessionStatistics(
             metadata=self._metadata.statistics(),
+            background=self._background.statistics(),
             download=self._download.statistics(),
             upload=self._upload.statistics(),
             retries=self._retries,
@@ -231,7 +241,7 @@ class Session:
     async def aclose(self) -> None:
         """Closes every connection."""
         with trio.move_on_after(CLOSE_S, shield=True):
-            for lane in (self._metadata, self._download, self._upload):
+            for lane in (self._metadata, self._background, self._download, self._upload):
                 await lane.aclose()
 
 

@@ -43,6 +43,7 @@ WAITS = {
     "a folder's end, for a folder that is made in it": (REMOVE_B, MAKE_IN_B),
     "a folder's time, for what comes into it": (STAMP_B, UPLOAD_IN_B),
     "a folder's time, for what goes from it": (STAMP_B, REMOVE_Y_IN_B),
+    "a folder's time, for the folder itself": (STAMP_B, MAKE_B),
     "a temporary file's end, for the change that carries its content on": (REMOVE_CARRIED, NEW_VERSION_IN_B),
 }
 
@@ -131,6 +132,15 @@ def test_a_tree_that_is_made_and_taken_away_comes_to_its_end(sent_first: tuple[i
         done.append(free.id)
 
     assert (done[0], done[-1]) == ("make B", "stamp B")
+
+
+@pytest.mark.parametrize("earlier", STEPS, ids=lambda each: each.id)
+def test_the_index_tells_whether_a_time_would_have_to_wait(earlier: Step) -> None:
+    """Then it is set later; otherwise at once."""
+    order = Order()
+    order.add(earlier)
+
+    assert order.lead_into(B) == must_wait(STAMP_B, earlier)
 
 
 def test_a_step_that_nobody_knows_waits_for_nothing() -> None:

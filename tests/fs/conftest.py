@@ -13,7 +13,7 @@ import pytest
 import trio
 
 from cxfs.core.entries import SELF, TreePath
-from cxfs.fs.offload import inline
+from cxfs.fs.offload import in_turn, inline
 from cxfs.fs.volume import Machine, Memory, Service, VolumeOptions, assemble
 from cxfs.local.blocks import BlockStore
 from cxfs.local.metadata import MetadataCache
@@ -115,10 +115,10 @@ def mounts(wire: Wire, token: str, folder: Path, kernel: RecordingKernel) -> Mou
             volume = assemble(
                 await files.entry(root_path),
                 root_path,
-                service=Service(files, Transport(session), user, capabilities),
+                service=Service(files, Files(session, in_background=True), Transport(session), user, capabilities),
                 memory=Memory(metadata, blocks, outbox),
                 machine=Machine(
-                    journal=inline,
+                    journal=in_turn(),
                     disk=inline,
                     wall_ms=lambda: NOW_MS + int(trio.current_time() * 1_000),
                     today=lambda: "2026-05-01",
@@ -132,7 +132,7 @@ def mounts(wire: Wire, token: str, folder: Path, kernel: RecordingKernel) -> Mou
             volume.uploader.resume()
             nursery.start_soon(volume.uploader.run)
             wire.requests.clear()
-            yield Desk(volume)
+            yield Desk(volume, outbox)
             nursery.cancel_scope.cancel()
 
     return mount

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 import trio
 
 from cxfs.fs.filesystem import FileSystem, Wanted
-from cxfs.fs.namespace import Rename
+from cxfs.fs.renaming import Rename
 
 if TYPE_CHECKING:
     from cxfs.fs.attributes import Attributes
     from cxfs.fs.handles import FileHandle
     from cxfs.fs.node import Node
     from cxfs.fs.volume import Volume
+    from cxfs.local.outbox import Outbox
 
 
 Mounts = Callable[..., AbstractAsyncContextManager["Desk"]]
@@ -29,8 +30,9 @@ class NoSuchName(Exception):
 class Desk:
     """One mount's programs."""
 
-    def __init__(self, volume: Volume) -> None:
+    def __init__(self, volume: Volume, outbox: Outbox) -> None:
         self.volume = volume
+        self.outbox = outbox
         self.fs: FileSystem = volume.filesystem
 
     async def node(self, name: str) -> Node:
@@ -142,6 +144,10 @@ class Desk:
     async def waits(self, seconds: float) -> None:
         """Does nothing for so long, by the clock of the test."""
         await trio.sleep(seconds)
+
+    def reports(self) -> list[tuple[str, str]]:
+        """What a person is told later: what it is about, and what happened."""
+        return [(report.path, report.text) for report in self.outbox.reports()]
 
     async def settles(self) -> None:
         """Waits until nothing is on its way any more."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cxfs.core.errors import BadName, NameTooLong
-from cxfs.fs.namespace import Rename
+from cxfs.fs.renaming import Rename
 from tests.fs.cloud import at
 
 if TYPE_CHECKING:

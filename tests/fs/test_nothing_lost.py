@@ -57,24 +57,6 @@ async def test_a_rename_that_fails_takes_nothing_from_the_file_it_would_have_rep
     assert await cloud.tree() == {"a": b"accepted", "b": b"other"}
 
 
-async def test_a_delete_that_fails_takes_nothing_from_the_file(
-    desk: Desk, cloud: Cloud, wire: Wire, clock: MockClock
-) -> None:
-    """The file is still there, with what was accepted of it."""
-    await cloud.holds({"a": b"old"})
-    await desk.writes("a", b"accepted")
-    wire.before = lambda request: (
-        says(403, {"errorType": "AccessDenied", "message": "no"}) if "files/delete" in request.url.path else None
-    )
-
-    with pytest.raises(CxfsError):
-        await desk.removes("a")
-    wire.comes_back()
-    await desk.settles()
-
-    assert await cloud.tree() == {"a": b"accepted"}
-
-
 async def test_a_name_that_was_unlinked_while_open_is_free_for_a_new_file(
     desk: Desk, cloud: Cloud, clock: MockClock
 ) -> None:

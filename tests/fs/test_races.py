@@ -10,7 +10,7 @@ import trio
 
 from cxfs.core.errors import CxfsError
 from cxfs.fs.filesystem import Wanted
-from cxfs.fs.namespace import Rename
+from cxfs.fs.renaming import Rename
 from tests.fs.cloud import says
 
 if TYPE_CHECKING:
@@ -159,18 +159,6 @@ async def test_a_file_closed_while_it_is_being_renamed_is_sent_after_that(
     assert uploads_meanwhile == 0
     assert await cloud.tree() == {"b": b"ours, and longer"}
     assert await desk.reads("b") == b"ours, and longer"
-
-
-async def test_a_deletion_that_is_asked_for_twice_is_done_once(desk: Desk, cloud: Cloud, clock: MockClock) -> None:
-    """The second one found nothing to end, and ended the daemon instead."""
-    await cloud.holds({"a": b"content"})
-    entry = await cloud.entry("a")
-
-    desk.volume.uploader.delete_later(entry, desk.fs.root)
-    desk.volume.uploader.delete_later(entry, desk.fs.root)
-    await desk.settles()
-
-    assert await cloud.tree() == {}
 
 
 async def test_a_file_is_not_let_go_while_it_is_renamed(desk: Desk, cloud: Cloud, wire: Wire, clock: MockClock) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from cxfs.core.errors import DiskFull, NotEmpty, ReadOnly
 from cxfs.fs.filesystem import Wanted
-from cxfs.fs.namespace import Rename
+from cxfs.fs.renaming import Rename
 
 if TYPE_CHECKING:
     from trio.testing import MockClock
@@ -226,19 +226,6 @@ async def test_a_folder_with_a_file_on_its_way_is_not_empty(desk: Desk, clock: M
 
     with pytest.raises(NotEmpty):
         await desk.removes_folder("d")
-
-
-async def test_a_folder_that_somebody_filled_meanwhile_is_not_removed(
-    desk: Desk, cloud: Cloud, clock: MockClock
-) -> None:
-    """What is believed to be empty is asked for again before it is deleted with all it holds."""
-    await desk.makes_folder("d")
-    await cloud.puts("d/new", b"theirs")
-
-    with pytest.raises(NotEmpty):
-        await desk.removes_folder("d")
-
-    assert await cloud.content("d/new") == b"theirs"
 
 
 @pytest.mark.promise

@@ -634,10 +634,23 @@ def test_an_errand_takes_the_place_of_a_change_in_one_step(
     row = accept(outbox)
     removal = errand(Kind.REMOVE, is_folder=False)
 
-    outbox.note(removal, instead_of=row.id)
+    outbox.note(removal, instead_of=[row.id])
 
     again = restarted()
     assert (again.recover(), again.recover_errands()) == ([], [removal])
+
+
+def test_a_change_takes_the_place_of_an_errand_in_one_step(outbox: Outbox, restarted: Callable[[], Outbox]) -> None:
+    """A file was deleted and made anew; another errand comes of it."""
+    row = accept(outbox)
+    outbox.note(errand(Kind.REMOVE, id="a"))
+    draft = outbox.open_draft(row)
+
+    outbox.record(row, draft, instead_of="a", errand=errand(Kind.REMOVE, id="b"))
+
+    draft.close()
+    again = restarted()
+    assert (again.recover(), again.recover_errands()) == ([row], [errand(Kind.REMOVE, id="b")])
 
 
 def test_errands_come_back_in_the_order_they_were_accepted(outbox: Outbox, restarted: Callable[[], Outbox]) -> None:

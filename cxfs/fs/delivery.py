@@ -1,0 +1,240 @@
+"""One attempt at an errand, and what its end does to the tree and the journal. When is the messenger's matter.
+
+Nothing that somebody else did is undone unseen: a file that changed since it was deleted here is kept, and so is a
+folder that others have put something into. The name then comes back, and a person is told.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Protocol
+
+from cxfs.core.entries import Entry, EntryName, Path, TreePath
+from cxfs.core.errands import Event
+from cxfs.core.errors import AlreadyExists, CxfsError, NotEmpty, NotFound, ServerTrouble, SignedOut, VersionConflict
+from cxfs.core.names import escape
+from cxfs.core.order import Kind
+from cxfs.fs.errands import address
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cxfs.fs.changes import Changes
+    from cxfs.fs.errands import Errand, Errands
+    from cxfs.fs.homes import Homes
+    from cxfs.fs.journal import Journal
+    from cxfs.fs.kernel import KernelCache
+    from cxfs.fs.listings import FolderListing
+    from cxfs.fs.tree import Tree
+
+log = logging.getLogger(__name__)
+
+
+class Files(Protocol):
+    """The part of the File API that errands need."""
+
+    async def listing(self, path: Path) -> FolderListing:
+        """Everything in a folder."""
+        ...
+
+    async def entry(self, path: Path) -> Entry:
+        """What is there; raises NotFound."""
+        ...
+
+    async def make_folder(self, path: TreePath) -> Entry:
+        """The new folder."""
+        ...
+
+    async def delete(self, path: Path, *, recursive: bool) -> None:
+        """Returns when the object is gone."""
+        ...
+
+    async def set_modified(self, path: Path, modified_ms: int) -> Entry:
+        """The object with its new time."""
+        ...
+
+
+class Delivery:
+    """Attempts of one mount. `conflict_name` gives the name of our side of a conflict, by its number."""
+
+    def __init__(
+        self,
+        files: Files,
+        tree: Tree,
+        *,
+        changes: Changes,
+        errands: Errands,
+        homes: Homes,
+        journal: Journal,
+        kernel: KernelCache,
+        conflict_name: Callable[[EntryName, int], EntryName],
+    ) -> None:
+        self._files = files
+        self._tree = tree
+        self._changes = changes
+        self._errands = errands
+        self._homes = homes
+        self._journal = journal
+        self._kernel = kernel
+        self._conflict_name = conflict_name
+        self._do = {Kind.MAKE: self._make, Kind.REMOVE: self._remove, Kind.STAMP: self._stamp}
+
+    async def attempt(self, errand: Errand) -> CxfsError | None:
+        """Runs an errand that `starts`, once; the error tells why it is to be tried again later."""
+        try:
+            await self._do[errand.kind](errand)
+        except CxfsError as error:
+            return await self._failed(errand, error)
+        return None
+
+    async def _failed(self, errand: Errand, error: CxfsError) -> CxfsError | None:
+        if errand not in self._errands:
+            return None
+        if error.transient or isinstance(error, SignedOut):
+            errand.on(Event.FAILED)
+            return error
+        if errand.kind is Kind.MAKE:
+            errand.on(Event.REFUSED)
+            errand.parked = str(error)
+            await self._journal.note(errand)
+            await self._journal.report(errand.path, f"the server does not take the folder; it is kept here: {error}")
+        else:
+            await self._give_up(errand, error)
+        return None
+
+    async def _over(self, errand: Errand, event: Event = Event.DONE) -> None:
+        if errand in self._errands:
+            errand.on(event)
+            self._errands.remove(errand)
+            await self._journal.forget(errand)
+
+    # ------------------------------------------------------------ folders to make
+
+    async def _make(self, errand: Errand) -> None:
+        try:
+            entry = await self._files.make_folder(errand.path)
+        except AlreadyExists:
+            await self._meet(errand)
+        except NotFound:
+            if not await self._homes.bring(errand):
+                raise ServerTrouble(f"the folder of {errand.path} is there and is not") from None
+            self._again(errand)
+        else:
+            await self._made(errand, entry, is_empty=True)
+
+    async def _meet(self, errand: Errand) -> None:
+        """The name is taken: by a folder, which ours becomes (an attempt may have made it), or by somebody's file."""
+        try:
+            found = await self._files.entry(errand.path)
+        except NotFound:
+            self._again(errand)
+            return
+        if found.is_folder:
+            await self._made(errand, found, is_empty=False)
+        else:
+            await self._step_aside(errand, found)
+
+    def _again(self, errand: Errand) -> None:
+        if errand in self._errands:
+            errand.on(Event.FAILED)
+
+    async def _made(self, errand: Errand, entry: Entry, *, is_empty: bool) -> None:
+        if errand not in self._errands:
+            return  # removed here meanwhile: whoever removed it looks for what has arrived
+        errand.on(Event.DONE)
+        provisional, node = errand.place, self._tree.folder_of(errand.place)
+        self._errands.made(errand, entry)
+        self._changes.folder_made(provisional, entry.id)
+        if is_empty:
+            self._tree.put_new_folder(entry, errand.parent)
+        else:
+            self._tree.put(entry, errand.parent)
+        if node is not None:
+            self._tree.identify(node, entry)
+        await self._journal.made(errand, entry)
+
+    async def _step_aside(self, errand: Errand, found: Entry) -> None:
+        if errand not in self._errands:
+            return
+        self._again(errand)
+        before = errand.path
+        errand.conflicts += 1
+        name = self._conflict_name(errand.contested_name, errand.conflicts)
+        path = TreePath(before.owner, before.names[:-1]).child(name)
+        self._errands.moved(errand, errand.parent, path)
+        node = self._tree.folder_of(errand.place)
+        if node is not None and node.parent is not None:
+            self._kernel.forget_name(node.parent.inode, node.shown)
+            node.entry, node.shown = errand.entry, escape(name)
+        self._tree.put(found, errand.parent)
+        await self._journal.note(errand)
+        await self._homes.folder_moved(before, path)
+        await self._journal.report(before, f"somebody made a file of this name; this side's folder becomes {name}")
+
+    # ------------------------------------------------------------ objects to remove
+
+    async def _remove(self, errand: Errand) -> None:
+        await errand.after.wait()
+        try:
+            found = await self._found(errand)
+            if found is None:
+                await self._over(errand)
+                return
+            if found.is_folder:
+                await self._require_empty(found)
+            elif errand.version != found.version and found.sha1 not in errand.sealed:
+                raise VersionConflict("it was changed by somebody else since, and is kept")
+            await self._files.delete(found.path, recursive=False)
+        except NotFound:
+            found = None
+        await self._removed(errand, found)
+
+    async def _found(self, errand: Errand) -> Entry | None:
+        """What is to be removed, as it is now; None when there is nothing of ours. Raises NotFound."""
+        if errand.object is None:
+            found = await self._files.entry(errand.path)
+            is_ours = found.is_folder == errand.is_folder and (found.is_folder or found.sha1 in errand.sealed)
+            return found if is_ours else None
+        if errand.is_folder:
+            return errand.entry
+        return await self._files.entry(address(errand))
+
+    async def _require_empty(self, folder: Entry) -> None:
+        """A server that does not know `recursive` would delete what others have put there."""
+        if (await self._files.listing(folder.path)).entries:
+            raise NotEmpty("somebody else has put something into it, and it is kept")
+
+    async def _removed(self, errand: Errand, found: Entry | None) -> None:
+        object_id = found.id if found is not None else errand.object
+        if object_id is not None:
+            self._tree.remove(object_id, errand.parent)
+        await self._over(errand)
+
+    async def _give_up(self, errand: Errand, error: CxfsError) -> None:
+        """The name comes back, as far as it was gone; the program that was told otherwise has long ended."""
+        errand.refusal = error
+        await self._over(errand, Event.TAKEN_BACK)
+        if errand.kind is Kind.STAMP:
+            log.warning("%s could not be set: %s", errand, error)
+            return
+        self._tree.doubt_object(errand.place, errand.parent)
+        folder = self._tree.folder_of(errand.parent)
+        if folder is not None:
+            self._kernel.forget_name(folder.inode, escape(errand.name))
+        await self._journal.report(errand.path, f"it could not be deleted and is back: {error}")
+
+    # ------------------------------------------------------------ times to stamp
+
+    async def _stamp(self, errand: Errand) -> None:
+        assert errand.modified_ms is not None
+        try:
+            entry = await self._files.set_modified(address(errand), errand.modified_ms)
+        except NotFound:
+            await self._over(errand)
+            return
+        if errand in self._errands:
+            self._tree.put(entry, errand.parent)
+            node = self._tree.folder_of(entry.id)
+            if node is not None:
+                node.entry = entry
+        await self._over(errand)

@@ -1,0 +1,109 @@
+"""When the next thing is due, for whoever sends: a queue by time, and the pause that a sick server is given.
+
+The pause belongs to the server and not to what is sent: a thousand waiting files and deletions share one.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import logging
+import math
+from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
+
+import trio
+
+from cxfs.core.errors import CxfsError, RateLimited, SignedOut
+from cxfs.core.retry import RetryPolicy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+log = logging.getLogger(__name__)
+
+_POLICY: Final = RetryPolicy(first_pause_s=0.5, longest_pause_s=60.0, tries_max=None)
+"""What was accepted is retried as long as the daemon runs."""
+
+
+class HasDueTime(Protocol):
+    """What the queue needs of a thing: `due` is by trio's clock; infinity: not at all for now."""
+
+    due: float
+
+
+T = TypeVar("T", bound=HasDueTime)
+
+
+class ServerPause:
+    """One server's back-off. `jitter` gives a lot from 0 up to 1."""
+
+    def __init__(self, jitter: Callable[[], float]) -> None:
+        self._jitter = jitter
+        self._failures_in_a_row = 0
+        self.until = -math.inf
+        self.failures = 0
+        """All so far."""
+
+    def failed(self, what: object, error: CxfsError | None) -> None:
+        """Nothing is sent for a while, longer after each failure, or as long as the server asks for."""
+        self.failures += 1
+        self._failures_in_a_row += 1
+        asked_s = error.retry_after_s if isinstance(error, RateLimited) else None
+        pause_s = _POLICY.pause_s(failures=self._failures_in_a_row, jitter=self._jitter(), retry_after_s=asked_s)
+        self.until = trio.current_time() + (pause_s or 0)
+        if self._failures_in_a_row == 1 or isinstance(error, SignedOut):
+            log.warning("%s waits for the server: %s", what, error)
+
+    def succeeded(self) -> None:
+        """The server is well."""
+        self._failures_in_a_row = 0
+
+    def end(self) -> None:
+        """Whoever plans something anew finds no pause."""
+        self.until = -math.inf
+
+
+class DueQueue(Generic[T]):
+    """Things by the time they are due. Planned again, a thing counts once: by its last plan."""
+
+    def __init__(self, pause: ServerPause) -> None:
+        self._pause = pause
+        self._queue: list[tuple[float, int, T]] = []
+        self._sequence = itertools.count()
+        self._news = trio.Event()
+
+    def plan(self, thing: T, delay_s: float) -> None:
+        """Due after so many seconds."""
+        thing.due = trio.current_time() + delay_s
+        heapq.heappush(self._queue, (thing.due, next(self._sequence), thing))
+        self._news.set()
+
+    async def next(self) -> T:
+        """The next thing that is due, as soon as it is and the server has no pause."""
+        while True:
+            self._news = trio.Event()
+            at = max(self._queue[0][0], self._pause.until) if self._queue else math.inf
+            if at <= trio.current_time():
+                due, _, thing = heapq.heappop(self._queue)
+                if due == thing.due:
+                    thing.due = math.inf
+                    return thing
+                continue
+            with trio.move_on_at(at):
+                await self._news.wait()
+
+
+class Pulse:
+    """Tells whoever waits that something has come to its end; then waits for the next."""
+
+    def __init__(self) -> None:
+        self._beat = trio.Event()
+
+    def beat(self) -> None:
+        """Something has ended."""
+        self._beat.set()
+        self._beat = trio.Event()
+
+    async def wait(self) -> None:
+        """Returns at the next end."""
+        await self._beat.wait()

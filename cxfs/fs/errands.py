@@ -1,0 +1,332 @@
+"""Errands on their way to the server, and which objects and names they concern. Sends nothing; the messenger does.
+
+An errand is a small operation that a program was told is done: a folder to make, an object to remove, a folder's time
+to stamp. A folder that is not on the server yet has a provisional UUID, made here; when the server's answer comes, its
+UUID takes that one's place everywhere, in one step.
+"""
+
+from __future__ import annotations
+
+import math
+import secrets
+from base64 import urlsafe_b64encode
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import trio
+
+from cxfs.core.entries import Entry, EntryName, TreePath, Uuid, UuidPath
+from cxfs.core.errands import Event, State, step
+from cxfs.core.order import Kind, Step
+from cxfs.local.rows import ErrandRow
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cxfs.core.errors import CxfsError
+    from cxfs.fs.node import Node
+    from cxfs.fs.steps import Steps
+
+
+class Errand:
+    """One of them. `entry` is what is removed, as last known, or the folder to be made, as it is shown here.
+
+    `attempts` counts those of this run, `last_error` is why the last one failed, in one line, and `refusal` why it was
+    given up. `in_doubt`: an attempt, of this or an earlier run, may have been carried out. `after` is an event to wait
+    for before each attempt, `node` the file that is open while KEPT.
+    """
+
+    def __init__(self, row: ErrandRow, entry: Entry | None = None, *, node: Node | None = None) -> None:
+        self.id = row.id
+        self.kind = row.kind
+        self.object = row.object
+        self.is_folder = row.is_folder
+        self.inode = row.inode
+        self.parent = row.parent
+        self.path = row.path
+        self.version = row.version
+        self.sealed = row.sealed
+        self.carrier = row.carrier
+        self.modified_ms = row.modified_ms
+        self.accepted_ms = row.accepted_ms
+        self.parked = self.last_error = row.parked
+        self.state = State.KEPT if node is not None else State.WAITING if row.parked is None else State.PARKED
+        self.entry = entry if entry is not None else self._entry()
+        self.node = node
+        self.attempts = 0
+        self.in_doubt = False
+        self.conflicts = 0
+        self.contested_name = self.name
+        self.refusal: CxfsError | None = None
+        self.due = math.inf
+        self.holds = 0
+        self.after = trio.Event()
+        self.after.set()
+        self.attempt_ended = trio.Event()
+        self.attempt_ended.set()
+        self.over = trio.Event()
+
+    def __str__(self) -> str:
+        return {
+            Kind.MAKE: f"the folder {self.path}",
+            Kind.REMOVE: f"the deletion of {self.path}",
+            Kind.STAMP: f"the time of {self.path}",
+        }[self.kind]
+
+    @property
+    def name(self) -> EntryName:
+        """What it is about is called."""
+        return self.path.names[-1]
+
+    @property
+    def place(self) -> Uuid:
+        """The folder that is made, or the object that is removed or stamped, where it is known."""
+        return Uuid(self.id) if self.kind is Kind.MAKE or self.object is None else self.object
+
+    @property
+    def step(self) -> Step:
+        """As the order of things sees it."""
+        known = Uuid(self.id) if self.kind is Kind.MAKE else self.object
+        return Step(self.id, self.kind, known, self.parent, self.name, self.carrier)
+
+    @property
+    def can_be_continued(self) -> bool:
+        """Whether it is a file's deletion that was not sent: a new file of the name can be its next version."""
+        is_unsent = not self.in_doubt and self.state in {State.KEPT, State.WAITING}
+        return self.object is not None and not self.is_folder and self.carrier is None and is_unsent
+
+    def on(self, event: Event) -> None:
+        """The next step of its life."""
+        self.state = step(self.state, event)
+        if event is Event.RETRIED:
+            self.parked = None
+
+    def starts(self) -> None:
+        """An attempt is about to run."""
+        self.on(Event.STARTED)
+        self.attempts += 1
+        self.in_doubt = True
+        self.attempt_ended = trio.Event()
+
+    def row(self) -> ErrandRow:
+        """What the journal is to know of it, at this moment."""
+        return ErrandRow(
+            id=self.id,
+            kind=self.kind,
+            object=self.object,
+            is_folder=self.is_folder,
+            inode=self.inode,
+            parent=self.parent,
+            path=self.path,
+            version=self.version,
+            sealed=self.sealed,
+            carrier=self.carrier,
+            modified_ms=self.modified_ms,
+            accepted_ms=self.accepted_ms,
+            parked=self.parked,
+        )
+
+    @classmethod
+    def recovered(cls, row: ErrandRow) -> Errand:
+        """One that an earlier run of the daemon accepted, and may have sent."""
+        errand = cls(row)
+        errand.in_doubt = True
+        return errand
+
+    def _entry(self) -> Entry:
+        modified_ms = self.modified_ms if self.modified_ms is not None else self.accepted_ms
+        return Entry(
+            owner=self.path.owner,
+            id=self.place,
+            name=self.name,
+            is_folder=self.is_folder,
+            size=0,
+            version=self.version or 0,
+            created_ms=self.accepted_ms,
+            modified_ms=modified_ms,
+            parent=self.parent,
+        )
+
+
+def _row(kind: Kind, parent: Uuid, path: TreePath, now_ms: int) -> ErrandRow:
+    return ErrandRow(
+        id=secrets.token_hex(12),
+        kind=kind,
+        object=None,
+        is_folder=True,
+        inode=0,
+        parent=parent,
+        path=path,
+        version=None,
+        sealed=(),
+        carrier=None,
+        modified_ms=None,
+        accepted_ms=now_ms,
+        parked=None,
+    )
+
+
+def to_make(parent: Uuid, path: TreePath, *, inode: int, now_ms: int) -> Errand:
+    """A new folder, under a provisional UUID."""
+    provisional = urlsafe_b64encode(secrets.token_bytes(16)).decode().rstrip("=")
+    return Errand(replace(_row(Kind.MAKE, parent, path, now_ms), id=provisional, inode=inode, modified_ms=now_ms))
+
+
+def to_remove(
+    entry: Entry,
+    parent: Uuid,
+    path: TreePath,
+    *,
+    now_ms: int,
+    sealed: tuple[bytes, ...] = (),
+    carrier: str | None = None,
+    node: Node | None = None,
+) -> Errand:
+    """An object that the server has, in the version of `entry`; `node` while a program has it open."""
+    row = replace(
+        _row(Kind.REMOVE, parent, path, now_ms),
+        object=entry.id,
+        is_folder=entry.is_folder,
+        version=entry.version,
+        sealed=sealed,
+        carrier=carrier,
+    )
+    return Errand(row, entry, node=node)
+
+
+def to_clear(
+    parent: Uuid, path: TreePath, *, is_folder: bool, sealed: tuple[bytes, ...], after: trio.Event, now_ms: int
+) -> Errand:
+    """Whatever of our own may have arrived at this place, once the attempt under way has ended."""
+    errand = Errand(replace(_row(Kind.REMOVE, parent, path, now_ms), is_folder=is_folder, sealed=sealed))
+    errand.after = after
+    return errand
+
+
+def to_stamp(folder: Entry, parent: Uuid, path: TreePath, modified_ms: int, *, now_ms: int) -> Errand:
+    """The time of a folder, to be set when all that is on its way into it has arrived."""
+    row = replace(_row(Kind.STAMP, parent, path, now_ms), object=folder.id, modified_ms=modified_ms)
+    return Errand(row, folder)
+
+
+class Errands:
+    """Every errand that is not over, by what it concerns. Plain bookkeeping: no call here awaits."""
+
+    def __init__(self, steps: Steps) -> None:
+        self._steps = steps
+        self._all: dict[str, Errand] = {}
+        self._about: dict[tuple[Kind, Uuid], Errand] = {}
+        self._made_in: dict[Uuid, dict[EntryName, Errand]] = {}
+        self._removed_at: dict[tuple[Uuid, EntryName], Errand] = {}
+
+    def __iter__(self) -> Iterator[Errand]:
+        return iter(list(self._all.values()))
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def __contains__(self, errand: Errand) -> bool:
+        return self._all.get(errand.id) is errand
+
+    def get(self, errand_id: str) -> Errand | None:
+        """The errand of this id."""
+        return self._all.get(errand_id)
+
+    def making(self, folder: Uuid) -> Errand | None:
+        """The errand that makes the folder of this provisional UUID; None for one that the server knows."""
+        return self._about.get((Kind.MAKE, folder))
+
+    def made_in(self, folder: Uuid) -> dict[EntryName, Errand]:
+        """Folders in this folder that the server does not know yet, by name."""
+        return self._made_in.get(folder, {})
+
+    def removal_of(self, object_id: Uuid) -> Errand | None:
+        """The errand that removes this object."""
+        return self._about.get((Kind.REMOVE, object_id))
+
+    def removal_at(self, folder: Uuid, name: EntryName) -> Errand | None:
+        """The errand that removes what stood under this name, the last one where there are several."""
+        return self._removed_at.get((folder, name))
+
+    def stamp_of(self, folder: Uuid) -> Errand | None:
+        """The errand that sets this folder's time."""
+        return self._about.get((Kind.STAMP, folder))
+
+    def removals_in(self, folder: Uuid) -> list[Errand]:
+        """What was removed from this folder here, and is still there on the server."""
+        return [errand for errand in self if errand.kind is Kind.REMOVE and errand.parent == folder]
+
+    def add(self, errand: Errand) -> None:
+        """From now on it shows in the tree and will be sent."""
+        self._all[errand.id] = errand
+        self._index(errand)
+
+    def remove(self, errand: Errand) -> None:
+        """It is done, or was taken back."""
+        if self._all.pop(errand.id, None) is not None:
+            self._unindex(errand)
+            errand.over.set()
+
+    def moved(self, errand: Errand, parent: Uuid, path: TreePath) -> None:
+        """What it is about has another name or folder now."""
+        self._unindex(errand)
+        errand.parent, errand.path = parent, path
+        errand.entry = replace(errand.entry, name=errand.name, parent=parent)
+        self._index(errand)
+
+    def below(self, folder: TreePath) -> list[Errand]:
+        """Whatever is to be done somewhere in this folder or deeper."""
+        depth = len(folder.names)
+        return [
+            errand
+            for errand in self
+            if errand.path.owner == folder.owner
+            and len(errand.path.names) > depth
+            and errand.path.names[:depth] == folder.names
+        ]
+
+    def folder_moved(self, before: TreePath, after: TreePath) -> list[Errand]:
+        """A folder was renamed: the paths below it follow. The errands that were touched, to be journalled."""
+        touched = self.below(before)
+        for errand in touched:
+            errand.path = TreePath(after.owner, after.names + errand.path.names[len(before.names) :])
+        return touched
+
+    def made(self, errand: Errand, entry: Entry) -> None:
+        """The folder is on the server as `entry`: what is in it or about it follows."""
+        provisional, folder = errand.place, entry.id
+        self.remove(errand)
+        errand.entry = entry
+        for each in self:
+            if provisional in {each.parent, each.object}:
+                self._unindex(each)
+                each.parent = folder if each.parent == provisional else each.parent
+                each.object = folder if each.object == provisional else each.object
+                self._index(each)
+
+    def _index(self, errand: Errand) -> None:
+        if errand.kind is Kind.MAKE or errand.object is not None:
+            self._about[errand.kind, errand.place] = errand
+        if errand.kind is Kind.MAKE:
+            self._made_in.setdefault(errand.parent, {})[errand.name] = errand
+        elif errand.kind is Kind.REMOVE:
+            self._removed_at[errand.parent, errand.name] = errand
+        self._steps.add(errand.step)
+
+    def _unindex(self, errand: Errand) -> None:
+        if self._about.get((errand.kind, errand.place)) is errand:
+            del self._about[errand.kind, errand.place]
+        if self._removed_at.get((errand.parent, errand.name)) is errand:
+            del self._removed_at[errand.parent, errand.name]
+        siblings = self._made_in.get(errand.parent, {})
+        if siblings.get(errand.name) is errand:
+            del siblings[errand.name]
+            if not siblings:
+                del self._made_in[errand.parent]
+        self._steps.over(errand.step)
+
+
+def address(errand: Errand) -> UuidPath:
+    """Where requests about the object of an errand go, which must be known."""
+    assert errand.object is not None
+    return UuidPath(errand.path.owner, errand.object)

@@ -1,0 +1,306 @@
+"""Renaming: where content and folders go. What comes and goes is `namespace`'s matter.
+
+What the server does not know yet is renamed here alone. A new file that takes the place of an existing one becomes that
+one's next version, so that a program that writes a temporary file and renames it makes one upload; so does a small file
+that the server knows, if its content is here. Anything else is moved on the server before the call returns.
+"""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Final, Protocol
+
+from cxfs.core.errors import AlreadyExists, CxfsError, Invalid, IsADirectory, NotADirectory, NotFound
+from cxfs.fs.errands import to_clear, to_remove
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from cxfs.core.entries import Entry, Path, TreePath
+    from cxfs.fs.attributes import AttributeRules
+    from cxfs.fs.changes import Change, Changes
+    from cxfs.fs.errands import Errand, Errands
+    from cxfs.fs.handles import Contents
+    from cxfs.fs.homes import Homes
+    from cxfs.fs.journal import Journal
+    from cxfs.fs.messenger import Messenger
+    from cxfs.fs.namespace import Namespace
+    from cxfs.fs.node import Node
+    from cxfs.fs.tree import Tree
+    from cxfs.fs.uploader import Uploader
+
+CONTINUED_BYTES_MAX: Final = 64 << 20
+"""A file of up to this size that replaces another is sent once more, as its next version; moving a larger one is
+worth more than the UUID of what it replaces."""
+
+
+class Files(Protocol):
+    """The part of the File API that renames."""
+
+    async def move(self, path: Path, to: TreePath, *, overwrite: bool) -> Entry:
+        """The object at its new place."""
+        ...
+
+
+class Rename(Enum):
+    """What becomes of a target: renameat2(2)'s flags."""
+
+    REPLACE = auto()
+    NOREPLACE = auto()
+    EXCHANGE = auto()
+
+
+class Renaming:
+    """The renames of one mount."""
+
+    def __init__(
+        self,
+        tree: Tree,
+        *,
+        files: Files,
+        namespace: Namespace,
+        contents: Contents,
+        uploader: Uploader,
+        messenger: Messenger,
+        changes: Changes,
+        errands: Errands,
+        homes: Homes,
+        journal: Journal,
+        attributes: AttributeRules,
+    ) -> None:
+        self._tree = tree
+        self._files = files
+        self._namespace = namespace
+        self._contents = contents
+        self._uploader = uploader
+        self._messenger = messenger
+        self._changes = changes
+        self._errands = errands
+        self._homes = homes
+        self._journal = journal
+        self._attributes = attributes
+
+    async def rename(self, folder: Node, shown: str, new_folder: Node, new_shown: str, how: Rename) -> None:
+        """Renames, with both flags of renameat2(2)."""
+        self._namespace.check_writable()
+        node = await self._namespace.existing(folder, shown)
+        target, _ = await self._tree.lookup(new_folder, new_shown)
+        if new_folder.gone or (how is Rename.EXCHANGE and target is None):
+            raise NotFound(f"{new_shown!r} does not exist")
+        if node is target:
+            return
+        if target is not None and how is Rename.NOREPLACE:
+            raise AlreadyExists(f"{new_shown!r} exists already")
+        with self._tree.pinned(node, target):
+            if target is None:
+                await self._relocate(node, new_folder, new_shown, replaced=None)
+            elif how is Rename.EXCHANGE:
+                await self._exchange(node, target)
+            else:
+                await self._replace(node, target, new_folder, new_shown)
+        await self._namespace.touched(folder)
+        await self._namespace.touched(new_folder)
+
+    async def _replace(self, node: Node, target: Node, folder: Node, shown: str) -> None:
+        if node.is_folder and not target.is_folder:
+            raise NotADirectory(f"{shown!r} is a file")
+        if target.is_folder and not node.is_folder:
+            raise IsADirectory(f"{shown!r} is a folder")
+        if target.is_folder:
+            await self._namespace.remove_empty(target, folder)
+            await self._relocate(node, folder, shown, replaced=None)
+            return
+        await self._relocate(node, folder, shown, replaced=target)
+
+    async def _exchange(self, node: Node, target: Node) -> None:
+        """Three renames by way of a name of our own: CX has no exchange."""
+        assert node.parent is not None
+        assert target.parent is not None
+        here, there = (node.parent, node.shown), (target.parent, target.shown)
+        for folder, shown in (here, there):
+            self._tree.child_path(folder, shown)  # a name that cannot be given is refused before anything has moved
+        aside = (target.parent, f".cxfs-exchange-{node.inode}")
+        done: list[tuple[Node, tuple[Node, str]]] = []
+        try:
+            for moved, before, after in ((node, here, aside), (target, there, here), (node, aside, there)):
+                await self._relocate(moved, *after, replaced=None)
+                done.append((moved, before))
+        except CxfsError:
+            for moved, before in reversed(done):
+                await self._relocate(moved, *before, replaced=None)
+            raise
+
+    async def _relocate(self, node: Node, folder: Node, shown: str, *, replaced: Node | None) -> None:
+        """Moves a node to a name that is free, or is `replaced`'s, whose own change is then taken back."""
+        if node.is_folder:
+            await self._move_folder(node, folder, shown)
+            return
+        change = node.change
+        async with self._uploader.held(change, replaced.change if replaced is not None else None):
+            if node.entry is None and node.change is not None:
+                await self._move_new_file(node, node.change, folder, shown, replaced)
+            elif replaced is None or not await self._continue(node, folder, shown, replaced):
+                await self._move_object(node, folder, shown, replaced)
+            if replaced is not None:  # only now, so that a kill in between loses neither
+                await self._withdraw(replaced)
+
+    async def _withdraw(self, node: Node) -> None:
+        """What waits of a node that was replaced is not sent; those who have it open keep it."""
+        change = node.change
+        if change is None:
+            return
+        await self._uploader.withdraw(change)
+        if not node.handles and node.change is change:
+            node.change = change.node = None
+            self._uploader.let_go(change)
+            self._tree.release(node)
+
+    # ------------------------------------------------------------ files
+
+    async def _move_new_file(self, node: Node, change: Change, folder: Node, shown: str, replaced: Node | None) -> None:
+        """The server does not know the file yet: only what will be sent changes."""
+        parent, before = change.parent, change.path
+        self._changes.moved(change, folder.uuid, self._tree.child_path(folder, shown))
+        if replaced is not None:
+            self._take_over(node, change, replaced)
+        self._tree.place(node, folder, shown)
+        self._namespace.succeed(node, folder)
+        await self._journal.record(change)
+        if node.entry is None and change.sealed:  # nobody could say whether it arrived under its former name
+            after, now_ms = change.attempt_ended, self._journal.now_ms()
+            leftover = to_clear(parent, before, is_folder=False, sealed=change.sealed, after=after, now_ms=now_ms)
+            self._messenger.accept(leftover)
+            await self._journal.note(leftover)
+
+    def _take_over(self, node: Node, change: Change, former: Node) -> None:
+        entry = former.entry
+        if former.change is not None:  # what of it was handed over may be on the server: still our own
+            change.sealed = (*former.change.sealed, *change.sealed)
+        self._tree.detach(former)
+        if entry is not None:
+            self._changes.becomes(change, entry)
+            self._tree.identify(node, entry)
+
+    async def _continue(self, node: Node, folder: Node, shown: str, replaced: Node) -> bool:
+        """The server knows both files: the content becomes the next version of the replaced one, whose UUID stays.
+
+        The other object goes when that has arrived. False where the content would have to be fetched first.
+        """
+        before, parent = node.entry, node.parent
+        if replaced.entry is None or before is None or parent is None or node.size > CONTINUED_BYTES_MAX:
+            return False
+        change = await self._contents.complete_change(node, self._attributes.modified_ms(node))
+        if change is None:
+            return False
+        sealed, path = change.sealed, self._tree.child_path(folder, shown)
+        removal = to_remove(
+            before,
+            parent.uuid,
+            self._tree.path_of(node),
+            sealed=sealed,
+            carrier=change.id,
+            now_ms=self._journal.now_ms(),
+        )
+        change.sealed = ()
+        self._changes.moved(change, folder.uuid, path)
+        self._take_over(node, change, replaced)
+        self._messenger.accept(removal)
+        self._tree.place(node, folder, shown)
+        await self._journal.record(change, errand=removal)
+        self._uploader.closed(change)
+        return True
+
+    async def _move_object(self, node: Node, folder: Node, shown: str, replaced: Node | None) -> None:
+        """The server knows the file: it is moved there, and keeps its UUID."""
+        parent = node.parent
+        assert parent is not None
+        before = _entry_of(node)
+        path = await self._free_place(folder, shown)
+        overwritten = replaced.entry if replaced is not None else None
+        async with self._doubting(parent, folder):
+            entry = await self._files.move(before.path, path, overwrite=overwritten is not None)
+        if replaced is not None:
+            self._tree.detach(replaced)
+        if overwritten is not None:
+            self._tree.remove(overwritten.id, folder.uuid)
+        self._moved(node, entry, parent, folder, shown)
+        if node.change is not None:
+            self._changes.moved(node.change, folder.uuid, path)
+            await self._journal.record(node.change)
+
+    # ------------------------------------------------------------ folders
+
+    async def _move_folder(self, node: Node, folder: Node, shown: str) -> None:
+        above: Node | None = folder
+        while above is not None:
+            if above is node:
+                raise Invalid("a folder cannot be moved below itself")
+            above = above.parent
+        before = self._tree.path_of(node)
+        path = self._tree.child_path(folder, shown)
+        making = self._errands.making(node.uuid)
+        if making is not None:
+            async with self._messenger.held(making):
+                if making in self._errands:  # else it is on the server now
+                    await self._move_new_folder(node, making, folder, shown, path)
+                    return
+        await self._move_known_folder(node, folder, shown, before)
+
+    async def _move_new_folder(self, node: Node, making: Errand, folder: Node, shown: str, path: TreePath) -> None:
+        """The server does not know the folder yet: only what will be sent changes."""
+        before, parent = making.path, making.parent
+        self._errands.moved(making, folder.uuid, path)
+        node.entry = making.entry
+        self._tree.place(node, folder, shown)
+        if making.in_doubt:  # the former name may have arrived
+            leftover = to_clear(
+                parent, before, is_folder=True, sealed=(), after=making.attempt_ended, now_ms=self._journal.now_ms()
+            )
+            self._messenger.accept(leftover)
+            await self._journal.note(leftover)
+        await self._journal.note(making)
+        await self._homes.folder_moved(before, path)
+
+    async def _move_known_folder(self, node: Node, folder: Node, shown: str, before: TreePath) -> None:
+        parent = node.parent
+        assert parent is not None
+        path = await self._free_place(folder, shown)
+        async with (
+            self._uploader.held(*self._changes.below(before)),
+            self._messenger.held(*self._errands.below(before)),
+        ):
+            async with self._doubting(parent, folder):
+                entry = await self._files.move(_entry_of(node).path, path, overwrite=False)
+            self._moved(node, entry, parent, folder, shown)
+            await self._homes.folder_moved(before, path)
+
+    # ------------------------------------------------------------ shared
+
+    async def _free_place(self, folder: Node, shown: str) -> TreePath:
+        """The path of a name that is free on the server, in a folder that it knows: waits until that is so."""
+        await self._messenger.until_made(folder.uuid)
+        path = self._tree.child_path(folder, shown)
+        await self._messenger.make_way(folder.uuid, path.names[-1])
+        return path
+
+    def _moved(self, node: Node, entry: Entry, parent: Node, folder: Node, shown: str) -> None:
+        self._tree.remove(entry.id, parent.uuid)
+        self._tree.put(entry, folder.uuid)
+        self._tree.place(node, folder, shown)
+        node.entry = entry
+
+    @asynccontextmanager
+    async def _doubting(self, *folders: Node) -> AsyncIterator[None]:
+        """A call that fails or is cut short may have happened all the same: ask before believing anything."""
+        try:
+            yield
+        except BaseException:
+            self._tree.doubt(*folders)
+            raise
+
+
+def _entry_of(node: Node) -> Entry:
+    if node.entry is None:
+        raise NotFound(f"{node.shown!r} is not on the server")
+    return node.entry
