@@ -104,10 +104,14 @@ class Account:
         return self._ask("GET", f"/1/files/info/{_address(path)}")
 
     def entries(self, folder: str = "/") -> list[dict[str, Any]]:
-        """The File objects in a folder, page by page."""
+        """The File objects in a folder, page by page; a folder that is not there (yet) holds none."""
         found: list[dict[str, Any]] = []
         while True:
-            page = self._ask("GET", f"/1/files/list/{_address(folder)}?offset={len(found)}")
+            answer = self._client.get(f"/1/files/list/{_address(folder)}?offset={len(found)}")
+            if answer.status_code == 404:
+                return found
+            assert answer.status_code == 200, answer.text
+            page = answer.json()
             found += page["entries"]
             if len(found) >= page["total"]:
                 return found

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from cxfs.core.entries import Entry, EntryName, TreePath, Uuid
+from cxfs.core.entries import SELF, Entry, EntryName, TreePath, Uuid
 from cxfs.core.order import Kind, Step
 from cxfs.core.ranges import ByteRange
 from cxfs.core.uploads import Event, State, step
@@ -55,6 +55,7 @@ class Change:
         self.attempts = 0
         self.last_error: str | None = None
         self.counted_bytes = 0
+        self.coming_bytes = 0
         self.sealed: tuple[bytes, ...] = ()
         self.parked: str | None = None
         self.node: Node | None = None
@@ -78,6 +79,11 @@ class Change:
     def step(self) -> Step:
         """As the order of things sees it."""
         return Step(self.id, Kind.UPLOAD, self.object, self.parent, self.name)
+
+    @property
+    def grows_bytes(self) -> int:
+        """By how much it will fill the user's own quota; of a group's nothing is known."""
+        return max(0, self.draft.size - self.base_size) if self.path.owner == SELF else 0
 
     def on(self, event: Event) -> None:
         """The next step of its life; a write while its bytes go out abandons the attempt."""
@@ -151,6 +157,8 @@ class Changes:
         self._new: dict[Uuid, dict[EntryName, Change]] = {}
         self.bytes_held = 0
         """Bytes in all drafts, each as it was last counted."""
+        self.bytes_coming = 0
+        """By how much they will fill the user's own quota, counted alike."""
 
     def __iter__(self) -> Iterator[Change]:
         return iter(list(self._all.values()))
@@ -183,6 +191,7 @@ class Changes:
         """It is done, or was taken back."""
         if self._all.pop(change.id, None) is not None:
             self.bytes_held -= change.counted_bytes
+            self.bytes_coming -= change.coming_bytes
             self._unindex(change)
 
     def count(self, change: Change) -> None:
@@ -190,15 +199,19 @@ class Changes:
         if change in self:
             counted_before, change.counted_bytes = change.counted_bytes, change.draft.held.length
             self.bytes_held += change.counted_bytes - counted_before
+            coming_before, change.coming_bytes = change.coming_bytes, change.grows_bytes
+            self.bytes_coming += change.coming_bytes - coming_before
 
     def becomes(self, change: Change, entry: Entry | None) -> None:
         """It is now a new version of `entry`, or (None) a new file again."""
         self._unindex(change)
         if entry is None:
             change.object = change.base_version = None
+            change.base_size = 0
         else:
             change.begin_from(entry)
         self._index(change)
+        self.count(change)
 
     def moved(self, change: Change, parent: Uuid, path: TreePath) -> None:
         """Its file has another name or folder now."""

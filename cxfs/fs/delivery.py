@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from cxfs.fs.journal import Journal
     from cxfs.fs.kernel import KernelCache
     from cxfs.fs.listings import FolderListing
+    from cxfs.fs.space import SpaceWatch
     from cxfs.fs.tree import Tree
 
 log = logging.getLogger(__name__)
@@ -65,6 +66,7 @@ class Delivery:
         changes: Changes,
         errands: Errands,
         homes: Homes,
+        space: SpaceWatch,
         journal: Journal,
         kernel: KernelCache,
         conflict_name: Callable[[EntryName, int], EntryName],
@@ -74,6 +76,7 @@ class Delivery:
         self._changes = changes
         self._errands = errands
         self._homes = homes
+        self._space = space
         self._journal = journal
         self._kernel = kernel
         self._conflict_name = conflict_name
@@ -208,6 +211,7 @@ class Delivery:
         object_id = found.id if found is not None else errand.object
         if object_id is not None:
             self._tree.remove(object_id, errand.parent)
+        self._space.took(-errand.frees_bytes)
         await self._over(errand)
 
     async def _give_up(self, errand: Errand, error: CxfsError) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from cxfs.core.entries import Entry, EntryName, TreePath, Uuid, UuidPath
+from cxfs.core.entries import SELF, Entry, EntryName, TreePath, Uuid, UuidPath
 from cxfs.core.errands import Event, State, step
 from cxfs.core.order import Kind, Step
 from cxfs.local.rows import ErrandRow
@@ -84,10 +84,21 @@ class Errand:
         return Uuid(self.id) if self.kind is Kind.MAKE or self.object is None else self.object
 
     @property
+    def frees_bytes(self) -> int:
+        """How much of the user's own quota it frees, as far as is known."""
+        is_known = self.kind is Kind.REMOVE and self.path.owner == SELF
+        return self.entry.size if is_known else 0
+
+    @property
     def step(self) -> Step:
         """As the order of things sees it."""
         known = Uuid(self.id) if self.kind is Kind.MAKE else self.object
         return Step(self.id, self.kind, known, self.parent, self.name, self.carrier)
+
+    @property
+    def is_made(self) -> bool:
+        """Whether the folder is on the server, as `entry`."""
+        return self.kind is Kind.MAKE and self.entry.id != self.id
 
     @property
     def can_be_continued(self) -> bool:
@@ -218,6 +229,8 @@ class Errands:
         self._about: dict[tuple[Kind, Uuid], Errand] = {}
         self._made_in: dict[Uuid, dict[EntryName, Errand]] = {}
         self._removed_at: dict[tuple[Uuid, EntryName], Errand] = {}
+        self.bytes_leaving = 0
+        """That removals will free of the user's own quota."""
 
     def __iter__(self) -> Iterator[Errand]:
         return iter(list(self._all.values()))
@@ -259,11 +272,13 @@ class Errands:
     def add(self, errand: Errand) -> None:
         """From now on it shows in the tree and will be sent."""
         self._all[errand.id] = errand
+        self.bytes_leaving += errand.frees_bytes
         self._index(errand)
 
     def remove(self, errand: Errand) -> None:
         """It is done, or was taken back."""
         if self._all.pop(errand.id, None) is not None:
+            self.bytes_leaving -= errand.frees_bytes
             self._unindex(errand)
             errand.over.set()
 

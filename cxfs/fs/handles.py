@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cxfs.core.errors import DiskFull, IsADirectory, ReadOnly, Stale
+from cxfs.core.errors import IsADirectory, ReadOnly, Stale
 from cxfs.core.ranges import ByteRange
 from cxfs.core.uploads import Event
 from cxfs.fs.base import bring_base
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from cxfs.fs.node import Node
     from cxfs.fs.offload import Offload
     from cxfs.fs.reader import Reader, ReadStream
+    from cxfs.fs.room import Room
     from cxfs.fs.tree import Tree
     from cxfs.fs.uploader import Uploader
     from cxfs.local.outbox import Outbox
@@ -77,7 +78,7 @@ class Contents:
         journal: Journal,
         disk: Offload,
         wall_ms: Callable[[], int],
-        draft_bytes_max: int,
+        room: Room,
         read_only: bool,
     ) -> None:
         self._tree = tree
@@ -90,7 +91,7 @@ class Contents:
         self._journal = journal
         self._disk = disk
         self._wall_ms = wall_ms
-        self._draft_bytes_max = draft_bytes_max
+        self._room = room
         self._read_only = read_only
 
     # ------------------------------------------------------------ opening and closing
@@ -205,9 +206,9 @@ class Contents:
     # ------------------------------------------------------------ writing
 
     async def write(self, handle: FileHandle, offset: int, content: bytes | memoryview) -> int:
-        """All of `content`, into the draft. Raises DiskFull when the draft area or the disk takes no more."""
+        """All of `content`, into the draft. Raises NoSpace or DiskFull when there is no room."""
         change = self.change_of(handle.node, handle)
-        self._check_room(len(content))
+        self._room.require(change, size=offset + len(content), added_bytes=len(content))
         change.on(Event.WRITTEN)
         try:
             await self._disk(change.draft.write, offset, content)
@@ -222,6 +223,10 @@ class Contents:
         if handle is None and node.change is None:
             await self._tree.refresh(node)
         change = self.change_of(node, handle)
+        self._room.require(change, size=size, added_bytes=0)
+        if size < change.draft.size and change.journalled >= 0:
+            await self._journal.will_shrink(change, size)
+            change = self.change_of(node, handle)  # what was sent meanwhile is over
         change.on(Event.WRITTEN)
         try:
             change.draft.truncate(size)
@@ -291,10 +296,6 @@ class Contents:
             raise ReadOnly("the mount is read-only")
         change_id, draft = self._outbox.new_draft(size=size, base_bytes=base_bytes)
         return Change(change_id, draft, inode=inode, parent=parent, path=path, modified_ms=self._wall_ms())
-
-    def _check_room(self, added_bytes: int) -> None:
-        if self._changes.bytes_held + added_bytes > self._draft_bytes_max:
-            raise DiskFull("the drafts waiting to be uploaded have reached their limit")
 
 
 def _check_there(node: Node) -> None:

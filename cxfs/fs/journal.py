@@ -59,6 +59,11 @@ class Journal:
             change.journalled = max(change.journalled, row.generation)
             change.replaces = None if change.replaces is replaces else change.replaces
 
+    async def will_shrink(self, change: Change, size: int) -> None:
+        """The draft is about to be cut: a row that claims more than it holds would be set aside after a kill."""
+        if change in self._changes:
+            await self._write(partial(self._outbox.record, change.row().cut(size), change.draft))
+
     async def sealed(self, change: Change, sha1: bytes) -> None:
         """Content of this digest is about to be handed over whole; its answer may get lost, as others may have."""
         if sha1 not in change.sealed:

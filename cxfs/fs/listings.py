@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from cxfs.core.entries import Entry, Path, Uuid
     from cxfs.fs.changes import Change
+    from cxfs.fs.errands import Errand
     from cxfs.local.metadata import Listing, MetadataCache
 
 
@@ -53,11 +54,12 @@ class Edit:
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """One line of a listing: a name and what stands behind it."""
+    """One line of a listing: a name and what stands behind it; `making` where that is a folder not made yet."""
 
     shown: str
     entry: Entry | None
     change: Change | None
+    making: Errand | None = None
 
 
 REMOVED_MAX: Final = 10_000

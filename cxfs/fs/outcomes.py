@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from cxfs.fs.journal import Journal
     from cxfs.fs.kernel import KernelCache
     from cxfs.fs.node import Node
+    from cxfs.fs.space import SpaceWatch
     from cxfs.fs.tree import Tree
 
 log = logging.getLogger(__name__)
@@ -40,6 +41,7 @@ class Outcomes:
         changes: Changes,
         errands: Errands,
         blocks: BlockStore,
+        space: SpaceWatch,
         journal: Journal,
         attributes: AttributeRules,
         kernel: KernelCache,
@@ -49,6 +51,7 @@ class Outcomes:
         self._changes = changes
         self._errands = errands
         self._blocks = blocks
+        self._space = space
         self._journal = journal
         self._attributes = attributes
         self._kernel = kernel
@@ -63,9 +66,11 @@ class Outcomes:
         change.sealed = ()
         self._tree.put(entry, change.parent)
         if change.state is not State.DONE:
+            self._space.took(entry.size - change.base_size)
             self._rebase(change, entry)
             await self._journal.record(change)
             return
+        self._space.took(change.grows_bytes)
         self._changes.remove(change)
         self._blocks.adopt(BlockKey(entry.id, entry.version), change.draft.file, entry.size)
         if change.node is not None:

@@ -68,6 +68,7 @@ class Renaming:
         homes: Homes,
         journal: Journal,
         attributes: AttributeRules,
+        continued_bytes_max: int = CONTINUED_BYTES_MAX,
     ) -> None:
         self._tree = tree
         self._files = files
@@ -80,6 +81,7 @@ class Renaming:
         self._homes = homes
         self._journal = journal
         self._attributes = attributes
+        self._continued_bytes_max = continued_bytes_max
 
     async def rename(self, folder: Node, shown: str, new_folder: Node, new_shown: str, how: Rename) -> None:
         """Renames, with both flags of renameat2(2)."""
@@ -188,7 +190,7 @@ class Renaming:
         The other object goes when that has arrived. False where the content would have to be fetched first.
         """
         before, parent = node.entry, node.parent
-        if replaced.entry is None or before is None or parent is None or node.size > CONTINUED_BYTES_MAX:
+        if replaced.entry is None or before is None or parent is None or node.size > self._continued_bytes_max:
             return False
         change = await self._contents.complete_change(node, self._attributes.modified_ms(node))
         if change is None:

@@ -61,6 +61,10 @@ class SpaceWatch:
         """The last known quota; waits for nothing."""
         return self._space
 
+    def took(self, added_bytes: int) -> None:
+        """So many bytes were just filled (or, negative, freed); the next answer of the server counts them itself."""
+        self._space = Space(self._space.total_bytes, max(0, self._space.used_bytes + added_bytes))
+
     async def refresh(self) -> None:
         """Asks once. A failure leaves what was known."""
         try:

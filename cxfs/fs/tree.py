@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Final
 
 from cxfs.core.errors import BadName, NotADirectory, NotFound
 from cxfs.core.names import escape, unescape
+from cxfs.fs.errands import Errand
 from cxfs.fs.flights import Flights
 from cxfs.fs.listings import Child, FolderSource, Listings
 from cxfs.fs.node import Node
+from cxfs.fs.overlay import Overlay
 from cxfs.local.metadata import Listing
 
 if TYPE_CHECKING:
@@ -56,6 +58,7 @@ class Tree:
         self._metadata = metadata
         self._changes = changes
         self._errands = errands
+        self._overlay = Overlay(changes, errands)
         self._inode_of = inode_of
         self._listings = Listings(files, metadata, nursery)
         self._infos: Flights[Uuid, Entry] = Flights(nursery)
@@ -74,12 +77,9 @@ class Tree:
             raise NotADirectory(f"{folder.shown!r} is a file")
         if folder.gone:
             return None, 0.0
-        new = self._changes.new_in(folder.uuid).get(unescape(shown))
+        new = self._overlay.new_at(folder.uuid, shown)
         if new is not None:
-            return self.node_of_change(new, folder), 0.0
-        made = self._errands.made_in(folder.uuid).get(unescape(shown))
-        if made is not None:
-            return self.node_of(made.entry, folder, shown), 0.0
+            return self._node_of_new(new, folder, shown), 0.0
         if self.is_new(folder):
             return None, 0.0
         known = self._metadata.child(folder.uuid, shown)
@@ -90,34 +90,20 @@ class Tree:
             remaining_s = known.remaining_s if known is not None else 0.0
         else:
             entry, remaining_s = known.entry, known.remaining_s
-        if entry is None or self.is_being_removed(entry.id):
+        if entry is None or self._overlay.is_being_removed(entry.id):
             return None, remaining_s
         return self.node_of(entry, folder, shown), remaining_s
 
     async def children(self, folder: Node) -> list[Child]:
-        """Everything in the folder at this moment, new files included."""
-        listing = await self.listing(folder)
-        new = self._changes.new_in(folder.uuid)
-        made = self._errands.made_in(folder.uuid)
-        overlaid = {escape(name) for name in (*new, *made)}
-        shown = [
-            Child(name, entry, self._changes.of(entry.id))
-            for name, entry in listing.by_shown.items()
-            if not self.is_being_removed(entry.id) and name not in overlaid
-        ]
-        shown += [Child(escape(name), errand.entry, None) for name, errand in made.items()]
-        return shown + [Child(escape(name), None, change) for name, change in new.items()]
+        """Everything in the folder at this moment, what is new included."""
+        return self._overlay.lines(folder.uuid, await self.listing(folder))
 
     def as_now(self, folder: Node, child: Child) -> Child | None:
         """A line of an earlier listing, None when it is not true any more, as far as this mount knows."""
-        if child.entry is None and child.change is not None and child.change in self._changes:
-            return child
-        if child.entry is not None and self._errands.making(child.entry.id) is not None:
-            return child
-        listing = self._metadata.last_listing(folder.uuid)
-        # What was new then may have been sent since.
-        entry = child.entry if listing is None else listing.by_shown.get(child.shown)
-        return None if entry is None or self.is_being_removed(entry.id) else Child(child.shown, entry, None)
+        return self._overlay.as_now(child, self._metadata.last_listing(folder.uuid))
+
+    def _node_of_new(self, new: Change | Errand, folder: Node, shown: str) -> Node:
+        return self.node_of(new.entry, folder, shown) if isinstance(new, Errand) else self.node_of_change(new, folder)
 
     def node_of_child(self, folder: Node, child: Child) -> Node:
         """The node behind a line of a listing."""
@@ -325,15 +311,11 @@ class Tree:
 
     def is_new(self, node: Node) -> bool:
         """Whether it is a folder that the server does not know yet: what is in it is known without asking."""
-        return node.entry is not None and self._errands.making(node.entry.id) is not None
-
-    def is_being_removed(self, object_id: Uuid) -> bool:
-        """Whether it was deleted here and is still there on the server."""
-        return self._errands.removal_of(object_id) is not None
+        return node.entry is not None and self._overlay.is_new(node.entry.id)
 
     def is_leaving(self, object_id: Uuid) -> bool:
         """Whether it was deleted here, though an answer still speaks of it."""
-        return self.is_being_removed(object_id) or self._listings.was_removed(object_id)
+        return self._overlay.is_being_removed(object_id) or self._listings.was_removed(object_id)
 
     def doubt(self, *folders: Node) -> None:
         """A call failed half-way in these folders: believe nothing of them."""

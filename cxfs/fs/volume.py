@@ -24,7 +24,8 @@ from cxfs.fs.messenger import Messenger
 from cxfs.fs.namespace import Namespace
 from cxfs.fs.outcomes import Outcomes
 from cxfs.fs.reader import Reader
-from cxfs.fs.renaming import Renaming
+from cxfs.fs.renaming import CONTINUED_BYTES_MAX, Renaming
+from cxfs.fs.room import Room
 from cxfs.fs.sending import Sending
 from cxfs.fs.space import SpaceWatch
 from cxfs.fs.steps import Steps
@@ -94,6 +95,7 @@ class VolumeOptions:
     uploads_max: int = 8
     settle_s: float = SETTLE_S
     stall_s: float = 60.0
+    continued_bytes_max: int = CONTINUED_BYTES_MAX
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,8 +170,8 @@ def assemble(
             jitter=machine.jitter,
         ),
     )
-    sides = _sending_side(shared, service, memory, machine, options, nursery)
     space = SpaceWatch(service.user.profile)
+    sides = _sending_side(shared, service, memory, machine, options, space, nursery)
     filesystem = _filesystem(shared, service, memory, machine, options, sides, space)
     return Volume(filesystem, sides.uploader, shared.reader, space, changes, errands, sides.messenger, memory.blocks)
 
@@ -189,6 +191,7 @@ def _sending_side(
     memory: Memory,
     machine: Machine,
     options: VolumeOptions,
+    space: SpaceWatch,
     nursery: trio.Nursery,
 ) -> _Sides:
     def name_of_ours(name: EntryName, attempt: int) -> EntryName:
@@ -210,6 +213,7 @@ def _sending_side(
         changes=shared.changes,
         errands=shared.errands,
         homes=homes,
+        space=space,
         journal=shared.journal,
         kernel=machine.kernel,
         conflict_name=name_of_ours,
@@ -229,6 +233,7 @@ def _sending_side(
         changes=shared.changes,
         errands=shared.errands,
         blocks=memory.blocks,
+        space=space,
         journal=shared.journal,
         attributes=shared.attributes,
         kernel=machine.kernel,
@@ -280,7 +285,14 @@ def _filesystem(
         journal=shared.journal,
         disk=machine.disk,
         wall_ms=machine.wall_ms,
-        draft_bytes_max=options.draft_bytes_max,
+        room=Room(
+            space,
+            changes=shared.changes,
+            errands=shared.errands,
+            blocks=memory.blocks,
+            outbox=memory.outbox,
+            draft_bytes_max=options.draft_bytes_max,
+        ),
         read_only=options.read_only,
     )
     namespace = Namespace(
@@ -306,6 +318,7 @@ def _filesystem(
         homes=sides.homes,
         journal=shared.journal,
         attributes=shared.attributes,
+        continued_bytes_max=options.continued_bytes_max,
     )
     return FileSystem(
         shared.tree,

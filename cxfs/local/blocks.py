@@ -178,6 +178,10 @@ class BlockStore:
             if self._evict(max(0, self._bytes_held - lacking)) < lacking:
                 raise DiskFull(f"the disk of {self._folder} is full")
 
+    def give_way(self, needed_bytes: int) -> None:
+        """Somebody whose bytes are precious needs the disk: frees so many, as far as nobody reads them."""
+        self._evict(max(0, self._bytes_held - needed_bytes))
+
     def grew(self, added_bytes: int) -> None:
         """More is held now."""
         self._bytes_held += added_bytes

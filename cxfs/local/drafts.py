@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 PIECE_BYTES: Final = 1 << 20
 """One read of content to send."""
 
+NEW_FOLDERS_MAX: Final = 4
+"""Of `.local/state/cxfs/PROFILE/drafts`, those that the first mount of an account may make."""
+
 _ACCEPTED: Final = 0o700
 _NOT_ACCEPTED: Final = 0o600
 """The permissions say whether a row speaks of the draft: where the journal lost the row, nothing else does."""
@@ -36,6 +39,17 @@ def mark(file: Path, *, accepted: bool) -> None:
     """A row is about to speak of the draft, or to speak of it no longer. One that is gone needs no mark."""
     with suppress(FileNotFoundError):
         file.chmod(_ACCEPTED if accepted else _NOT_ACCEPTED)
+
+
+def make_names_durable(folder: Path) -> None:
+    """What is synced in a folder is lost with the folder's own name, and the one above it: they may all be new."""
+    for above in folder.parents[:NEW_FOLDERS_MAX]:
+        with suppress(OSError):  # a home that may not be read was there before us
+            descriptor = os.open(above, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
 
 
 class Draft:
@@ -66,8 +80,8 @@ class Draft:
             self._descriptor = os.open(file, flags, _NOT_ACCEPTED)
         except OSError as error:
             raise DiskFull(f"the draft cannot be opened: {error.strerror}") from error
-        if create and size:
-            self._set_length(size)
+        if (create and size) or os.fstat(self._descriptor).st_size > size:
+            self._set_length(size)  # what an earlier run wrote beyond it was not accepted, and is to read as zeros
 
     def read(self, wanted: ByteRange) -> bytes:
         """The bytes of `wanted`, which must lie within the file and be there (see `missing`)."""

@@ -21,20 +21,22 @@ import logging
 import os
 import re
 import secrets
+import shutil
 import sqlite3
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from cxfs.core.entries import Uuid
 from cxfs.core.errors import CxfsError, DiskFull
 from cxfs.core.ranges import RangeSet
-from cxfs.local.drafts import Draft, is_accepted, mark
+from cxfs.local.drafts import Draft, is_accepted, make_names_durable, mark
 from cxfs.local.rows import Cells, ChangeRow, ErrandRow, Report
 from cxfs.local.salvage import open_journal
-from cxfs.local.schema import bring_up_to_date, check_sum, keep_sums, sum_of
+from cxfs.local.schema import bring_up_to_date, check_sum, keep_sums
+from cxfs.local.statements import Statement, accept, delete, insert, set_aside
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator
     from pathlib import Path
 
 log = logging.getLogger(__name__)
@@ -45,8 +47,8 @@ INODES_MAX: Final = 100_000
 """Numbers remembered beyond those that UUIDs give (about 20 MB); past it the oldest fall back to their UUID's number
 at the next mount."""
 
-NEW_FOLDERS_MAX: Final = 4
-"""Of `.local/state/cxfs/PROFILE/drafts`, those that the first mount of an account may make."""
+RESERVE_BYTES: Final = 4 << 20
+"""Kept on disk and given to the journal when the disk is full: its log grows to about as much before it starts anew."""
 
 REPORTS_MAX: Final = 1_000
 """The newest are kept: a person reads a few, and a server that refuses everything must not fill the disk."""
@@ -60,14 +62,23 @@ T = TypeVar("T", ChangeRow, ErrandRow)
 class Outbox:
     """The journal and the drafts below `folder`, which is private to this account and held by one daemon.
 
-    `sync` brings what is behind a descriptor to stable storage. Raises CxfsError when the journal cannot be used.
+    `sync` brings what is behind a descriptor to stable storage, `free_bytes` tells what a folder's disk has left.
+    Raises CxfsError when the journal cannot be used.
     """
 
-    def __init__(self, folder: Path, *, sync: Callable[[int], None] = os.fsync) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        sync: Callable[[int], None] = os.fsync,
+        free_bytes: Callable[[Path], int] = lambda at: shutil.disk_usage(at).free,
+    ) -> None:
         self._sync = sync
+        self._free_bytes = free_bytes
+        self._reserve = folder / "reserve"
         self._drafts = folder / "drafts"
         self._drafts.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _make_names_durable(self._drafts)
+        make_names_durable(self._drafts)
         self._synced: set[str] = set()
         self._db = open_journal(folder, bring_up_to_date)
         self._inodes: dict[Uuid, int] = {}
@@ -96,8 +107,7 @@ class Outbox:
 
     def write_fact(self, name: str, value: str) -> None:
         """Remembers it, over any restart."""
-        with self._transaction():
-            self._db.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, value))
+        self._commit(insert("facts", (name, value)))
 
     @property
     def account(self) -> Uuid | None:
@@ -126,6 +136,25 @@ class Outbox:
         """What all drafts take on disk, in bytes."""
         return sum(file.stat().st_blocks * 512 for file in self._drafts.iterdir())
 
+    def free_bytes(self) -> int:
+        """What the disk of the drafts has left, in bytes."""
+        return self._free_bytes(self._drafts)
+
+    def keep_reserve(self) -> bool:
+        """Whether the journal can be written even if the disk is full by then; False: accept no more bytes."""
+        if self._reserve.exists():
+            return True
+        try:
+            descriptor = os.open(self._reserve, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                os.posix_fallocate(descriptor, 0, RESERVE_BYTES)
+            finally:
+                os.close(descriptor)
+        except OSError:
+            self._reserve.unlink(missing_ok=True)
+            return False
+        return True
+
     # ------------------------------------------------------------ the journal
 
     def record(
@@ -148,54 +177,46 @@ class Outbox:
         mark(self._drafts / row.id, accepted=True)
         if durable:
             draft.make_durable()
-        with self._transaction(durable=durable):
-            self._accept("changes", row.values)
-            if instead_of is not None:
-                self._db.execute("DELETE FROM errands WHERE id = ?", (instead_of,))
-            if errand is not None:
-                self._accept("errands", errand.values)
+        accepted = [accept("changes", row.values), *delete("errands", instead_of)]
+        accepted += [] if errand is None else [accept("errands", errand.values)]
+        self._commit(*accepted, durable=durable)
         if durable:
             self._synced.add(row.id)
 
     def sealed(self, change_id: str, digests: tuple[bytes, ...]) -> None:
         """Contents with these SHA-1 digests were, or are about to be, handed over whole; their answers may get lost."""
-        with self._transaction():
-            self._db.execute("UPDATE changes SET sealed = ? WHERE id = ?", (b"".join(digests), change_id))
+        self._commit(("UPDATE changes SET sealed = ? WHERE id = ?", (b"".join(digests), change_id)))
 
     def sent(self, change_id: str, generation: int, object_id: Uuid, inode: int | None) -> bool:
         """The server has this generation: True when that settles the change, False when a newer one was recorded.
 
         `inode` is the number to remember for the object where it is not the one that its UUID gives.
         """
-        with self._transaction():
-            if inode is not None:
-                self._db.execute("INSERT OR REPLACE INTO inodes VALUES (?, ?)", (object_id, inode))
-            deleted = self._db.execute(
-                "DELETE FROM changes WHERE id = ? AND generation <= ?", (change_id, generation)
-            ).rowcount
-            newer = self._db.execute("SELECT 1 FROM changes WHERE id = ?", (change_id,)).fetchone()
-            if newer is None:
-                self._let_go(change_id)
-        if inode is not None:
-            self._inodes[object_id] = inode
-        return bool(deleted) or newer is None
+        is_newer = "SELECT 1 FROM changes WHERE id = ? AND generation > ?"
+        if self._db.execute(is_newer, (change_id, generation)).fetchone() is None:
+            self._let_go(change_id)
+        over = ("DELETE FROM changes WHERE id = ? AND generation <= ?", (change_id, generation))
+        self._commit(over, *self._remember(object_id, inode))
+        return self._db.execute("SELECT 1 FROM changes WHERE id = ?", (change_id,)).fetchone() is None
+
+    def _remember(self, object_id: Uuid, inode: int | None) -> list[Statement]:
+        """What keeps the object's number, where it is not the one that its UUID gives (None)."""
+        if inode is None:
+            return []
+        self._inodes[object_id] = inode
+        return [insert("inodes", (object_id, inode))]
 
     def discard(self, *ids: str) -> None:
         """The user took changes or errands back (deleted or replaced the file): rows first, then drafts."""
-        with self._transaction():
-            self._delete(ids)
+        self._let_go(*ids)
+        self._commit(*delete("changes", *ids), *delete("errands", *ids))
         self.erase(*ids)
 
-    def _delete(self, ids: Collection[str]) -> None:
-        for former in ids:
-            self._db.execute("DELETE FROM changes WHERE id = ?", (former,))
-            self._db.execute("DELETE FROM errands WHERE id = ?", (former,))
-            self._let_go(former)
-
-    def _let_go(self, change_id: str) -> None:
-        """Within the transaction that ends its row, and before that is committed."""
-        mark(self._drafts / change_id, accepted=False)
-        self._synced.discard(change_id)
+    def _let_go(self, *ids: str) -> None:
+        """Before the end of their rows is committed."""
+        for change_id in ids:
+            mark(self._drafts / change_id, accepted=False)
+            self._synced.discard(change_id)
 
     def erase(self, *ids: str) -> None:
         """Removes the names of drafts that no row speaks of any more."""
@@ -236,14 +257,7 @@ class Outbox:
             raise ValueError(f"its draft {row.id} has {there} of {row.size} bytes")
 
     def _quarantine(self, table: str, number: int, raw: Cells, reason: str) -> None:
-        with self._transaction():
-            self._set_aside(raw, reason, table)
-            self._db.execute(f"DELETE FROM {table} WHERE rowid = ?", (number,))  # noqa: S608 - one of ours
-
-    def _set_aside(self, raw: Sequence[object], reason: str, table: str = "changes") -> None:
-        log.error("what was accepted as %s cannot be used and is set aside: %s", raw[0], reason)
-        row = json.dumps([repr(cell) for cell in raw])
-        self._db.execute("INSERT INTO quarantine VALUES (?, ?)", (row if table == "changes" else table + row, reason))
+        self._commit(set_aside(raw, reason, table), (f"DELETE FROM {table} WHERE rowid = ?", (number,)))  # noqa: S608 - one of ours
 
     def _clear_drafts(self, kept: set[str]) -> None:
         changes = self._db.execute("SELECT row FROM quarantine WHERE row LIKE '[%'")
@@ -254,7 +268,7 @@ class Outbox:
             if file.name in kept:
                 mark(file, accepted=True)  # a death may have come between that and the end of its row
             elif file.name not in quarantined and is_accepted(file):
-                self._set_aside([file.name], "the journal has lost its row")
+                self._commit(set_aside((file.name,), "the journal has lost its row"))
             elif file.name not in quarantined and not unknown:
                 file.unlink()
 
@@ -262,34 +276,30 @@ class Outbox:
 
     def note(self, errand: ErrandRow, *, instead_of: Collection[str] = ()) -> None:
         """Accepts an errand, or what is newly known of it; the changes and errands that it takes the place of go."""
-        with self._transaction():
-            self._delete(instead_of)
-            self._accept("errands", errand.values)
+        self._let_go(*instead_of)
+        former = *delete("changes", *instead_of), *delete("errands", *instead_of)
+        self._commit(*former, accept("errands", errand.values))
         self.erase(*instead_of)
 
     def forget(self, errand_id: str) -> None:
         """The errand is done, or was taken back."""
-        with self._transaction():
-            self._db.execute("DELETE FROM errands WHERE id = ?", (errand_id,))
+        self._commit(*delete("errands", errand_id))
 
     def made(self, provisional: Uuid, object_id: Uuid, inode: int | None) -> None:
         """The folder is on the server under this UUID, which takes the provisional one's place in every row."""
-        with self._transaction():
-            self._db.execute("DELETE FROM errands WHERE id = ?", (provisional,))
-            for table, column in (("changes", "parent"), ("errands", "parent"), ("errands", "object")):
-                self._db.execute(f"UPDATE {table} SET {column} = ? WHERE {column} = ?", (object_id, provisional))  # noqa: S608
-            if inode is not None:
-                self._db.execute("INSERT OR REPLACE INTO inodes VALUES (?, ?)", (object_id, inode))
-        if inode is not None:
-            self._inodes[object_id] = inode
+        rows = (("changes", "parent"), ("errands", "parent"), ("errands", "object"))
+        named: list[Statement] = [
+            (f"UPDATE {table} SET {column} = ? WHERE {column} = ?", (object_id, provisional))  # noqa: S608 - our own
+            for table, column in rows
+        ]
+        self._commit(*delete("errands", provisional), *named, *self._remember(object_id, inode))
 
     # ------------------------------------------------------------ reports
 
     def report(self, report: Report) -> None:
         """Writes down, for a person, what went another way than a program was told; the oldest give way."""
-        with self._transaction():
-            self._insert("reports", (report.at_ms, report.path, report.text))
-            self._db.execute("DELETE FROM reports WHERE rowid <= (SELECT max(rowid) FROM reports) - ?", (REPORTS_MAX,))
+        oldest = ("DELETE FROM reports WHERE rowid <= (SELECT max(rowid) FROM reports) - ?", (REPORTS_MAX,))
+        self._commit(insert("reports", (report.at_ms, report.path, report.text)), oldest)
 
     def reports(self) -> list[Report]:
         """All that are kept, oldest first."""
@@ -305,11 +315,20 @@ class Outbox:
         """Ends the journal's connection; everything recorded is committed already."""
         self._db.close()
 
-    def _accept(self, table: str, values: Cells) -> None:
-        self._insert(table, (*values, sum_of(*values)))
+    def _commit(self, *statements: Statement, durable: bool = False) -> None:
+        """All of them or none. On a full disk the reserve is given up: writing on is refused until it is back."""
+        try:
+            self._try_to_commit(statements, durable=durable)
+        except DiskFull:
+            if not self._reserve.exists():
+                raise
+            self._reserve.unlink()
+            self._try_to_commit(statements, durable=durable)
 
-    def _insert(self, table: str, values: Cells) -> None:
-        self._db.execute(f"INSERT OR REPLACE INTO {table} VALUES ({','.join('?' * len(values))})", values)  # noqa: S608
+    def _try_to_commit(self, statements: Collection[Statement], *, durable: bool) -> None:
+        with self._transaction(durable=durable):
+            for statement, cells in statements:
+                self._db.execute(statement, cells)
 
     @contextmanager
     def _transaction(self, *, durable: bool = False) -> Iterator[None]:
@@ -326,14 +345,3 @@ class Outbox:
                 self._db.execute("ROLLBACK")
             if durable:
                 self._db.execute("PRAGMA synchronous=NORMAL")
-
-
-def _make_names_durable(folder: Path) -> None:
-    """What is synced in a folder is lost with the folder's own name, and the one above it: they may all be new."""
-    for above in folder.parents[:NEW_FOLDERS_MAX]:
-        with suppress(OSError):  # a home that may not be read was there before us
-            descriptor = os.open(above, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)

@@ -415,6 +415,29 @@ async def test_a_listing_taken_before_the_folder_got_its_uuid_stays_true(desk: D
     assert before[1] is after[1] is await desk.node("d")
 
 
+async def test_a_line_of_a_folder_that_was_removed_before_it_was_made_is_none(desk: Desk, clock: MockClock) -> None:
+    """There is nothing behind its provisional UUID any more; nor is the listing here any more that could say so."""
+    await desk.makes_folder("d")
+    handle = await desk.fs.open_folder(desk.fs.root)
+    await desk.removes_folder("d")
+    desk.fs._tree.doubt(desk.fs.root)
+
+    assert desk.fs.child(handle, 0) is None
+
+
+async def test_a_line_of_a_folder_that_was_made_since_is_the_folder(desk: Desk, clock: MockClock) -> None:
+    """Not one by the provisional UUID, which means nothing to the server."""
+    await desk.makes_folder("d")
+    handle = await desk.fs.open_folder(desk.fs.root)
+    await desk.settles()
+    desk.fs._tree.doubt(desk.fs.root)
+
+    found = desk.fs.child(handle, 0)
+
+    assert found is not None
+    assert found[1] is await desk.node("d")
+
+
 async def test_the_server_is_asked_for_no_folder_that_it_does_not_know(
     desk: Desk, cloud: Cloud, wire: Wire, clock: MockClock
 ) -> None:

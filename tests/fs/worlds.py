@@ -77,20 +77,21 @@ def mounts_of(wire: Wire, token: str, folder: Path, kernel: RecordingKernel) -> 
         *,
         capabilities: frozenset[str] | None = None,
         cache_bytes_max: int = 1 << 30,
+        free_bytes: Callable[[Path], int] = lambda _: 1 << 40,
         through: Callable[[Offload], Offload] = lambda offload: offload,
         **options: Any,
     ) -> AsyncIterator[Desk]:
         async with AsyncExitStack() as stack:
             session = await stack.enter_async_context(session_over(wire, token))
+            outbox = Outbox(folder / "state", free_bytes=free_bytes)
+            stack.callback(outbox.close)
+            blocks = BlockStore(folder / "cache", bytes_max=cache_bytes_max)
+            stack.callback(blocks.close)
             nursery = await stack.enter_async_context(trio.open_nursery())
             user, files = User(session), Files(session)
             if capabilities is None:
                 capabilities = await user.capabilities()
             root_path = TreePath(SELF, ())
-            outbox = Outbox(folder / "state")
-            stack.callback(outbox.close)
-            blocks = BlockStore(folder / "cache", bytes_max=cache_bytes_max)
-            stack.callback(blocks.close)
             metadata = MetadataCache(
                 entries_max=10_000, ttl_s=TTL_S, negative_ttl_s=NEGATIVE_TTL_S, timer=trio.current_time
             )

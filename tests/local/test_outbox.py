@@ -214,6 +214,22 @@ def test_a_draft_goes_on_where_it_was(outbox: Outbox, restarted: Callable[[], Ou
     draft.close()
 
 
+def test_what_was_written_beyond_the_last_record_does_not_come_back(
+    outbox: Outbox, restarted: Callable[[], Outbox]
+) -> None:
+    """The daemon died before it was accepted; where the file grows over that place it is zeros, as everywhere."""
+    accepted = accept(outbox, content=b"first")
+    draft = outbox.open_draft(accepted)
+    draft.write(5, b", never closed")
+    draft.close()
+
+    again = restarted().open_draft(accepted)
+    again.truncate(10)
+
+    assert again.read(ByteRange(0, 10)) == b"first" + bytes(5)
+    again.close()
+
+
 def test_only_the_last_record_of_a_change_counts(outbox: Outbox, restarted: Callable[[], Outbox]) -> None:
     """One change, one row, however often it was closed."""
     newer = rewrite(outbox, accept(outbox))

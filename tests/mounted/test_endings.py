@@ -144,6 +144,7 @@ def test_uploads_that_a_stopped_server_cannot_take_are_left_for_the_next_mount(
     and in the exit status, and the next mount sends it."""
     with Mount(account_there, tmp_path / "home", "--drain-timeout", "1") as mount:
         (mount.path / "folder").mkdir()
+        assert eventually(account_there.names, {"folder"}) == {"folder"}
         server.stop()
         (mount.path / "folder/file").write_bytes(b"written while the server was away")
 

@@ -1,0 +1,165 @@
+"""A file that takes another's place, when the server knows both: one object is left, and it is the one replaced."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from cxfs.core.errors import CxfsError
+from tests.fs.cloud import says
+
+if TYPE_CHECKING:
+    from trio.testing import MockClock
+
+    from tests.fs.cloud import Cloud, Wire
+    from tests.fs.desk import Desk, Mounts
+
+
+@pytest.mark.promise
+async def test_a_temporary_file_that_was_sent_before_its_rename(
+    desk: Desk, cloud: Cloud, wire: Wire, clock: MockClock
+) -> None:
+    """A temporary file that was uploaded before it is renamed over another one becomes that one's next version all the
+    same, and its own object is deleted."""
+    await cloud.holds({"a": b"old"})
+    before = await cloud.entry("a")
+    await desk.writes("a.tmp", b"new")
+    await desk.touches("a.tmp", 1_234_567_890_123)
+    await desk.settles()
+    wire.requests.clear()
+
+    await desk.renames("a.tmp", "a")
+    asked = len(wire.requests)
+    seen = await desk.reads("a"), await desk.names()
+    await desk.settles()
+
+    after = await cloud.entry("a")
+    assert (asked, seen) == (0, (b"new", {"a"}))
+    assert await cloud.tree() == {"a": b"new"}
+    assert (after.id, after.version, after.modified_ms) == (before.id, before.version + 1, 1_234_567_890_123)
+
+
+async def test_the_temporary_object_goes_only_when_its_content_has_arrived(
+    desk: Desk, cloud: Cloud, wire: Wire, clock: MockClock
+) -> None:
+    """Until then it is the only copy that outlives this machine."""
+    await cloud.holds({"a": b"old"})
+    await desk.writes("a.tmp", b"new")
+    await desk.settles()
+    wire.before = lambda request: httpx.ConnectError("away") if "data" in request.url.path else None
+
+    await desk.renames("a.tmp", "a")
+    await desk.waits(60)
+    meanwhile = await cloud.tree()
+    wire.comes_back()
+    await desk.settles()
+
+    assert meanwhile == {"a": b"old", "a.tmp": b"new"}
+    assert await cloud.tree() == {"a": b"new"}
+
+
+async def test_a_rename_over_a_file_survives_the_daemon(mounts: Mounts, cloud: Cloud, clock: MockClock) -> None:
+    """As every accepted change."""
+    await cloud.holds({"a": b"old"})
+    async with mounts() as desk:
+        await desk.writes("a.tmp", b"new")
+        await desk.settles()
+        await desk.renames("a.tmp", "a")
+
+    async with mounts() as desk:
+        seen = await desk.names(), await desk.reads("a")
+        await desk.settles()
+
+    assert seen == ({"a"}, b"new")
+    assert await cloud.tree() == {"a": b"new"}
+
+
+async def test_a_rename_of_a_changed_file_over_another(desk: Desk, cloud: Cloud, clock: MockClock) -> None:
+    """What was written last is what is sent."""
+    await cloud.holds({"a": b"old"})
+    await desk.writes("a.tmp", b"first")
+    await desk.settles()
+    await desk.writes("a.tmp", b"second")
+
+    await desk.renames("a.tmp", "a")
+    await desk.settles()
+
+    assert await cloud.tree() == {"a": b"second"}
+
+
+async def test_saves_one_after_the_other_are_versions_of_one_file(desk: Desk, cloud: Cloud, clock: MockClock) -> None:
+    """An editor that takes its time: the temporary name is used again while its last object is still to be deleted."""
+    await cloud.holds({"a": b"0"})
+    before = await cloud.entry("a")
+    for content in (b"1", b"2", b"3"):
+        await desk.writes("a.tmp", content)
+        await desk.waits(3)
+        await desk.renames("a.tmp", "a")
+
+    await desk.settles()
+
+    after = await cloud.entry("a")
+    assert await cloud.tree() == {"a": b"3"}
+    assert (after.id, after.version > before.version) == (before.id, True)
+
+
+async def test_who_has_the_replaced_file_open_reads_on(desk: Desk, cloud: Cloud, clock: MockClock) -> None:
+    """POSIX: a handle belongs to the file, not to its name."""
+    await cloud.holds({"a": b"old"})
+    await desk.writes("b", b"new")
+    await desk.settles()
+    reader = await desk.opens("a")
+
+    await desk.renames("b", "a")
+    await desk.settles()
+
+    assert await desk.all_of(reader) == b"old"
+
+
+async def test_a_file_whose_content_is_not_here_is_moved(
+    mounts: Mounts, cloud: Cloud, wire: Wire, clock: MockClock
+) -> None:
+    """Nothing is fetched and sent again for the sake of a UUID."""
+    await cloud.holds({"a": b"old", "b": b"other"})
+    async with mounts() as desk:
+        await desk.names()
+        moved = await cloud.entry("b")
+
+        await desk.renames("b", "a")
+
+        assert (await cloud.entry("a")).id == moved.id
+        assert wire.count("GET data") == wire.count("POST data") == 0
+    assert await cloud.tree() == {"a": b"other"}
+
+
+async def test_a_large_file_is_moved(mounts: Mounts, cloud: Cloud, wire: Wire, clock: MockClock) -> None:
+    """Sending it a second time would cost more than the UUID is worth."""
+    await cloud.holds({"a": b"old"})
+    async with mounts(continued_bytes_max=2) as desk:
+        await desk.writes("b", b"large")
+        await desk.settles()
+        wire.requests.clear()
+
+        await desk.renames("b", "a")
+
+    assert await cloud.tree() == {"a": b"large"}
+    assert wire.count("POST data") == 0
+
+
+async def test_a_rename_that_the_server_refuses_takes_nothing(
+    desk: Desk, cloud: Cloud, wire: Wire, clock: MockClock
+) -> None:
+    """The move of a file whose content is not here."""
+    await cloud.holds({"a": b"old", "b": b"other"})
+    await desk.names()
+    wire.before = lambda request: (
+        says(403, {"errorType": "AccessDenied", "message": "no"}) if "files/move" in request.url.path else None
+    )
+
+    with pytest.raises(CxfsError):
+        await desk.renames("b", "a")
+
+    assert await desk.names() == {"a", "b"}
+    assert await cloud.tree() == {"a": b"old", "b": b"other"}
