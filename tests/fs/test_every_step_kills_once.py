@@ -112,7 +112,7 @@ class Life:
 
 
 def lived(store: Store, folder: Path, fate: Fate, deeds: int = len(STORY)) -> Life:
-    """The first `deeds` of the story with a daemon that dies as `fate` says, and then a second one."""
+    """The first `deeds` of the story with a daemon that dies as `fate` says or sends it all, and then a second one."""
 
     async def story(world: World) -> Life:
         await world.cloud.holds(BEGINNING)
@@ -122,6 +122,7 @@ def lived(store: Store, folder: Path, fate: Fate, deeds: int = len(STORY)) -> Li
             for _, deed in STORY[:deeds]:
                 await deed(desk, world.cloud)
                 done += 1
+            await desk.settles()
         world.wire.comes_back()
         world.wire.after = lambda _: None
         async with world.mounts() as desk:
