@@ -134,7 +134,12 @@ class Draft:
                 self._put(gap.start, memoryview(content)[gap.start - offset : gap.stop - offset])
 
     def make_durable(self) -> None:
-        """On stable storage when this returns, the file's name included. Raises DiskFull when the disk refuses."""
+        """On stable storage when this returns, the file's name included. Raises DiskFull when the disk refuses.
+
+        One that was closed while this waited for its turn is on the server, or nobody's any more.
+        """
+        if self._descriptor < 0:
+            return
         folder = os.open(self.file.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             self._sync(self._descriptor)
