@@ -7,7 +7,8 @@ folder that others have put something into. The name then comes back, and a pers
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, Protocol
 
 from cxfs.core.entries import Entry, EntryName, Path, TreePath
 from cxfs.core.errands import Event
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     from cxfs.fs.tree import Tree
 
 log = logging.getLogger(__name__)
+
+TURNS_MAX: Final = 8
+"""Times that a folder may go elsewhere at once before it has to wait, as for a file."""
 
 
 class Files(Protocol):
@@ -138,6 +142,10 @@ class Delivery:
             await self._step_aside(errand, found)
 
     def _again(self, errand: Errand) -> None:
+        """The next attempt goes elsewhere. Raises ServerTrouble when that has led nowhere several times."""
+        errand.turns += 1
+        if errand.turns > TURNS_MAX:
+            raise ServerTrouble(f"{errand} finds no place")
         if errand in self._errands:
             errand.on(Event.FAILED)
 
@@ -145,6 +153,8 @@ class Delivery:
         if errand not in self._errands:
             return  # removed here meanwhile: whoever removed it looks for what has arrived
         errand.on(Event.DONE)
+        if errand.modified_ms is not None:  # its time does not jump now; it is believed as long as any other
+            entry = replace(entry, modified_ms=errand.modified_ms)
         provisional, node = errand.place, self._tree.folder_of(errand.place)
         self._errands.made(errand, entry)
         self._changes.folder_made(provisional, entry.id)
@@ -159,7 +169,6 @@ class Delivery:
     async def _step_aside(self, errand: Errand, found: Entry) -> None:
         if errand not in self._errands:
             return
-        self._again(errand)
         before = errand.path
         errand.conflicts += 1
         name = self._conflict_name(errand.contested_name, errand.conflicts)
@@ -170,6 +179,7 @@ class Delivery:
             self._kernel.forget_name(node.parent.inode, node.shown)
             node.entry, node.shown = errand.entry, escape(name)
         self._tree.put(found, errand.parent)
+        self._again(errand)
         await self._journal.note(errand)
         await self._homes.folder_moved(before, path)
         await self._journal.report(before, f"somebody made a file of this name; this side's folder becomes {name}")

@@ -24,6 +24,9 @@ log = logging.getLogger(__name__)
 _POLICY: Final = RetryPolicy(first_pause_s=0.5, longest_pause_s=60.0, tries_max=None)
 """What was accepted is retried as long as the daemon runs."""
 
+BURST_S_MAX: Final = 5.0
+"""A tree of some thousand files is taken in by then; a longer copy is sent while it goes on."""
+
 
 class HasDueTime(Protocol):
     """What the queue needs of a thing: `due` is by trio's clock; infinity: not at all for now."""
@@ -63,11 +66,49 @@ class ServerPause:
         self.until = -math.inf
 
 
+class Burst:
+    """Many things accepted in a row (an archive unpacked, a repository cloned) are taken in before any of them is sent.
+
+    Sending a small file costs both processor and disk several times what taking it in does, so the program that is at
+    it is done sooner. `quiet_s` without anything new end a burst, and nothing is held up for longer than `most_s`.
+    """
+
+    def __init__(self, *, quiet_s: float, most_s: float = BURST_S_MAX) -> None:
+        self._quiet_s = quiet_s
+        self._most_s = most_s
+        self._began = self._last = -math.inf
+
+    def goes_on(self) -> None:
+        """Something was accepted."""
+        now = trio.current_time()
+        if now > self._last + self._quiet_s:
+            self._began = now
+        self._last = now
+
+    def end(self) -> None:
+        """Somebody waits for what is to be sent: whatever else comes in this burst holds nothing up."""
+        self._began = -math.inf
+
+    @property
+    def until(self) -> float:
+        """When sending may begin, as far as is known now."""
+        return min(self._last + self._quiet_s, self._began + self._most_s)
+
+
+class Holdup(Protocol):
+    """Until when nothing is sent, by trio's clock."""
+
+    @property
+    def until(self) -> float:
+        """Minus infinity, or long ago: nothing holds it up."""
+        ...
+
+
 class DueQueue(Generic[T]):
     """Things by the time they are due. Planned again, a thing counts once: by its last plan."""
 
-    def __init__(self, pause: ServerPause) -> None:
-        self._pause = pause
+    def __init__(self, *holdups: Holdup) -> None:
+        self._holdups = holdups
         self._queue: list[tuple[float, int, T]] = []
         self._sequence = itertools.count()
         self._news = trio.Event()
@@ -79,10 +120,11 @@ class DueQueue(Generic[T]):
         self._news.set()
 
     async def next(self) -> T:
-        """The next thing that is due, as soon as it is and the server has no pause."""
+        """The next thing that is due, as soon as it is and nothing holds it up."""
         while True:
             self._news = trio.Event()
-            at = max(self._queue[0][0], self._pause.until) if self._queue else math.inf
+            due = self._queue[0][0] if self._queue else math.inf
+            at = max([due, *(each.until for each in self._holdups)])
             if at <= trio.current_time():
                 due, _, thing = heapq.heappop(self._queue)
                 if due == thing.due:

@@ -56,6 +56,7 @@ class Errand:
         self.attempts = 0
         self.in_doubt = False
         self.conflicts = 0
+        self.turns = 0
         self.contested_name = self.name
         self.refusal: CxfsError | None = None
         self.due = math.inf

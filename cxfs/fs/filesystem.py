@@ -160,6 +160,10 @@ class FileSystem:
         """Renames, as renameat2(2) does."""
         await self._renaming.rename(folder, from_kernel(name), new_folder, from_kernel(new_name), how)
 
+    async def fsync_folder(self) -> None:
+        """Names that came and went so far, in any folder, survive power loss."""
+        await self._journal.make_durable()
+
     # ------------------------------------------------------------ content
 
     async def create(self, folder: Node, name: bytes, mode: int) -> Opened:
@@ -223,16 +227,32 @@ class FileSystem:
             if change.journalled >= 0:
                 await self._journal.record(change)
             return
-        if self._keeps_times and node.is_folder and self._namespace.is_busy(node):
-            await self._namespace.stamp(node, modified_ms)
-        elif self._keeps_times and node.entry is not None and not node.gone and not self._tree.is_new(node):
+        if node.is_folder:
+            await self._set_folder_time(node, modified_ms)
+        else:
+            await self._tell_time(node, modified_ms)
+            self._attributes.keep_time(node, modified_ms)
+
+    async def _set_folder_time(self, folder: Node, modified_ms: int) -> None:
+        # Kept before anything is waited for: a name that changes in the folder meanwhile takes both back together.
+        self._attributes.keep_time(folder, modified_ms)
+        if self._keeps_times and self._namespace.is_busy(folder):
+            await self._namespace.stamp(folder, modified_ms)
+            return
+        try:
+            await self._tell_time(folder, modified_ms)
+        except BaseException:
+            self._attributes.drop_time(folder)
+            raise
+
+    async def _tell_time(self, node: Node, modified_ms: int) -> None:
+        if self._keeps_times and node.entry is not None and not node.gone and not self._tree.is_new(node):
             entry = await self._files.set_modified(node.entry.path, modified_ms)
             if node.parent is not None:
                 self._tree.put(entry, node.parent.uuid)
             if node.pages_of == node.entry.version:
                 node.pages_of = entry.version
             node.entry = entry
-        self._attributes.keep_time(node, modified_ms)
 
     def _keep_mode(self, node: Node, mode: int) -> None:
         if mode & 0o7777 != self._attributes.of(node).mode:

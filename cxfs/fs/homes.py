@@ -63,9 +63,9 @@ async def find_home(files: Finder, folder: Uuid, path: TreePath) -> Home:
 async def _path_of(files: Finder, path: TreePath, folder: Entry) -> TreePath | None:
     """The way down to a folder by names, where the server tells parents and the way leads there."""
     chain = [folder]
-    while chain[-1].parent is not None and len(chain) < DEPTH_MAX:
-        chain.append(await files.entry(UuidPath(path.owner, chain[-1].parent)))
     try:
+        while chain[-1].parent is not None and len(chain) < DEPTH_MAX:
+            chain.append(await files.entry(UuidPath(path.owner, chain[-1].parent)))
         there = _down(path, reversed(chain[:-1]))
         return there if (await files.entry(there)).id == folder.id else None
     except (BadName, NotFound):
@@ -117,10 +117,11 @@ class Homes:
 
     async def bring(self, thing: Change | Errand) -> bool:
         """The server did not find the folder of `thing`: whether that leads it elsewhere. Raises what asking raises."""
-        home = await find_home(self._files, thing.parent, thing.path)
-        former = TreePath(thing.path.owner, thing.path.names[:-1])
-        if not self._is_on_its_way(thing):
-            return True  # taken back meanwhile
+        path, parent = thing.path, thing.parent
+        home = await find_home(self._files, parent, path)
+        former = TreePath(path.owner, path.names[:-1])
+        if not self._is_on_its_way(thing) or (path, parent) != (thing.path, thing.parent):
+            return True  # taken back, or brought home with another, meanwhile
         if (home.folder.id, home.path) == (thing.parent, former):
             return False
         if home.is_same:

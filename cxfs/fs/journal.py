@@ -64,6 +64,10 @@ class Journal:
         if change in self._changes:
             await self._write(partial(self._outbox.record, change.row().cut(size), change.draft))
 
+    async def make_durable(self) -> None:
+        """Every row written so far survives power loss."""
+        await self._write(self._outbox.make_durable)
+
     async def sealed(self, change: Change, sha1: bytes) -> None:
         """Content of this digest is about to be handed over whole; its answer may get lost, as others may have."""
         if sha1 not in change.sealed:

@@ -15,7 +15,7 @@ import trio
 
 from cxfs.core.errands import Event, State
 from cxfs.core.errors import CxfsError
-from cxfs.fs.due import DueQueue, Pulse, ServerPause
+from cxfs.fs.due import Burst, DueQueue, Pulse, ServerPause
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -45,6 +45,7 @@ class Messenger:
         steps: Steps,
         journal: Journal,
         pause: ServerPause,
+        burst: Burst,
         pulse: Pulse,
         settle_s: float,
         nursery: trio.Nursery,
@@ -54,11 +55,12 @@ class Messenger:
         self._steps = steps
         self._journal = journal
         self._pause = pause
+        self._burst = burst
         self._pulse = pulse
         self._settle_s = settle_s
         self._nursery = nursery
         self._slots = trio.Semaphore(ERRANDS_MAX)
-        self._queue: DueQueue[Errand] = DueQueue(pause)
+        self._queue: DueQueue[Errand] = DueQueue(pause, burst)
         steps.tell(self._freed)
 
     # ------------------------------------------------------------ what is to be run
@@ -66,6 +68,7 @@ class Messenger:
     def accept(self, errand: Errand) -> None:
         """From now on it shows in the tree, and is planned. The journal is the caller's matter."""
         self._errands.add(errand)
+        self._burst.goes_on()
         self._plan(errand, self._settle_s)
 
     async def take_back(self, errand: Errand) -> None:
@@ -107,6 +110,7 @@ class Messenger:
 
     async def _settled(self, errand: Errand) -> None:
         """Returns when the errand is over. Raises its refusal."""
+        self._burst.end()
         self.closed(errand)
         self._plan(errand, 0)
         while errand in self._errands:
@@ -186,10 +190,10 @@ class Messenger:
         errand.last_error = str(error) if error is not None else errand.parked
         if error is not None:
             self._pause.failed(errand, error)
-        else:
-            self._pause.succeeded()
         if errand in self._errands:
             self._plan(errand, 0)
+        else:
+            self._pause.succeeded()
         self._pulse.beat()
 
     # ------------------------------------------------------------ what is left

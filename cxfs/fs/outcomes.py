@@ -59,9 +59,10 @@ class Outcomes:
 
     async def accepted(self, change: Change, entry: Entry, generation: int) -> None:
         """The server has this generation of the change, as `entry`."""
+        if change not in self._changes:  # deleted here meanwhile: whoever deleted it looks for what has arrived
+            change.on(Event.FAILED)  # not the end of its life: a program may have it open
+            return
         change.on(Event.ACCEPTED)
-        if change not in self._changes:
-            return  # deleted here meanwhile: whoever deleted it looks for what has arrived
         change.turns = 0
         change.sealed = ()
         self._tree.put(entry, change.parent)

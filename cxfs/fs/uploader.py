@@ -17,7 +17,7 @@ import trio
 from cxfs.core.errors import CxfsError
 from cxfs.core.order import Kind
 from cxfs.core.uploads import IN_FLIGHT, Event, State
-from cxfs.fs.due import DueQueue, Pulse, ServerPause
+from cxfs.fs.due import Burst, DueQueue, Pulse, ServerPause
 from cxfs.fs.sending import Sending, Verdict
 
 if TYPE_CHECKING:
@@ -64,6 +64,7 @@ class Uploader:
         steps: Steps,
         journal: Journal,
         pause: ServerPause,
+        burst: Burst,
         pulse: Pulse,
         uploads_max: int,
         settle_s: float = SETTLE_S,
@@ -75,11 +76,12 @@ class Uploader:
         self._steps = steps
         self._journal = journal
         self._pause = pause
+        self._burst = burst
         self._pulse = pulse
         self._slots = trio.Semaphore(uploads_max)
         self._settle_s = settle_s
         self._nursery = nursery
-        self._queue: DueQueue[Change] = DueQueue(pause)
+        self._queue: DueQueue[Change] = DueQueue(pause, burst)
         steps.tell(self._freed)
 
     # ------------------------------------------------------------ what is to be sent
@@ -89,6 +91,7 @@ class Uploader:
         if change.writers or change not in self._changes:
             return
         change.on(Event.CLOSED)
+        self._burst.goes_on()
         if change.state is State.WAITING:
             self._plan(change, self._settle_s)
 
@@ -222,14 +225,19 @@ class Uploader:
             change.state is not State.PARKED and not self._steps.is_waiting(change.id) for change in self._changes
         )
 
-    async def drain(self, timeout_s: float) -> None:
-        """Sends everything now; returns when nothing waits, or after `timeout_s` seconds."""
-        self._settle_s = 0.0
+    def hurry(self) -> None:
+        """Whatever waits for its time, or for better times of the server, is due now."""
         self._pause.end()
+        self._burst.end()
         self._messenger.hurry()
         for change in self._changes:
             if change.state is State.WAITING:
                 self._plan(change, 0)
+
+    async def drain(self, timeout_s: float) -> None:
+        """Sends everything now; returns when nothing waits, or after `timeout_s` seconds."""
+        self._settle_s = 0.0
+        self.hurry()
         with trio.move_on_after(timeout_s):
             while self.busy:
                 await self.ended()

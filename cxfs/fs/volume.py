@@ -14,7 +14,7 @@ from cxfs.core.uploads import conflict_name
 from cxfs.fs.attributes import AttributeRules
 from cxfs.fs.changes import Change, Changes
 from cxfs.fs.delivery import Delivery
-from cxfs.fs.due import Pulse, ServerPause
+from cxfs.fs.due import Burst, Pulse, ServerPause
 from cxfs.fs.errands import Errand, Errands
 from cxfs.fs.filesystem import FileSystem
 from cxfs.fs.handles import Contents
@@ -197,7 +197,7 @@ def _sending_side(
     def name_of_ours(name: EntryName, attempt: int) -> EntryName:
         return conflict_name(name, host=machine.host.replace("/", "_"), date=machine.today(), attempt=attempt)
 
-    pause, pulse = ServerPause(machine.jitter), Pulse()
+    pause, burst, pulse = ServerPause(machine.jitter), Burst(quiet_s=options.settle_s), Pulse()
     homes = Homes(
         service.background,
         shared.tree,
@@ -224,6 +224,7 @@ def _sending_side(
         steps=shared.steps,
         journal=shared.journal,
         pause=pause,
+        burst=burst,
         pulse=pulse,
         settle_s=options.settle_s,
         nursery=nursery,
@@ -257,6 +258,7 @@ def _sending_side(
         steps=shared.steps,
         journal=shared.journal,
         pause=pause,
+        burst=burst,
         pulse=pulse,
         uploads_max=options.uploads_max,
         settle_s=options.settle_s,

@@ -258,7 +258,8 @@ class Operations(pyfuse3.Operations):
 
     @metadata
     async def fsyncdir(self, fh: int, datasync: bool) -> None:  # noqa: FBT001 - pyfuse3's signature
-        """Names are changed on the server before their call returns."""
+        """Names that came and went survive power loss when this returns."""
+        await self._fs.fsync_folder()
 
     @data
     async def release(self, fh: int) -> None:

@@ -56,6 +56,9 @@ REPORTS_MAX: Final = 1_000
 _ACCOUNT: Final = "account"
 """The fact that says whose journal it is."""
 
+_SYNCED: Final = "synced"
+"""A fact that says nothing: writing it makes what was written before durable."""
+
 T = TypeVar("T", ChangeRow, ErrandRow)
 
 
@@ -182,6 +185,10 @@ class Outbox:
         self._commit(*accepted, durable=durable)
         if durable:
             self._synced.add(row.id)
+
+    def make_durable(self) -> None:
+        """Every row recorded so far survives power loss: a commit with full sync brings all earlier ones along."""
+        self._commit(insert("facts", (_SYNCED, "")), durable=True)
 
     def sealed(self, change_id: str, digests: tuple[bytes, ...]) -> None:
         """Contents with these SHA-1 digests were, or are about to be, handed over whole; their answers may get lost."""

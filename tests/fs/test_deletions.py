@@ -399,6 +399,26 @@ async def test_a_delete_while_the_upload_runs_survives_the_daemon(
     assert (arrived, await cloud.tree()) == ({"a": b"content"}, {})
 
 
+async def test_a_file_deleted_while_its_upload_runs_can_be_written_on(
+    desk: Desk, cloud: Cloud, wire: Wire, clock: MockClock
+) -> None:
+    """It is still open: the end of the upload is not the end of the file."""
+    await desk.writes("a", b"content")
+    handle = await desk.opens("a", writable=True)
+    wire.holds_back("POST", "data")
+    await wire.held.wait()
+    await desk.removes("a")
+    wire.lets_go()
+    await desk.settles()
+
+    await desk.fs.write(handle, 0, b"C")
+
+    assert await desk.all_of(handle) == b"Content"
+    await desk.closes(handle)
+    await desk.settles()
+    assert await cloud.tree() == {}
+
+
 async def test_what_somebody_else_made_under_a_deleted_name_is_left_alone(
     mounts: Mounts, cloud: Cloud, wire: Wire, clock: MockClock
 ) -> None:

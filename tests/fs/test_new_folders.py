@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+import trio
 
 from cxfs.core.errors import AlreadyExists, DiskFull, NotEmpty
 from cxfs.fs.filesystem import Wanted
@@ -278,6 +279,26 @@ async def test_what_was_to_go_into_a_folder_that_was_renamed_goes_there(
     assert desk.reports() == []
 
 
+async def test_a_server_that_has_a_file_under_every_name_is_not_hammered(
+    desk: Desk, wire: Wire, clock: MockClock
+) -> None:
+    """After a few turns the folder waits like after any failure."""
+    await desk.names()
+    taken = {"id": "A" * 22, "name": "d", "isDir": False, "size": 1, "version": 1}
+    wire.before = lambda request: (
+        says(409, {"errorType": "AlreadyExists", "message": "no"})
+        if "mkdir" in request.url.path
+        else says(200, taken)
+        if "info" in request.url.path
+        else None
+    )
+    await desk.makes_folder("d")
+
+    await desk.waits(60)
+
+    assert wire.count("POST files/mkdir") < 100
+
+
 async def test_a_folder_that_is_refused_is_kept_here(desk: Desk, cloud: Cloud, wire: Wire, clock: MockClock) -> None:
     """With all that is in it, like a file that is refused."""
     wire.before = lambda request: says(403, DENIED) if "mkdir" in request.url.path else None
@@ -389,6 +410,25 @@ async def test_a_time_gives_way_to_what_is_done_in_the_folder_later(desk: Desk, 
     await desk.settles()
 
     assert (await cloud.entry("d")).modified_ms != 1_234_567_890_123
+
+
+async def test_a_name_that_changes_while_a_time_is_being_set_takes_it_back_here_too(
+    desk: Desk, cloud: Cloud, wire: Wire, clock: MockClock
+) -> None:
+    """Else rsync, which looks again, would see the time that the server does not have."""
+    await cloud.holds({"d/": b""})
+    await desk.node("d")
+    wire.holds_back("POST", "files/update")
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(desk.touches, "d", 1_234_567_890_123)
+        await wire.held.wait()
+        await desk.writes("d/a", b"1")
+        wire.lets_go()
+    await desk.settles()
+    await desk.waits(31)
+
+    assert (await desk.stat("d")).modified_ns // 1_000_000 == (await cloud.entry("d")).modified_ms
 
 
 async def test_modes_of_a_new_folder_hold(desk: Desk, clock: MockClock) -> None:

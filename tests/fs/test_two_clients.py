@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
+import trio
 from hypothesis import HealthCheck, example, given, settings, strategies as st
 
 from cxfs.core.errors import CxfsError
@@ -59,7 +60,7 @@ deeds = st.one_of(
     ),
     st.builds(Deed, st.sampled_from(["here", "there"]), st.sampled_from(["mkdir", "delete"]), st.sampled_from(FOLDERS)),
     st.builds(Deed, st.just("here"), st.just("wait"), seconds=st.sampled_from([0.6, 1.1, 6.0, TTL_S + 1])),
-    st.builds(Deed, st.just("here"), st.sampled_from(["settle", "crash"])),
+    st.builds(Deed, st.just("here"), st.sampled_from(["settle", "crash", "offline", "online"])),
 )
 stories = st.lists(deeds, min_size=2, max_size=STORY_MAX)
 
@@ -84,6 +85,7 @@ class Story:
         for deed in rest:
             async with self._world.mounts() as desk:
                 await self._until_crash(desk, chain([deed], rest))
+            self._world.wire.comes_back()
         async with self._world.mounts() as desk:
             await desk.settles()
             await desk.waits(TTL_S + 1)
@@ -118,7 +120,12 @@ class Story:
             case "wait":
                 await desk.waits(deed.seconds)
             case "settle":
-                await desk.settles()
+                with trio.move_on_after(100):
+                    await desk.settles()
+            case "offline":
+                self._world.wire.goes_offline()
+            case "online":
+                self._world.wire.comes_back()
 
     async def _writes(self, desk: Desk, name: str, *, append: bool) -> None:
         token, seen = self._token("here"), b""
@@ -220,12 +227,29 @@ def wrongs_of(story: list[Deed], server: tuple[Store, Path]) -> list[str]:
     return live(lambda world: Story(world, story).told(), *server)
 
 
-def here(what: str, name: str) -> Deed:
+def here(what: str, name: str = "", to: str = "") -> Deed:
     """A program's deed in the mount."""
-    return Deed("here", what, name)
+    return Deed("here", what, name, to)
 
 
-@example(story=[here("write", "b"), here("crash", ""), here("write", "a"), here("write", "b")])
+def there(what: str, name: str, to: str = "") -> Deed:
+    """Somebody else's deed."""
+    return Deed("there", what, name, to)
+
+
+SEEN: Final = [there("write", "a"), there("write", "b"), here("append", "a"), here("settle")]
+"""Both sides know both files."""
+
+
+@example(story=[*SEEN, here("offline"), here("delete", "b"), there("write", "b")])
+@example(story=[*SEEN, here("offline"), here("write", "b"), there("delete", "b")])
+@example(story=[*SEEN, here("offline"), here("delete", "b"), there("rename", "a", "e")])
+@example(story=[*SEEN, there("write", "b"), here("rename", "a", "b")])
+@example(story=[*SEEN, there("write", "b"), here("append", "a"), here("rename", "a", "b")])
+@example(story=[*SEEN, there("write", "b"), here("write", "d"), here("rename", "d", "b")])
+@example(story=[here("mkdir", "d"), here("offline"), here("write", "d/a"), there("delete", "d")])
+@example(story=[here("offline"), here("mkdir", "d"), here("write", "d/a"), there("mkdir", "d"), there("write", "d/a")])
+@example(story=[here("write", "b"), here("crash"), here("write", "a"), here("write", "b")])
 @given(story=stories)
 @settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_nothing_accepted_is_missing_whatever_two_clients_do(story: list[Deed], server: tuple[Store, Path]) -> None:

@@ -304,6 +304,26 @@ def test_a_change_made_durable_once_stays_durable(folder: Path) -> None:
     outbox.close()
 
 
+@pytest.mark.promise
+def test_names_are_made_durable_by_one_full_commit(folder: Path) -> None:
+    """When `fsync` of a folder has returned, what was made, deleted or removed in it survives power loss."""
+    steps: list[object] = []
+    outbox = Outbox(folder)
+    outbox.note(errand())
+    outbox._db.set_trace_callback(lambda statement: steps.append(statement.split("(")[0]))
+
+    outbox.make_durable()
+
+    assert steps == [
+        "PRAGMA synchronous=FULL",
+        "BEGIN IMMEDIATE",
+        "INSERT OR REPLACE INTO facts VALUES ",
+        "COMMIT",
+        "PRAGMA synchronous=NORMAL",
+    ]
+    outbox.close()
+
+
 def test_an_ordinary_record_does_not_wait_for_the_disk(folder: Path) -> None:
     """`close` promises to outlive the daemon, not the power: a copy of many small files is not held up by each."""
     steps: list[object] = []

@@ -124,7 +124,8 @@ def test_a_folder_of_any_name_is_made_entered_renamed_and_removed(mount: Mount, 
 
     mount.run("rm", "-r", *(f"./{name}" for name in NAMES.values()), cwd=folder)
 
-    assert account.names(mount.address(folder)) == set()
+    assert list(folder.iterdir()) == []
+    assert eventually(lambda: account.names(mount.address(folder)), set[str]()) == set()
 
 
 def test_names_that_differ_only_in_how_an_accent_is_written_are_two(mount: Mount, folder: Path) -> None:

@@ -1,0 +1,104 @@
+"""When things are due: a queue, the pause of a sick server, and bursts that are taken in before they are sent."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import pytest
+import trio
+
+from cxfs.core.errors import RateLimited, Unreachable
+from cxfs.fs.due import BURST_S_MAX, Burst, DueQueue, ServerPause
+
+if TYPE_CHECKING:
+    from trio.testing import MockClock
+
+    from tests.fs.cloud import Wire
+    from tests.fs.desk import Desk
+
+
+class Thing:
+    """Something to send."""
+
+    due = math.inf
+
+
+async def test_a_thing_planned_twice_is_due_once(clock: MockClock) -> None:
+    """By its last plan: a file that is closed again settles again."""
+    queue: DueQueue[Thing] = DueQueue()
+    thing, later = Thing(), Thing()
+    queue.plan(thing, 1)
+    queue.plan(thing, 3)
+    queue.plan(later, 4)
+
+    taken = [(await queue.next(), trio.current_time()) for _ in range(2)]
+
+    start = trio.current_time() - 4
+    assert taken == [(thing, start + 3), (later, start + 4)]
+
+
+async def test_a_sick_server_has_a_pause_that_grows(clock: MockClock) -> None:
+    """For all that waits together."""
+    pause = ServerPause(lambda: 0.5)
+    pauses = []
+    for _ in range(3):
+        pause.failed("a", Unreachable("away"))
+        pauses.append(pause.until - trio.current_time())
+
+    assert pauses == pytest.approx([0.25, 0.5, 1.0])
+
+
+async def test_a_server_that_names_its_pause_is_obeyed(clock: MockClock) -> None:
+    """It knows best."""
+    pause = ServerPause(lambda: 0.0)
+
+    pause.failed("a", RateLimited("later", retry_after_s=30))
+
+    assert pause.until == pytest.approx(trio.current_time() + 30)
+
+
+async def test_a_burst_holds_up_until_it_is_quiet(clock: MockClock) -> None:
+    """The program that is at it is done sooner."""
+    burst = Burst(quiet_s=1)
+    for _ in range(3):
+        burst.goes_on()
+        await trio.sleep(0.5)
+
+    assert burst.until == pytest.approx(trio.current_time() + 0.5)
+
+
+async def test_a_burst_does_not_hold_up_for_ever(clock: MockClock) -> None:
+    """A long copy is sent while it goes on."""
+    burst = Burst(quiet_s=1)
+    began = trio.current_time()
+    for _ in range(100):
+        burst.goes_on()
+        await trio.sleep(0.1)
+
+    assert burst.until == pytest.approx(began + BURST_S_MAX)
+
+
+async def test_a_burst_that_somebody_waits_for_ends(clock: MockClock) -> None:
+    """And does not begin again with the next thing that comes."""
+    burst = Burst(quiet_s=1)
+    burst.goes_on()
+
+    burst.end()
+    burst.goes_on()
+
+    assert burst.until < trio.current_time()
+
+
+async def test_a_tree_is_taken_in_before_it_is_sent(desk: Desk, wire: Wire, clock: MockClock) -> None:
+    """No upload begins while a program makes one file after the other, and then all go at once."""
+    await desk.names()
+    wire.requests.clear()
+    for number in range(8):
+        await desk.writes(f"{number}", b"content")
+        await desk.waits(0.5)
+    during = len(wire.requests)
+
+    await desk.waits(1)
+
+    assert (during, wire.count("POST data")) == (0, 8)
