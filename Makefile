@@ -1,7 +1,8 @@
-# make demo    a CX server of your own with a sample account, mounted at ./cx-demo (Ctrl-C ends it)
-# make test    the whole test suite        (ARGS="tests/core -x" for a part of it)
-# make check   format, lint, types, layers
-# make clean   removes what the others made
+# make demo         a CX server of your own with a sample account, mounted at ./cx-demo (Ctrl-C ends it)
+# make test        the whole test suite        (ARGS="tests/core -x" for a part of it)
+# make test-long   the long forms of its random tests: thousands of stories, hundreds of kills; half an hour
+# make check       format, lint, types, layers
+# make clean       removes what the others made
 #
 # Each sets up what it needs by itself: missing Debian packages (saying which; with sudo unless you are root), a virtual
 # environment in .venv, cxfs in it. PYTHON=/path/to/python chooses the interpreter; it must be 3.11 or newer.
@@ -11,7 +12,7 @@ STAMP := $(VENV)/.installed
 ARGS ?=
 MOUNTPOINT ?= cx-demo
 
-.PHONY: demo test check clean
+.PHONY: demo test test-long check clean
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 
@@ -20,6 +21,9 @@ demo: $(STAMP)-demo
 
 test: $(STAMP)-test
 	@$(VENV)/bin/python -m pytest -q $(ARGS)
+
+test-long: $(STAMP)-test
+	@$(VENV)/bin/python -m pytest -q -m long $(ARGS)
 
 check: $(STAMP)-check
 	@$(VENV)/bin/ruff format --quiet --check . || { echo "format: run $(VENV)/bin/ruff format"; exit 1; }

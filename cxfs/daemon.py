@@ -25,7 +25,7 @@ from cxfs.core.entries import SELF, TreePath
 from cxfs.core.errors import CxfsError, NotADirectory, cause_of
 from cxfs.core.pending import Status
 from cxfs.fs.draining import drain
-from cxfs.fs.offload import to_threads
+from cxfs.fs.offload import HereWhileQuick, to_threads
 from cxfs.fs.surroundings import Machine, Memory, Service, Surroundings, VolumeOptions
 from cxfs.fs.volume import Volume, assemble
 from cxfs.fuse.operations import Operations
@@ -237,9 +237,11 @@ async def _volume(
 
 
 def _machine(nursery: trio.Nursery) -> Machine:
+    disk = to_threads(DISK_THREADS_MAX)
     return Machine(
         journal=to_threads(1),
-        disk=to_threads(DISK_THREADS_MAX),
+        disk=disk,
+        quick=HereWhileQuick(disk),
         wall_ms=lambda: time.time_ns() // 1_000_000,
         today=lambda: dt.datetime.now().astimezone().date().isoformat(),
         jitter=random.random,

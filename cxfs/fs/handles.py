@@ -16,7 +16,6 @@ from cxfs.core.ranges import ByteRange
 from cxfs.core.uploads import Event
 from cxfs.fs.base import bring_base
 from cxfs.fs.changes import Change, Changes
-from cxfs.fs.offload import HereWhileQuick
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -92,6 +91,7 @@ class Contents:
         changes: Changes,
         journal: Journal,
         disk: Offload,
+        quick: Offload,
         wall_ms: Callable[[], int],
         room: Room,
         permissions: Permissions,
@@ -105,7 +105,7 @@ class Contents:
         self._changes = changes
         self._journal = journal
         self._disk = disk
-        self._quickly = HereWhileQuick(disk)
+        self._quick = quick
         self._made_some = trio.Event()
         self._wall_ms = wall_ms
         self._room = room
@@ -236,7 +236,7 @@ class Contents:
         change = self.change_of(handle.node, handle)
         self._room.require(change, size=offset + len(content), added_bytes=len(content))
         change.on(Event.WRITTEN)
-        put = self._quickly if len(content) <= QUICK_BYTES_MAX else self._disk
+        put = self._quick if len(content) <= QUICK_BYTES_MAX else self._disk
         try:
             await put(change.draft.write, offset, content)
         finally:
@@ -249,6 +249,9 @@ class Contents:
             await self._tree.refresh(node)
         change = self.change_of(node, handle)
         self._room.require(change, size=size, added_bytes=0)
+        if size < change.draft.size and change.journalled >= 0:
+            await self._journal.will_shrink(change, size)
+            change = self.change_of(node, handle)  # what was sent meanwhile is over
         change.on(Event.WRITTEN)
         try:
             change.draft.truncate(size)

@@ -59,6 +59,11 @@ class Journal:
             change.journalled = max(change.journalled, row.generation)
             change.replaces = None if change.replaces is replaces else change.replaces
 
+    async def will_shrink(self, change: Change, size: int) -> None:
+        """The draft is about to be cut: a row that claims more than it holds would be set aside after a kill."""
+        if change in self._changes:
+            await self._write(partial(self._outbox.record, change.row().cut(size), change.draft))
+
     async def make_durable(self) -> None:
         """Every row written so far survives power loss."""
         await self._write(self._outbox.make_durable)

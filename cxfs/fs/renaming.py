@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Final, Protocol
 
-from cxfs.core.errors import AlreadyExists, CxfsError, Invalid, IsADirectory, NotADirectory, NotFound
+from cxfs.core.errors import AlreadyExists, CxfsError, Invalid, IsADirectory, NotADirectory, NotFound, Stale
 from cxfs.fs.errands import to_clear, to_remove
 
 if TYPE_CHECKING:
@@ -39,6 +39,10 @@ worth more than the UUID of what it replaces."""
 
 class Files(Protocol):
     """The part of the File API that renames."""
+
+    async def entry(self, path: Path) -> Entry:
+        """What is there; raises NotFound."""
+        ...
 
     async def move(self, path: Path, to: TreePath, *, overwrite: bool) -> Entry:
         """The object at its new place."""
@@ -227,6 +231,8 @@ class Renaming:
         path = await self._free_place(folder, shown)
         overwritten = replaced.entry if replaced is not None else None
         async with self._doubting(parent, folder):
+            if replaced is not None and overwritten is not None:
+                await self._require_seen(overwritten, replaced.change)
             entry = await self._files.move(before.path, path, overwrite=overwritten is not None)
         if replaced is not None:
             self._tree.detach(replaced)
@@ -236,6 +242,16 @@ class Renaming:
         if node.change is not None:
             self._changes.moved(node.change, folder.uuid, path)
             await self._journal.record(node.change)
+
+    async def _require_seen(self, overwritten: Entry, change: Change | None) -> None:
+        """A version that nobody here has seen is not replaced: who asks again has looked at it."""
+        try:
+            current = await self._files.entry(overwritten.path)
+        except NotFound:
+            return
+        is_ours = change is not None and current.sha1 in change.sealed
+        if current.version != overwritten.version and not is_ours:
+            raise Stale(f"{str(overwritten.name)!r} was changed by somebody else since it was last looked at")
 
     # ------------------------------------------------------------ folders
 

@@ -48,10 +48,14 @@ class Memory:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """The machine it runs on: threads for the journal (one at a time) and for drafts, clocks, chance, the kernel."""
+    """The machine it runs on: threads for the journal (one at a time) and for drafts, clocks, chance, the kernel.
+
+    `quick` is for what mostly takes microseconds, such as a small write into the page cache.
+    """
 
     journal: Offload
     disk: Offload
+    quick: Offload
     wall_ms: Callable[[], int]
     today: Callable[[], str]
     jitter: Callable[[], float]

@@ -128,6 +128,7 @@ def _contents(base: Foundation, outbound: Outbound, around: Surroundings) -> Con
         changes=base.changes,
         journal=base.journal,
         disk=machine.disk,
+        quick=machine.quick,
         wall_ms=machine.wall_ms,
         room=Room(
             base.space,

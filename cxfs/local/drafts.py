@@ -8,6 +8,7 @@ overwritten by one of the base.
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from threading import Lock
 from typing import TYPE_CHECKING, Final
 
@@ -20,6 +21,35 @@ if TYPE_CHECKING:
 
 PIECE_BYTES: Final = 1 << 20
 """One read of content to send."""
+
+NEW_FOLDERS_MAX: Final = 4
+"""Of `.local/state/cxfs/PROFILE/drafts`, those that the first mount of an account may make."""
+
+_ACCEPTED: Final = 0o700
+_NOT_ACCEPTED: Final = 0o600
+"""The permissions say whether a row speaks of the draft: where the journal lost the row, nothing else does."""
+
+
+def is_accepted(file: Path) -> bool:
+    """Whether a row spoke of this draft when it was last heard of."""
+    return bool(file.stat().st_mode & _ACCEPTED & ~_NOT_ACCEPTED)
+
+
+def mark(file: Path, *, accepted: bool) -> None:
+    """A row is about to speak of the draft, or to speak of it no longer. One that is gone needs no mark."""
+    with suppress(FileNotFoundError):
+        file.chmod(_ACCEPTED if accepted else _NOT_ACCEPTED)
+
+
+def make_names_durable(folder: Path) -> None:
+    """What is synced in a folder is lost with the folder's own name, and the one above it: they may all be new."""
+    for above in folder.parents[:NEW_FOLDERS_MAX]:
+        with suppress(OSError):  # a home that may not be read was there before us
+            descriptor = os.open(above, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
 
 
 class Draft:
@@ -47,11 +77,13 @@ class Draft:
         self._one_step = Lock()
         flags = os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT | os.O_EXCL if create else 0)
         try:
-            self._descriptor = os.open(file, flags, 0o600)
+            self._descriptor = os.open(file, flags, _NOT_ACCEPTED)
         except OSError as error:
             raise DiskFull(f"the draft cannot be opened: {error.strerror}") from error
         if create:
             self.begin(size=size, base_bytes=base_bytes)
+        elif os.fstat(self._descriptor).st_size > size:
+            self._set_length(size)  # what an earlier run wrote beyond it was not accepted, and is to read as zeros
 
     def begin(self, *, size: int, base_bytes: int) -> None:
         """A new, empty draft becomes one of `size` bytes, none of which is here yet."""
@@ -110,7 +142,12 @@ class Draft:
                 self._put(gap.start, memoryview(content)[gap.start - offset : gap.stop - offset])
 
     def make_durable(self) -> None:
-        """On stable storage when this returns, the file's name included. Raises DiskFull when the disk refuses."""
+        """On stable storage when this returns, the file's name included. Raises DiskFull when the disk refuses.
+
+        One that was closed while this waited for its turn is on the server, or nobody's any more.
+        """
+        if self._descriptor < 0:
+            return
         folder = os.open(self.file.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             self._sync(self._descriptor)

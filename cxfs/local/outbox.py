@@ -5,13 +5,13 @@ The order of steps, written down once, here:
     close   bytes into the draft, then the row, then the commit: survives a kill of the daemon
     fsync   bytes, fdatasync of draft and folder, row, commit with full sync: survives power loss
     mkdir, unlink, rmdir: the errand's row, the commit; what an unlink takes back of a change goes in the same commit
-    sent    the row is deleted and committed, then the draft's name: a crash between leaves a draft without a row,
-            which was never accepted or is on the server, and is cleared at the next start
+    sent    the draft's mark goes, the row is deleted and committed, then the draft's name: a crash between leaves
+            a draft without row and mark, which was never accepted or is on the server, and is cleared at the next start
     made    a folder's errand goes, and its UUID takes the provisional one's place in every row, in one commit
 
-A row whose draft is missing or that cannot be read is set aside in `quarantine` and reported, never deleted. Plain
-blocking calls, one at a time (the caller's limiter sees to it). What the tables are is `schema`'s matter, what a row
-says `rows`'s.
+A row whose draft is missing or that cannot be read, and a draft whose row the journal has lost, is set aside in
+`quarantine` and reported, never deleted. Plain blocking calls, one at a time (the caller's limiter sees to it). What
+the tables are is `schema`'s matter, what a row says `rows`'s, what becomes of a damaged journal `salvage`'s.
 """
 
 from __future__ import annotations
@@ -29,11 +29,12 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from cxfs.core.entries import Uuid
 from cxfs.core.errors import CxfsError, DiskFull
 from cxfs.core.ranges import RangeSet
-from cxfs.local.drafts import Draft
+from cxfs.local.drafts import Draft, is_accepted, make_names_durable, mark
 from cxfs.local.rows import Cells, ChangeRow, ErrandRow, Report
-from cxfs.local.schema import SCHEMA_VERSION, bring_up_to_date, version_of
+from cxfs.local.salvage import open_journal
+from cxfs.local.schema import bring_up_to_date, check_sum, keep_sums
 from cxfs.local.spares import SpareDrafts
-from cxfs.local.statements import Statement, delete, insert
+from cxfs.local.statements import Statement, accept, delete, insert, set_aside
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -82,10 +83,9 @@ class Outbox:
         self._drafts = folder / "drafts"
         self._drafts.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.spares = SpareDrafts(self._make_draft)
-        self._db = sqlite3.connect(folder / "journal.sqlite", check_same_thread=False, isolation_level=None)
-        self._db.text_factory = lambda text: text.decode(
-            errors="surrogateescape"
-        )  # a damaged text spoils its row alone
+        make_names_durable(self._drafts)
+        self._synced: set[str] = set()
+        self._db = open_journal(folder, bring_up_to_date)
         self._inodes: dict[Uuid, int] = {}
         try:
             self._prepare()
@@ -97,20 +97,11 @@ class Outbox:
             raise
 
     def _prepare(self) -> None:
-        self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=NORMAL")
-        self._prepare_schema()
+        keep_sums(self._db)
         self._db.execute("DELETE FROM inodes WHERE rowid <= (SELECT max(rowid) FROM inodes) - ?", (INODES_MAX,))
         for name, number in self._db.execute("SELECT object, inode FROM inodes"):
             self._inodes[Uuid(name)] = number
-
-    def _prepare_schema(self) -> None:
-        version = version_of(self._db)
-        if version > SCHEMA_VERSION:
-            raise CxfsError(f"the journal in {self._drafts.parent} was written by a newer cxfs; use that one")
-        if version < SCHEMA_VERSION:
-            with self._transaction(durable=True):
-                bring_up_to_date(self._db)
 
     # ------------------------------------------------------------ facts
 
@@ -190,11 +181,17 @@ class Outbox:
         In the same step the errand that it takes the place of goes, and an `errand` that comes of it is accepted.
         Raises DiskFull when this machine takes no more; what was recorded before then still holds.
         """
+        # A change once made durable stays so: after a power cut its row must not claim more than its draft holds, or it
+        # would be set aside with all that was acknowledged before.
+        durable = durable or row.id in self._synced
+        mark(self._drafts / row.id, accepted=True)
         if durable:
             draft.make_durable()
-        accepted = [insert("changes", row.values), *delete("errands", instead_of)]
-        accepted += [] if errand is None else [insert("errands", errand.values)]
+        accepted = [accept("changes", row.values), *delete("errands", instead_of)]
+        accepted += [] if errand is None else [accept("errands", errand.values)]
         self._commit(*accepted, durable=durable)
+        if durable:
+            self._synced.add(row.id)
 
     def make_durable(self) -> None:
         """Every row recorded so far survives power loss: a commit with full sync brings all earlier ones along."""
@@ -209,6 +206,9 @@ class Outbox:
 
         `inode` is the number to remember for the object where it is not the one that its UUID gives.
         """
+        is_newer = "SELECT 1 FROM changes WHERE id = ? AND generation > ?"
+        if self._db.execute(is_newer, (change_id, generation)).fetchone() is None:
+            self._let_go(change_id)
         over = ("DELETE FROM changes WHERE id = ? AND generation <= ?", (change_id, generation))
         self._commit(over, *self._remember(object_id, inode))
         return self._db.execute("SELECT 1 FROM changes WHERE id = ?", (change_id,)).fetchone() is None
@@ -222,8 +222,15 @@ class Outbox:
 
     def discard(self, *ids: str) -> None:
         """The user took changes or errands back (deleted or replaced the file): rows first, then drafts."""
+        self._let_go(*ids)
         self._commit(*delete("changes", *ids), *delete("errands", *ids))
         self.erase(*ids)
+
+    def _let_go(self, *ids: str) -> None:
+        """Before the end of their rows is committed."""
+        for change_id in ids:
+            mark(self._drafts / change_id, accepted=False)
+            self._synced.discard(change_id)
 
     def erase(self, *ids: str) -> None:
         """Removes the names of drafts that no row speaks of any more."""
@@ -239,7 +246,9 @@ class Outbox:
             return row
 
         rows = self._recovered("changes", checked)
-        self._clear_drafts({row.id for row in rows})
+        kept = {row.id for row in rows}
+        self._clear_drafts(kept)
+        self._synced |= kept  # each may have been, in the run before
         return rows
 
     def recover_errands(self) -> list[ErrandRow]:
@@ -248,8 +257,9 @@ class Outbox:
 
     def _recovered(self, table: str, parse: Callable[[Cells], T]) -> list[T]:
         rows: list[T] = []
-        for number, *raw in self._db.execute(f"SELECT rowid, * FROM {table} ORDER BY rowid").fetchall():  # noqa: S608
+        for number, *raw, sum_ in self._db.execute(f"SELECT rowid, * FROM {table} ORDER BY rowid").fetchall():  # noqa: S608
             try:
+                check_sum(sum_, raw)
                 rows.append(parse(tuple(raw)))
             except (ValueError, TypeError, CxfsError, OSError) as error:
                 self._quarantine(table, number, tuple(raw), str(error))
@@ -261,26 +271,28 @@ class Outbox:
             raise ValueError(f"its draft {row.id} has {there} of {row.size} bytes")
 
     def _quarantine(self, table: str, number: int, raw: Cells, reason: str) -> None:
-        log.error("a journal row cannot be used and is set aside: %s", reason)
-        mark = "" if table == "changes" else table  # only a change's row names a draft: see _clear_drafts
-        set_aside = insert("quarantine", (mark + json.dumps([repr(cell) for cell in raw]), reason))
-        self._commit(set_aside, (f"DELETE FROM {table} WHERE rowid = ?", (number,)))  # noqa: S608 - one of ours
+        self._commit(set_aside(raw, reason, table), (f"DELETE FROM {table} WHERE rowid = ?", (number,)))  # noqa: S608 - one of ours
 
     def _clear_drafts(self, kept: set[str]) -> None:
         changes = self._db.execute("SELECT row FROM quarantine WHERE row LIKE '[%'")
         quarantined = {json.loads(row)[0].strip("'") for (row,) in changes}
-        if not all(map(_DRAFT_ID.fullmatch, quarantined)):
-            return  # a row that was set aside does not say any more which draft is its own: it may be any of them
+        # A row that was set aside and does not say any more which draft is its own: it may be any of them.
+        unknown = not all(map(_DRAFT_ID.fullmatch, quarantined))
         for file in self._drafts.iterdir():
-            if file.name not in kept | quarantined:
+            if file.name in kept:
+                mark(file, accepted=True)  # a death may have come between that and the end of its row
+            elif file.name not in quarantined and is_accepted(file):
+                self._commit(set_aside((file.name,), "the journal has lost its row"))
+            elif file.name not in quarantined and not unknown:
                 file.unlink()
 
     # ------------------------------------------------------------ errands
 
     def note(self, errand: ErrandRow, *, instead_of: Collection[str] = ()) -> None:
         """Accepts an errand, or what is newly known of it; the changes and errands that it takes the place of go."""
+        self._let_go(*instead_of)
         former = *delete("changes", *instead_of), *delete("errands", *instead_of)
-        self._commit(*former, insert("errands", errand.values))
+        self._commit(*former, accept("errands", errand.values))
         self.erase(*instead_of)
 
     def forget(self, errand_id: str) -> None:

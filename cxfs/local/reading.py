@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from cxfs.core.errors import CxfsError
 from cxfs.local.rows import ChangeRow, ErrandRow
-from cxfs.local.schema import SCHEMA_VERSION, bring_up_to_date, version_of
+from cxfs.local.schema import SCHEMA_VERSION, bring_up_to_date, check_sum, version_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,13 +72,15 @@ def _content(copy: sqlite3.Connection) -> JournalContent:
         raise CxfsError("the journal was written by a newer cxfs; use that one")
     bring_up_to_date(copy)
     changes, errands, set_aside = [], [], []
-    for raw in copy.execute("SELECT * FROM changes ORDER BY rowid"):
+    for *raw, found in copy.execute("SELECT * FROM changes ORDER BY rowid"):
         try:
+            check_sum(found, raw)
             changes.append(ChangeRow.parse(raw))
         except UNREADABLE as error:
             set_aside.append(_guess(raw, str(error)))
-    for raw in copy.execute("SELECT * FROM errands ORDER BY rowid"):
+    for *raw, found in copy.execute("SELECT * FROM errands ORDER BY rowid"):
         try:
+            check_sum(found, raw)
             errands.append(ErrandRow.parse(raw))
         except UNREADABLE as error:
             set_aside.append(SetAside("", "(no path)", 0, str(error)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from cxfs.core.entries import EntryName, TreePath, Uuid
@@ -43,6 +43,13 @@ class ChangeRow:
     def name(self) -> EntryName:
         """The last name of its path."""
         return self.path.names[-1]
+
+    def cut(self, size: int) -> ChangeRow:
+        """As it is when the draft has `size` bytes, which are fewer."""
+        held = (each.clipped(ByteRange(0, size)) for each in self.held)
+        return replace(
+            self, size=size, base_bytes=min(self.base_bytes, size), held=tuple(each for each in held if each.length)
+        )
 
     @property
     def values(self) -> Cells:

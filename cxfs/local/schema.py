@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Final
+
+from cxfs.core.errors import CxfsError
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Sequence
 
 _FIRST: Final = """
 CREATE TABLE changes (
@@ -51,7 +55,13 @@ CREATE TABLE reports (at_ms INTEGER NOT NULL, path TEXT NOT NULL, text TEXT NOT 
 CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 """
 
-_STEPS: Final = (_FIRST, _SECOND)
+# Of all cells before it; that of a row of before is empty.
+_THIRD: Final = """
+ALTER TABLE changes ADD COLUMN sum BLOB NOT NULL DEFAULT x'';
+ALTER TABLE errands ADD COLUMN sum BLOB NOT NULL DEFAULT x'';
+"""
+
+_STEPS: Final = (_FIRST, _SECOND, _THIRD)
 """Each makes the next version of the journal out of the one before."""
 
 SCHEMA_VERSION: Final = len(_STEPS)
@@ -64,8 +74,36 @@ def version_of(journal: sqlite3.Connection) -> int:
 
 
 def bring_up_to_date(journal: sqlite3.Connection) -> None:
-    """Takes the steps that it has not taken yet. Call it within a transaction: a death in between has taken none."""
+    """Takes the steps that it has not taken yet. Call it within a transaction: a death in between has taken none.
+
+    Raises CxfsError for a journal that "was written by a newer cxfs" and may mean what this one would drop.
+    """
+    if version_of(journal) > SCHEMA_VERSION:
+        raise CxfsError("was written by a newer cxfs; use that one")
     for step in _STEPS[version_of(journal) :]:
         for statement in step.split(";\n"):
             journal.execute(statement)
     journal.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+
+
+def sum_of(*cells: object) -> bytes:
+    """By which a row that the disk has changed is known; SQLite itself sees only what does not fit its pages."""
+    return hashlib.blake2b(repr(cells).encode(), digest_size=8).digest()
+
+
+def check_sum(found: object, cells: Sequence[object]) -> None:
+    """Raises ValueError for a row that is not what was written down; one of before there were sums is believed."""
+    if found not in {b"", sum_of(*cells)}:
+        raise ValueError("its checksum differs: the disk has changed it")
+
+
+def keep_sums(journal: sqlite3.Connection) -> None:
+    """From now on, over this connection, a row that is changed in place gets a new sum."""
+    journal.create_function("sum_of", -1, sum_of, deterministic=True)
+    for table in ("changes", "errands"):
+        columns = [name for _, name, *_ in journal.execute(f"PRAGMA table_info({table})") if name != "sum"]
+        cells = ", ".join(f"new.{name}" for name in columns)
+        journal.execute(
+            f"CREATE TEMP TRIGGER sum_of_{table} AFTER UPDATE OF {', '.join(columns)} ON main.{table} BEGIN"  # noqa: S608
+            f" UPDATE {table} SET sum = sum_of({cells}) WHERE rowid = new.rowid; END"
+        )

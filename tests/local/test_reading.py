@@ -56,7 +56,7 @@ def test_a_damaged_row_is_shown_with_what_can_be_read_of_it(tmp_path: Path) -> N
     (found,) = read_journal(tmp_path).set_aside
 
     assert (found.id, found.path, found.size) == (row.id, "self:/a", 5)
-    assert "nonsense" in found.reason
+    assert "checksum differs" in found.reason
 
 
 def test_a_row_that_a_daemon_has_set_aside_is_shown(tmp_path: Path) -> None:

@@ -1,0 +1,128 @@
+"""Accounts and mounts for tests that live through many of them; each life is a run of trio on a clock that jumps."""
+
+from __future__ import annotations
+
+import secrets
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import httpx
+import trio
+from trio.testing import MockClock
+
+from cxfs.core.entries import SELF, TreePath
+from cxfs.fs.offload import in_turn, inline
+from cxfs.fs.surroundings import Machine, Memory, Service, Surroundings, VolumeOptions
+from cxfs.fs.volume import assemble
+from cxfs.local.blocks import BlockStore
+from cxfs.local.metadata import MetadataCache
+from cxfs.local.outbox import Outbox
+from cxfs.remote.files import Files
+from cxfs.remote.transport import Transport
+from cxfs.remote.user import User
+from cxfs.server.administration import add_user, issue_token
+from cxfs.server.app import make_app
+from cxfs.server.calls import InPlace
+from tests.fs.cloud import Cloud, Wire, session_over
+from tests.fs.desk import Desk
+from tests.fs.recording import RecordingKernel
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+    from pathlib import Path
+
+    from cxfs.fs.offload import Offload
+    from cxfs.server.store import Store
+    from tests.fs.desk import Mounts
+
+TTL_S: Final = 30.0
+NEGATIVE_TTL_S: Final = 5.0
+NOW_MS: Final = 1_700_000_000_000
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class World:
+    """An account, the way to it, and the mounts of one machine."""
+
+    cloud: Cloud
+    wire: Wire
+    mounts: Mounts
+
+
+def live(story: Callable[[World], Awaitable[T]], store: Store, folder: Path) -> T:
+    """What a story gives, lived through with a new account of `store` and a machine of its own below `folder`."""
+
+    async def life() -> T:
+        name = secrets.token_hex(8)
+        add_user(store, name, password=None)
+        token = issue_token(store, name)
+        app = httpx.ASGITransport(make_app(store, offload=InPlace()))
+        async with session_over(app, token) as session:
+            wire = Wire(app)
+            return await story(World(Cloud(session), wire, mounts_of(wire, token, folder / name, RecordingKernel())))
+
+    return trio.run(life, clock=MockClock(autojump_threshold=0))
+
+
+def mounts_of(wire: Wire, token: str, folder: Path, kernel: RecordingKernel) -> Mounts:
+    """`async with mounts() as desk:` is one run of the daemon; what is not sent at its end is a crash's leftover.
+
+    `through` may stand between the file system and what it asks of this machine's journal and drafts.
+    """
+
+    @asynccontextmanager
+    async def mount(
+        *,
+        capabilities: frozenset[str] | None = None,
+        cache_bytes_max: int = 1 << 30,
+        root: str = "/",
+        free_bytes: Callable[[Path], int] = lambda _: 1 << 40,
+        through: Callable[[Offload], Offload] = lambda offload: offload,
+        **options: Any,
+    ) -> AsyncIterator[Desk]:
+        async with AsyncExitStack() as stack:
+            session = await stack.enter_async_context(session_over(wire, token))
+            outbox = Outbox(folder / "state", free_bytes=free_bytes)
+            stack.callback(outbox.close)
+            blocks = BlockStore(folder / "cache", bytes_max=cache_bytes_max)
+            stack.callback(blocks.close)
+            nursery = await stack.enter_async_context(trio.open_nursery())
+            user, files = User(session), Files(session)
+            if capabilities is None:
+                capabilities = await user.capabilities()
+            root_path = TreePath.parse(f"{SELF}:{root}")
+            metadata = MetadataCache(
+                entries_max=10_000, ttl_s=TTL_S, negative_ttl_s=NEGATIVE_TTL_S, timer=trio.current_time
+            )
+            volume = assemble(
+                await files.entry(root_path),
+                root_path,
+                Surroundings(
+                    service=Service(files, Files(session, in_background=True), Transport(session), user, capabilities),
+                    memory=Memory(metadata, blocks, outbox),
+                    machine=Machine(
+                        journal=through(in_turn()),
+                        disk=through(inline),
+                        quick=through(inline),
+                        wall_ms=lambda: NOW_MS + int(trio.current_time() * 1_000),
+                        today=lambda: "2026-05-01",
+                        jitter=lambda: 0.5,
+                        host="laptop",
+                        kernel=kernel,
+                    ),
+                    options=VolumeOptions(uid=1000, gid=1000, **options),
+                    nursery=nursery,
+                ),
+            )
+            if volume.groups is not None:
+                await volume.groups.first()
+            volume.uploader.resume()
+            nursery.start_soon(volume.uploader.run)
+            wire.requests.clear()
+            yield Desk(volume, outbox)
+            nursery.cancel_scope.cancel()
+
+    return mount
