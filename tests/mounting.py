@@ -114,7 +114,7 @@ class Account:
         """The File objects in a folder, page by page; a folder that is not there (yet) holds none."""
         found: list[dict[str, Any]] = []
         while True:
-            answer = self._client.get(f"/1/files/list/{self._address(folder)}?offset={len(found)}")
+            answer = self._client.get(f"/1/files/list/{self._address(folder)}", params={"offset": len(found)})
             if answer.status_code == 404:
                 return found
             assert answer.status_code == 200, answer.text
@@ -127,11 +127,18 @@ class Account:
         """Of what is in a folder."""
         return {entry["name"] for entry in self.entries(folder)}
 
-    def content(self, path: str) -> bytes:
-        """Of a file."""
-        answer = self._client.get(f"/1/data/{self._address(path)}")
+    def content(self, path: str, *, version: int | None = None) -> bytes:
+        """Of a file, as it is or as it was."""
+        which = {} if version is None else {"version": version}
+        answer = self._client.get(f"/1/data/{self._address(path)}", params=which)
         assert answer.status_code == 200, answer.text
         return answer.content
+
+    def versions(self, path: str) -> list[dict[str, Any]]:
+        """The File objects of a file's history, newest first."""
+        found = self._ask("GET", f"/1/files/versions/{self._address(path)}")["versions"]
+        assert isinstance(found, list)
+        return found
 
     def tree(self, folder: str = "/") -> dict[str, str]:
         """Every path below a folder with the checksum of its content; `folder` for a folder."""
