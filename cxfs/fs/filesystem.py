@@ -159,7 +159,8 @@ class FileSystem:
 
     async def remove(self, folder: Node, name: bytes) -> None:
         """unlink(2)."""
-        await self._namespace.remove(folder, from_kernel(name))
+        if not await self._renaming.bring_back(folder, from_kernel(name)):
+            await self._namespace.remove(folder, from_kernel(name))
 
     async def remove_folder(self, folder: Node, name: bytes) -> None:
         """rmdir(2)."""

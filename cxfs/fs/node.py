@@ -18,6 +18,7 @@ class Node:
     """
 
     __slots__ = (
+        "came_from",
         "change",
         "children",
         "entry",
@@ -39,6 +40,8 @@ class Node:
         self.shown = shown
         self.entry: Entry | None = None
         self.change: Change | None = None
+        self.came_from: tuple[Node, str] | None = None
+        """Folder and name that a file at the server was last renamed from."""
         self.gone = False
         self.kernel = False
         self.children = 0

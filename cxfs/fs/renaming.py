@@ -227,7 +227,7 @@ class Renaming:
         """The server knows the file: it is moved there, and keeps its UUID."""
         parent = node.parent
         assert parent is not None
-        before = _entry_of(node)
+        before, shown_before = _entry_of(node), node.shown
         path = await self._free_place(folder, shown)
         overwritten = replaced.entry if replaced is not None else None
         async with self._doubting(parent, folder):
@@ -239,9 +239,46 @@ class Renaming:
         if overwritten is not None:
             self._tree.remove(overwritten.id, folder.uuid)
         self._moved(node, entry, parent, folder, shown)
+        node.came_from = (parent, shown_before)
         if node.change is not None:
             self._changes.moved(node.change, folder.uuid, path)
             await self._journal.record(node.change)
+
+    async def bring_back(self, folder: Node, shown: str) -> bool:
+        """A file that was renamed aside is removed, and a new one has its former name: that is its next version.
+
+        So save editors that keep a backup while they write (vim). False where it is no such file, or the server does
+        not move it back: then it is removed like any other.
+        """
+        node = await self._namespace.changeable(folder, shown)
+        if node.came_from is None or node.entry is None or node.change is not None:
+            return False
+        home, name = node.came_from
+        successor = None if home.gone else (await self._tree.lookup(home, name))[0]
+        if successor is None or successor.entry is not None or successor.change is None:
+            return False
+        with self._tree.pinned(node, successor):
+            return await self._bring_back(node, folder, home, name, successor)
+
+    async def _bring_back(self, node: Node, folder: Node, home: Node, name: str, successor: Node) -> bool:
+        change = successor.change
+        async with self._uploader.held(change):
+            if change is None or change not in self._changes or change.object is not None or change.sealed:
+                return False  # it has been sent, or may have been
+            try:
+                async with self._doubting(folder, home):
+                    entry = await self._files.move(
+                        _entry_of(node).path, self._tree.child_path(home, name), overwrite=False
+                    )
+            except CxfsError:
+                return False
+            self._tree.remove(entry.id, folder.uuid)
+            self._tree.put(entry, home.uuid)
+            node.entry = entry
+            self._take_over(successor, change, node)
+            await self._journal.record(change)
+        await self._namespace.touched(folder)
+        return True
 
     async def _require_seen(self, overwritten: Entry, change: Change | None) -> None:
         """A version that nobody here has seen is not replaced: who asks again has looked at it."""

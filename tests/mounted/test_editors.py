@@ -28,6 +28,19 @@ def written(path, flags=os.O_WRONLY | os.O_CREAT | os.O_EXCL):
     os.close(descriptor)
 """
 
+VIM: Final = """
+# 'backupcopy=no': a swap file, the old one aside, a new one under its name, then the old one goes
+written(folder / f".{name}.swp")
+os.open(folder / "4913", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644)
+(folder / "4913").unlink()
+backup = folder / f"{name}~"
+os.rename(file, backup)
+written(file)
+os.chmod(file, 0o644)
+backup.unlink()
+(folder / f".{name}.swp").unlink()
+"""
+
 GEDIT: Final = """
 # GIO's g_file_replace: a temporary file beside it, synced, renamed over it
 temporary = folder / ".goutputstream-A1B2C3"
@@ -91,8 +104,8 @@ def versions(account: Account, path: str) -> list[int]:
 
 @pytest.mark.parametrize(
     "save",
-    [by_python(GEDIT), by_python(LIBREOFFICE), by_rsync, by_sed, by_truncating],
-    ids=["gedit", "LibreOffice", "rsync", "sed -i", "cat >"],
+    [by_python(VIM), by_python(GEDIT), by_python(LIBREOFFICE), by_rsync, by_sed, by_truncating],
+    ids=["vim", "gedit", "LibreOffice", "rsync", "sed -i", "cat >"],
 )
 def test_a_save_is_one_new_version_of_the_same_object(
     own_mount: Mount, file: Path, save: Callable[[Mount, Path], None]
