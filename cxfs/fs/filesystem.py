@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from cxfs.core.entries import Entry, Path
+    from cxfs.fs.backups import Backups
     from cxfs.fs.changes import Change
     from cxfs.fs.handles import Contents, FileHandle, Opened
     from cxfs.fs.journal import Journal
@@ -67,6 +68,7 @@ class FileSystem:
         tree: Tree,
         namespace: Namespace,
         renaming: Renaming,
+        backups: Backups,
         contents: Contents,
         journal: Journal,
         attributes: AttributeRules,
@@ -80,6 +82,7 @@ class FileSystem:
         self._tree = tree
         self._namespace = namespace
         self._renaming = renaming
+        self._backups = backups
         self._contents = contents
         self._journal = journal
         self._attributes = attributes
@@ -159,7 +162,7 @@ class FileSystem:
 
     async def remove(self, folder: Node, name: bytes) -> None:
         """unlink(2)."""
-        if not await self._renaming.bring_back(folder, from_kernel(name)):
+        if not await self._backups.succeeded(folder, from_kernel(name)):
             await self._namespace.remove(folder, from_kernel(name))
 
     async def remove_folder(self, folder: Node, name: bytes) -> None:

@@ -175,7 +175,7 @@ class Renaming:
         parent, before = change.parent, change.path
         self._changes.moved(change, folder.uuid, self._tree.child_path(folder, shown))
         if replaced is not None:
-            self._take_over(node, change, replaced)
+            self.take_over(node, change, replaced)
         self._tree.place(node, folder, shown)
         self._namespace.succeed(node, folder)
         await self._journal.record(change)
@@ -185,7 +185,8 @@ class Renaming:
             self._messenger.accept(leftover)
             await self._journal.note(leftover)
 
-    def _take_over(self, node: Node, change: Change, former: Node) -> None:
+    def take_over(self, node: Node, change: Change, former: Node) -> None:
+        """The change of `node` is the next version of what `former` was."""
         entry = former.entry
         if former.change is not None:  # what of it was handed over may be on the server: still our own
             change.sealed = (*former.change.sealed, *change.sealed)
@@ -216,7 +217,7 @@ class Renaming:
         )
         change.sealed = ()
         self._changes.moved(change, folder.uuid, path)
-        self._take_over(node, change, replaced)
+        self.take_over(node, change, replaced)
         self._messenger.accept(removal)
         self._tree.place(node, folder, shown)
         await self._journal.record(change, errand=removal)
@@ -230,7 +231,7 @@ class Renaming:
         before, shown_before = _entry_of(node), node.shown
         path = await self._free_place(folder, shown)
         overwritten = replaced.entry if replaced is not None else None
-        async with self._doubting(parent, folder):
+        async with self.doubting(parent, folder):
             if replaced is not None and overwritten is not None:
                 await self._require_seen(overwritten, replaced.change)
             entry = await self._files.move(before.path, path, overwrite=overwritten is not None)
@@ -243,42 +244,6 @@ class Renaming:
         if node.change is not None:
             self._changes.moved(node.change, folder.uuid, path)
             await self._journal.record(node.change)
-
-    async def bring_back(self, folder: Node, shown: str) -> bool:
-        """A file that was renamed aside is removed, and a new one has its former name: that is its next version.
-
-        So save editors that keep a backup while they write (vim). False where it is no such file, or the server does
-        not move it back: then it is removed like any other.
-        """
-        node = await self._namespace.changeable(folder, shown)
-        if node.came_from is None or node.entry is None or node.change is not None:
-            return False
-        home, name = node.came_from
-        successor = None if home.gone else (await self._tree.lookup(home, name))[0]
-        if successor is None or successor.entry is not None or successor.change is None:
-            return False
-        with self._tree.pinned(node, successor):
-            return await self._bring_back(node, folder, home, name, successor)
-
-    async def _bring_back(self, node: Node, folder: Node, home: Node, name: str, successor: Node) -> bool:
-        change = successor.change
-        async with self._uploader.held(change):
-            if change is None or change not in self._changes or change.object is not None or change.sealed:
-                return False  # it has been sent, or may have been
-            try:
-                async with self._doubting(folder, home):
-                    entry = await self._files.move(
-                        _entry_of(node).path, self._tree.child_path(home, name), overwrite=False
-                    )
-            except CxfsError:
-                return False
-            self._tree.remove(entry.id, folder.uuid)
-            self._tree.put(entry, home.uuid)
-            node.entry = entry
-            self._take_over(successor, change, node)
-            await self._journal.record(change)
-        await self._namespace.touched(folder)
-        return True
 
     async def _require_seen(self, overwritten: Entry, change: Change | None) -> None:
         """A version that nobody here has seen is not replaced: who asks again has looked at it."""
@@ -332,7 +297,7 @@ class Renaming:
             self._uploader.held(*self._changes.below(before)),
             self._messenger.held(*self._errands.below(before)),
         ):
-            async with self._doubting(parent, folder):
+            async with self.doubting(parent, folder):
                 entry = await self._files.move(_entry_of(node).path, path, overwrite=False)
             self._moved(node, entry, parent, folder, shown)
             await self._homes.folder_moved(before, path)
@@ -354,7 +319,7 @@ class Renaming:
         node.entry = entry
 
     @asynccontextmanager
-    async def _doubting(self, *folders: Node) -> AsyncIterator[None]:
+    async def doubting(self, *folders: Node) -> AsyncIterator[None]:
         """A call that fails or is cut short may have happened all the same: ask before believing anything."""
         try:
             yield

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from cxfs.core.entries import SELF, TreePath
 from cxfs.fs.arrivals import arrive
+from cxfs.fs.backups import Backups
 from cxfs.fs.filesystem import FileSystem
 from cxfs.fs.foundation import Foundation, lay_foundation
 from cxfs.fs.group_watch import GroupWatch
@@ -101,10 +102,21 @@ def _filesystem(base: Foundation, outbound: Outbound, around: Surroundings) -> F
     contents, namespace = _contents(base, outbound, around), _namespace(base, outbound)
     options = around.options
     arrival = partial(arrive, changes=base.changes, uploader=outbound.uploader, stall_s=options.stall_s)
+    renaming = _renaming(base, outbound, around, namespace, contents)
+    backups = Backups(
+        base.tree,
+        files=base.folders,
+        namespace=namespace,
+        renaming=renaming,
+        uploader=outbound.uploader,
+        changes=base.changes,
+        journal=base.journal,
+    )
     return FileSystem(
         base.tree,
         namespace,
-        _renaming(base, outbound, around, namespace, contents),
+        renaming,
+        backups,
         contents,
         base.journal,
         base.attributes,
