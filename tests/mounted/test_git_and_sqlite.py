@@ -124,3 +124,42 @@ def test_a_sqlite_database_is_the_same_file_at_the_server(mount: Mount, account:
 
     assert uploaded == {"db": written}
     wait_until(lambda: os.getxattr(folder / "db", "user.cx.status") == b"synced")
+
+
+@pytest.mark.parametrize("files", [200, pytest.param(2_000, marks=pytest.mark.long)])
+def test_a_clone_is_whole_though_the_daemon_is_killed_half_way_through_its_uploads(
+    own_mount: Mount, tmp_path: Path, files: int
+) -> None:
+    """In the mount after the next start, and in a copy of it that was fetched from the server."""
+    source, clone = tmp_path / "source", own_mount.path / "clone"
+    write_tree(source, {f"module-{number % 40}/{number}.txt": os.urandom(600) for number in range(files)})
+    for words in (("init", "--quiet"), ("add", "."), ("commit", "--quiet", "-m", "all")):
+        own_mount.run(*GIT, *words, cwd=source)
+    own_mount.run(*GIT, "clone", "--quiet", "--no-hardlinks", source, clone)
+    account = own_mount.account
+    wait_until(lambda: len(account.tree("/clone")) > files // 2, deadline_s=120)
+
+    own_mount.kill()
+    wait_until(lambda: not own_mount.is_served)
+    at_the_kill = len(account.tree("/clone"))
+    own_mount.start()
+
+    own_mount.run(*GIT, "fsck", "--full", "--strict", cwd=clone)
+    assert own_mount.run(*GIT, "status", "--porcelain", cwd=clone) == ""
+    assert own_mount.cxfs("sync", "--all", "--quiet").returncode == 0
+    assert len(account.tree("/clone")) > at_the_kill
+    fetched = fetch(account, "/clone", tmp_path / "fetched")
+    own_mount.run(*GIT, "fsck", "--full", "--strict", cwd=fetched)
+    assert own_mount.run(*GIT, "status", "--porcelain", cwd=fetched) == ""
+
+
+def fetch(account: Account, folder: str, to: Path) -> Path:
+    """A copy of a folder at the server, by the API alone."""
+    to.mkdir()
+    for entry in account.entries(folder):
+        path = f"{folder}/{entry['name']}"
+        if entry["isDir"]:
+            fetch(account, path, to / entry["name"])
+        else:
+            (to / entry["name"]).write_bytes(account.content(path))
+    return to
