@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cxfs.cli import profiles, tables
+from cxfs.remote.redaction import printable
 
 if TYPE_CHECKING:
     from cxfs.service import WhoAmI
@@ -49,7 +50,7 @@ def _facts(found: WhoAmI) -> dict[str, str]:
         used, capacity = account.consumed_bytes or 0, account.capacity_bytes
         facts["quota"] = f"{tables.fill(used, capacity)}{tables.size(used)} of {tables.size(capacity)} used"
     groups = [f"{group.name} ({group.role})" if group.role else group.name for group in found.groups]
-    facts["groups"] = ", ".join(groups) or "none"
+    facts["groups"] = printable(", ".join(groups)) or "none"
     return facts
 
 

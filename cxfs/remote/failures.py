@@ -39,7 +39,7 @@ from cxfs.core.errors import (
     Untrusted,
     VersionConflict,
 )
-from cxfs.remote.redaction import redact
+from cxfs.remote.redaction import printable, redact
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -128,7 +128,7 @@ def failure_of(status: int, headers: Mapping[str, str], body: bytes) -> CxfsErro
     """The error that a non-200 answer stands for. `headers` finds names in any case."""
     wire = _wire_error(body)
     kind = BY_TYPE.get(wire.errorType) or BY_STATUS.get(status) or _by_class(status)
-    said = " ".join(redact(wire.message).split())[:MESSAGE_CHARACTERS_MAX]
+    said = printable(redact(wire.message))[:MESSAGE_CHARACTERS_MAX]
     text = f"the server answered {status}" + (f": {said}" if said else "")
     pause_s = retry_after_s(headers)
     if kind is Declined:
@@ -184,7 +184,7 @@ def in_our_words() -> Iterator[None]:
 
 
 def _unreachable(error: httpx.TransportError) -> Unreachable:
-    text = " ".join(redact(str(error)).split())[:MESSAGE_CHARACTERS_MAX] or type(error).__name__
+    text = printable(redact(str(error)))[:MESSAGE_CHARACTERS_MAX] or type(error).__name__
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ssl.SSLCertVerificationError):

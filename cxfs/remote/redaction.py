@@ -41,6 +41,11 @@ def redact(text: str) -> str:
     return _SCHEME.sub(rf"\1\2{HIDDEN}", text)
 
 
+def printable(text: str) -> str:
+    """`text` in one line, for a terminal: a server's words must not move the cursor or colour what stands around."""
+    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in " ".join(text.split()))
+
+
 class KnownSecrets:
     """The secrets of this process by their text, for what has no shape to be known by. More may come while it runs."""
 

@@ -10,6 +10,7 @@ import msgspec
 from cxfs.core.entries import Owner, Uuid
 from cxfs.core.errors import BadReply, CxfsError, SignedOut, Unreachable
 from cxfs.remote import endpoints, replies
+from cxfs.remote.redaction import printable
 from cxfs.remote.session import Call
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ def _group_quota(group: str, quota: dict[str, Any]) -> GroupQuota:
 
 def _groups(body: bytes) -> tuple[Group, ...]:
     return tuple(
-        Group(id=Owner(replies.uuid(each.id)), name=_text(each.name) or each.id, role=_text(each.role))
+        Group(id=Owner(replies.uuid(each.id)), name=_name(each.name) or each.id, role=_text(each.role))
         for each in replies.decoded(_GROUPS, body).groups
     )
 
@@ -146,6 +147,12 @@ def _fields(value: Any) -> dict[str, Any]:
 
 
 def _text(value: Any) -> str:
+    """For people: what a server says of itself goes to their terminals."""
+    return printable(value) if isinstance(value, str) else ""
+
+
+def _name(value: Any) -> str:
+    """As it is: it becomes the name of a folder, which has its own escapes."""
     return value if isinstance(value, str) else ""
 
 

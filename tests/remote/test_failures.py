@@ -103,6 +103,11 @@ def test_an_error_without_an_error_object_still_is_one(body: bytes) -> None:
     assert type(failure_of(404, {}, body)) is errors.NotFound
 
 
+def test_the_servers_words_cannot_move_the_cursor() -> None:
+    """They are printed on a terminal."""
+    assert "\x1b" not in str(failure(403, "AccessDenied", "no\x1b]0;title\x07"))
+
+
 def test_the_servers_words_are_kept_as_one_short_line() -> None:
     """They are for the person at the terminal."""
     said = str(failure(400, message="line one\nline two " + "x" * 10_000))

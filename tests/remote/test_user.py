@@ -186,3 +186,13 @@ async def test_a_signed_out_account_has_no_groups_to_show(user: User, cx: FakeCx
         await user.groups()
 
     assert not issubclass(SignedOut, ServerTrouble)
+
+
+async def test_what_a_server_says_of_an_account_cannot_move_the_cursor(user: User, cx: FakeCx) -> None:
+    """It is printed on a terminal; the name of a group becomes a folder's, which has escapes of its own."""
+    hostile = "ann\x1b[2J\x07\nroot"
+    cx.answers(httpx.Response(200, json={"profile": {"id": UUID, "username": hostile}}))
+
+    profile = await user.profile()
+
+    assert profile.username == "ann\ufffd[2J\ufffd root"
