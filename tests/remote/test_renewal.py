@@ -135,7 +135,7 @@ async def test_signing_in_mends_a_mount_that_nobody_uses(
     await trio.sleep(5 * LOOK_S)
     desk.kept, desk.taken = "second", {"second"}
 
-    await trio.sleep(LOOK_S)
+    await trio.sleep(1.5 * LOOK_S)
 
     assert watched() == "second"
     assert desk.woken == 1
