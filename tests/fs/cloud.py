@@ -40,6 +40,9 @@ class Wire(httpx.AsyncBaseTransport):
         self._released = trio.Event()
         self._kept_back = ""
         self._bytes_until_break: int | None = None
+        self._under_way = 0
+        self._stands_still = False
+        self._moved = trio.lowlevel.ParkingLot()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(f"{request.method} {'/'.join(request.url.path.split('/')[2:4])}")
@@ -48,7 +51,7 @@ class Wire(httpx.AsyncBaseTransport):
             raise instead
         if instead is not None:
             return instead
-        response = await self._app.handle_async_request(request)
+        response = await self._at_the_server(request)
         if self._kept_back and self.requests[-1].startswith(self._kept_back):
             self._kept_back = ""
             self.held.set()
@@ -59,6 +62,28 @@ class Wire(httpx.AsyncBaseTransport):
         if self._bytes_until_break is not None and request.method == "GET":
             return await _broken_off(response, self._bytes_until_break)
         return response
+
+    async def _at_the_server(self, request: httpx.Request) -> httpx.Response:
+        while self._stands_still:
+            await self._moved.park()
+        self._under_way += 1
+        try:
+            return await self._app.handle_async_request(request)
+        finally:
+            self._under_way -= 1
+            self._moved.unpark_all()
+
+    @asynccontextmanager
+    async def stands_still(self) -> AsyncIterator[None]:
+        """No request of the mount is at the server while the block runs; those that come wait for its end."""
+        self._stands_still = True
+        try:
+            while self._under_way:
+                await self._moved.park()
+            yield
+        finally:
+            self._stands_still = False
+            self._moved.unpark_all()
 
     def breaks_bodies_after(self, count: int) -> None:
         """Every longer body from now on breaks off after so many bytes."""
