@@ -253,6 +253,10 @@ def test_a_wrong_client_secret(newcomer: Newcomer) -> None:
     ("content", "mode", "named"),
     [
         ("client_id = 1", 0o600, "expected client_id"),
+        ('client_id = 1\nclient_secret = "b"\n', 0o600, "expected client_id"),
+        ('client_id = "a"\nclient_secret = 2\n', 0o600, "expected client_id"),
+        ('client_id = ""\nclient_secret = "b"\n', 0o600, "expected client_id"),
+        ('client_id = "a"\nclient_secret = "two words"\n', 0o600, "not a client secret"),
         ("not toml", 0o600, "expected client_id"),
         ('client_id = "a"\nclient_secret = "b"\n', 0o644, "chmod 600"),
     ],
@@ -277,6 +281,26 @@ def test_without_a_client_a_script_is_told_where_to_put_it(newcomer: Newcomer) -
     assert "--client-file, or set CXFS_CLIENT_ID and CXFS_CLIENT_SECRET" in said.line
 
 
+def test_without_anybody_to_paste_it_there_is_no_answer(newcomer: Newcomer) -> None:
+    """A job without a terminal has nothing for standard input, or a file."""
+    said = newcomer.terminal.cxfs(*newcomer.words, "--no-browser")
+
+    assert said.status == Exit.SIGNED_OUT
+    assert "no code" in said.err.splitlines()[-1]
+
+
+def test_without_standard_input_there_is_nothing_to_paste_into(newcomer: Newcomer) -> None:
+    """A service can be started with it closed."""
+    done = subprocess.run(
+        ["sh", "-c", 'exec "$@" <&-', "sh", sys.executable, "-m", "cxfs", *newcomer.words, "--no-browser"],
+        cwd=newcomer.terminal.home, env=newcomer.terminal.environment, capture_output=True, text=True,
+        timeout=COMMAND_TIMEOUT_S, check=False,
+    )  # fmt: skip
+
+    assert done.returncode == Exit.USAGE
+    assert "standard input is closed" in Said(done.returncode, done.stdout, done.stderr).line
+
+
 def test_a_port_that_is_taken(newcomer: Newcomer) -> None:
     """A registered address with a port of its own leaves no choice."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -289,7 +313,10 @@ def test_a_port_that_is_taken(newcomer: Newcomer) -> None:
     assert f"cannot listen at 127.0.0.1 port {port}" in said.line
 
 
-@pytest.mark.parametrize("uri", ["http://127.0.0.1/", "https://", "127.0.0.1", "https://127.0.0.1/?a=b", "https://[/"])
+@pytest.mark.parametrize(
+    "uri",
+    ["http://127.0.0.1/", "https://", "127.0.0.1", "https://127.0.0.1/?a=b", "https://[/", "https://ex\u00e4mple.org/"],
+)
 def test_a_redirect_address_that_cannot_be(newcomer: Newcomer, uri: str) -> None:
     """It has to be https [doc], and as it was registered."""
     said = newcomer.terminal.cxfs(*newcomer.words, "--redirect-uri", uri)
