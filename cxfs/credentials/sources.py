@@ -93,7 +93,7 @@ class TokenSource:
         if not folder:
             return None
         names = (Path(folder, f"cxfs.{self._profile}"), Path(folder, "cxfs"))
-        return next((file for file in names if file.exists()), None)
+        return next((file for file in names if private_files.is_there(file)), None)
 
     def _kept(self) -> Credentials:
         found = self._stores.load(self._profile)
