@@ -66,6 +66,9 @@ def command(
     click.echo(
         f"{profile.name} is signed in as {sign_in.account_name or sign_in.account_id}; the token is in {place.name}"
     )
+    first = profiles.source_of(profile).before_sign_in
+    if first is not None:
+        click.echo(f"cxfs: but {profile.name} goes by {first}, which comes first", err=True)
     if former is not None and former.account_id != sign_in.account_id:
         click.echo(f"cxfs: before, it was {former.account_name or former.account_id}", err=True)
 

@@ -13,7 +13,7 @@ import socket
 import stat
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qs, urlsplit
@@ -184,6 +184,18 @@ def test_signing_in_again_asks_for_no_client(newcomer: Newcomer) -> None:
     assert said.status == 0, said.err
     assert newcomer.kept()["access_token"] != former
     assert newcomer.kept()["client_secret"] == newcomer.client_secret
+
+
+def test_who_signs_in_for_nothing_is_told(newcomer: Newcomer) -> None:
+    """What the environment holds comes first, and would be used in silence."""
+    elsewhere = replace(newcomer, terminal=newcomer.terminal.but(CXFS_ACCESS_TOKEN="t0ken"))
+
+    said = elsewhere.agree()
+
+    assert said.status == 0, said.err
+    warned = "cxfs: but default goes by the environment's CXFS_ACCESS_TOKEN, which comes first"
+    assert said.err.splitlines()[-1] == warned
+    assert warned not in newcomer.agree("login").err
 
 
 def test_signing_out_forgets_the_token(newcomer: Newcomer) -> None:

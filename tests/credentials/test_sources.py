@@ -262,3 +262,29 @@ def test_a_service_without_our_credential_goes_on_looking(tmp_path: Path, kept: 
 def test_how_often_a_signed_out_mount_looks_again(where: dict[str, Any], expected: float) -> None:
     """An environment cannot change, and a program may ask for a passphrase each time."""
     assert source(**where).look_again_s == expected
+
+
+@pytest.mark.parametrize(
+    ("where", "expected"),
+    [
+        ({}, "cxfs login --profile home mends it"),
+        ({"file": Path("/etc/token")}, "a new token from /etc/token mends it"),
+        ({"command": "pass show cx"}, "a new token from its token_command mends it"),
+        (
+            {"environ": {credentials.VARIABLE: SECRET}, "file": Path("/etc/token")},
+            "it came in CXFS_ACCESS_TOKEN, so mount again with another",
+        ),
+    ],
+)
+def test_a_refused_token_is_mended_where_it_came_from(where: dict[str, Any], expected: str) -> None:
+    """Signing in would be of no use where something else comes before what that keeps."""
+    assert source(**where).remedy == expected
+
+
+def test_a_refused_credential_of_systemd_is_mended_there(tmp_path: Path) -> None:
+    """By its name, since the folder is systemd's."""
+    private(tmp_path / "cxfs")
+
+    handed = source(environ={"CREDENTIALS_DIRECTORY": str(tmp_path)})
+
+    assert handed.remedy == "a new token from systemd's credential cxfs mends it"
