@@ -189,8 +189,8 @@ def _open_and_show(invitation: Invitation) -> None:
     )
     click.echo(
         f"It comes back to {invitation.redirect_uri} on this machine, whose certificate was made just now, so the "
-        f"browser warns of it.\nGo on if its SHA-256 fingerprint is\n\n  {invitation.fingerprint}\n\n"
-        "or paste the address that the browser shows then here.",
+        f"browser warns of it.\nGo on if its SHA-256 fingerprint is\n\n  {invitation.fingerprint}\n"
+        + ("\nor paste the address that the browser shows then here." if _somebody_types() else ""),
         err=True,
     )
     # A text browser would keep us from listening, and one that hangs from ending.

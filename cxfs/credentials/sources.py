@@ -101,9 +101,9 @@ class TokenSource:
 
     @property
     def remedy(self) -> str:
-        """What makes a running mount go on whose token was refused."""
+        """Where a token that the server refused is to be replaced, and a running mount goes on."""
         if VARIABLE in self._environ:
-            return f"it came in {VARIABLE}, so mount again with another"
+            return f"{VARIABLE} holds it: start again with another"
         first = self.before_sign_in
         if first is None:
             return f"cxfs login --profile {self._profile} mends it"

@@ -171,6 +171,7 @@ def test_signing_in_with_a_browser(newcomer: Newcomer) -> None:
 
     assert said.lines[0].startswith(f"default is signed in as {newcomer.name}")
     assert re.search(r"fingerprint is\n\n  (?:[0-9A-F]{2}:){31}[0-9A-F]{2}\n", said.err)
+    assert "paste" not in said.err  # there is nobody at its standard input
 
 
 def test_signing_in_again_asks_for_no_client(newcomer: Newcomer) -> None:

@@ -272,7 +272,7 @@ def test_how_often_a_signed_out_mount_looks_again(where: dict[str, Any], expecte
         ({"command": "pass show cx"}, "a new token from its token_command mends it"),
         (
             {"environ": {credentials.VARIABLE: SECRET}, "file": Path("/etc/token")},
-            "it came in CXFS_ACCESS_TOKEN, so mount again with another",
+            "CXFS_ACCESS_TOKEN holds it: start again with another",
         ),
     ],
 )
