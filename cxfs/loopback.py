@@ -34,8 +34,8 @@ CONNECTION_S: Final = 30.0
 CONNECTIONS_MAX: Final = 16
 """At a time. A browser opens two or three."""
 
-_HUNG_UP: Final = (trio.BrokenResourceError, trio.ClosedResourceError, ssl.SSLError, h11.RemoteProtocolError)
-"""A browser that does not like our certificate, changed its mind, or is no browser."""
+_HUNG_UP: Final = (trio.BrokenResourceError, trio.ClosedResourceError, ssl.SSLError, h11.ProtocolError)
+"""A browser that does not like our certificate, changed its mind, or is no browser. (To a HEAD h11 sends no page.)"""
 
 _PAGE: Final = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title>
@@ -122,10 +122,12 @@ class _Door:
         is_answer = request.method == b"GET" and not self._has_answer and self._accept(target)
         if is_answer:
             self._has_answer = True
-            await _send(
-                http, stream, 200, "The answer has arrived", "You can close this page and go back to the terminal."
-            )
-            self._given.send_nowait(target)  # only now: with the answer, this address goes away
+            try:
+                await _send(
+                    http, stream, 200, "The answer has arrived", "You can close this page and go back to the terminal."
+                )
+            finally:  # only now: with the answer, this address goes away. But however that ended: it comes once
+                self._given.send_nowait(target)
         else:
             await _send(http, stream, 404, "Nothing here", "This address waits for the answer of a sign-in page.")
 

@@ -78,6 +78,7 @@ class MountedAccount:
     def __init__(self, profile: Profile) -> None:
         self._profile = profile
         self._id: str | None = None
+        self._told_of: str | None = None
 
     async def learn(self, session: Session) -> Account:
         """Asks whose the session is."""
@@ -92,7 +93,8 @@ class MountedAccount:
         except CxfsError as error:
             log.debug("not signed in: %s", error)
             return False
-        if account.id != self._id:
+        if account.id not in {self._id, self._told_of}:  # it lies there for as long as nobody replaces it
+            self._told_of = account.id
             log.error("the new token is of %s, another account than is mounted: unmount first", account.username)
         return account.id == self._id
 
@@ -126,7 +128,7 @@ def renewing(
         look=look,
         is_ours=account.has,
         look_again_s=math.inf if source is None else source.look_again_s,
-        remedy=f"cxfs login --profile {profile.name} mends it",
+        remedy=f"cxfs login --profile {profile.name} mends it" if source is None else source.remedy,
     )
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit, urlunsplit
@@ -57,7 +57,13 @@ class Redirect:
             host, port = parts.hostname, parts.port
         except ValueError as error:
             raise SignInFailed(f"the redirect address is no URL: {error}") from error
-        if parts.scheme != "https" or not host or parts.query or parts.fragment or not uri.isprintable():
+        if (
+            parts.scheme != "https"
+            or not host
+            or parts.query
+            or parts.fragment
+            or not (uri.isascii() and uri.isprintable())
+        ):
             raise SignInFailed("the redirect address has to look like https://127.0.0.1/, as it was registered")
         return cls(host, port, parts.path or "/", uri)
 
@@ -189,7 +195,8 @@ async def _pasted(descriptor: int) -> str:
     """A line that the person types or pastes; a pipe's end counts as one."""
     line = b""
     while not line.endswith(b"\n") and len(line) < PASTED_BYTES_MAX:
-        await trio.lowlevel.wait_readable(descriptor)
+        with suppress(PermissionError):  # of a file, or /dev/null: there is nothing to wait for
+            await trio.lowlevel.wait_readable(descriptor)
         piece = os.read(descriptor, PASTED_BYTES_MAX)
         if not piece:
             break

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+import struct
 import sys
 from contextlib import asynccontextmanager, suppress
 from hashlib import sha256
@@ -91,6 +92,23 @@ async def test_an_answer_is_taken_once(listener: Listener) -> None:
     assert head.startswith("HTTP/1.1 404")
 
 
+async def test_an_answer_counts_though_the_browser_does_not_wait_for_its_page() -> None:
+    """It comes once: nobody could send it again."""
+    opened: list[trio.SSLStream[trio.SocketStream]] = []
+
+    def accept_and_hang_up(_target: str) -> bool:
+        connection = opened[0].transport_stream.socket
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # with a reset
+        connection.close()
+        return True
+
+    async with listen("127.0.0.1", 0, accept=accept_and_hang_up) as listener, browsing(listener) as stream:
+        opened.append(stream)
+        await stream.send_all(f"GET {ANSWER} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
+
+        assert await listener.answer() == ANSWER
+
+
 async def test_only_a_page_that_is_visited_is_an_answer(listener: Listener) -> None:
     """The redirect that the contract describes is a GET."""
     head, _ = await page(listener, ANSWER, method="POST")
@@ -112,8 +130,15 @@ async def test_a_browser_that_distrusts_the_certificate_may_come_back(listener: 
 
 @pytest.mark.parametrize(
     "sent",
-    [b"", b"\x00\xff" * 100, b"GET\r\n\r\n", b"GET / HTTP/1.1\r\n\r\n", b"GET / HTTP/1.1\r\nHost: " + b"x" * 100_000],
-    ids=["nothing", "bytes", "a broken line", "no host", "no end"],
+    [
+        b"",
+        b"\x00\xff" * 100,
+        b"GET\r\n\r\n",
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: " + b"x" * 100_000,
+        b"HEAD / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
+    ],
+    ids=["nothing", "bytes", "a broken line", "no host", "no end", "a look at the head alone"],
 )
 async def test_nonsense_ends_its_own_connection_alone(listener: Listener, sent: bytes) -> None:
     """Whatever else on this machine tries the port."""

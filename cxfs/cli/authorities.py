@@ -64,7 +64,7 @@ def _agree(profile: Profile, authority: Authority, agreed_fingerprint: str | Non
         if _plain(agreed_fingerprint) == _plain(authority.fingerprint):
             return
         raise Refusal(Exit.UNREACHABLE, f"the server's authority has another fingerprint: {authority.fingerprint}")
-    if not sys.stdin.isatty():
+    if sys.stdin is None or not sys.stdin.isatty():
         raise Refusal(
             Exit.UNREACHABLE,
             f"this machine does not know the authority of {profile.api_url}: compare its fingerprint with the server's "

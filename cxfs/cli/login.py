@@ -66,6 +66,9 @@ def command(
     click.echo(
         f"{profile.name} is signed in as {sign_in.account_name or sign_in.account_id}; the token is in {place.name}"
     )
+    first = profiles.source_of(profile).before_sign_in
+    if first is not None:
+        click.echo(f"cxfs: but {profile.name} goes by {first}, which comes first", err=True)
     if former is not None and former.account_id != sign_in.account_id:
         click.echo(f"cxfs: before, it was {former.account_name or former.account_id}", err=True)
 
@@ -121,23 +124,32 @@ def _application(
     if client_id is None and former is not None and former.client_id and former.client_secret:
         return Application(former.client_id, former.client_secret.reveal())
     client_id = client_id or profile.client_id or _asked("Client id", hidden=False)
-    return Application(client_id, os.environ.get(CLIENT_SECRET) or _asked("Client secret", hidden=True))
+    return _registered(client_id, os.environ.get(CLIENT_SECRET) or _asked("Client secret", hidden=True))
+
+
+def _registered(client_id: str, secret: str) -> Application:
+    """Looked at before the person is sent to a browser for it. Raises CredentialsError."""
+    from cxfs.credentials import ClientSecret
+    from cxfs.signin import Application
+
+    return Application(client_id, ClientSecret.parse(secret, "the client secret").reveal())
 
 
 def _application_in(file: Path) -> Application:
     """`client_id` and `client_secret` of a TOML file that nobody else can read."""
     from cxfs.credentials import private_files
-    from cxfs.signin import Application
 
-    try:
-        words = tomllib.loads(private_files.read(file))
-        return Application(words["client_id"], words["client_secret"])
-    except (tomllib.TOMLDecodeError, KeyError):
-        raise Refusal(Exit.CONFIG, f'{file}: expected client_id = "…" and client_secret = "…" in it') from None
+    text = private_files.read(file)
+    with contextlib.suppress(tomllib.TOMLDecodeError):
+        words = tomllib.loads(text)
+        client_id, secret = words.get("client_id"), words.get("client_secret")
+        if isinstance(client_id, str) and isinstance(secret, str) and client_id:
+            return _registered(client_id, secret)
+    raise Refusal(Exit.CONFIG, f'{file}: expected client_id = "…" and client_secret = "…" in it')
 
 
 def _asked(what: str, *, hidden: bool) -> str:
-    if not sys.stdin.isatty():
+    if not _somebody_types():
         raise Refusal(Exit.USAGE, f"{what.lower()} unknown: give --client-file, or set {CLIENT_ID} and {CLIENT_SECRET}")
     return str(click.prompt(what, hide_input=hidden, err=True)).strip()
 
@@ -150,16 +162,22 @@ def _signed_in(profile: Profile, application: Application, redirect_uri: str | N
 
     redirect = signin.Redirect.parse(redirect_uri or profile.redirect_uri or signin.REDIRECT_URI)
     listening = redirect.is_here and not no_browser
-    descriptor = sys.stdin.fileno()
+    if not listening and sys.stdin is None:
+        raise Refusal(Exit.USAGE, "standard input is closed, so nobody could paste the answer of the sign-in page")
     with profiles.absence_explained(profile):
         return signin.sign_in(
             profile,
             application,
             redirect,
             listening=listening,
-            paste_from=None if listening and not sys.stdin.isatty() else descriptor,
+            paste_from=None if listening and not _somebody_types() else sys.stdin.fileno(),
             show=_open_and_show if listening else _show_for_elsewhere,
         )
+
+
+def _somebody_types() -> bool:
+    """Whether standard input is a terminal; it may be closed, too."""
+    return sys.stdin is not None and sys.stdin.isatty()
 
 
 def _open_and_show(invitation: Invitation) -> None:
@@ -171,8 +189,8 @@ def _open_and_show(invitation: Invitation) -> None:
     )
     click.echo(
         f"It comes back to {invitation.redirect_uri} on this machine, whose certificate was made just now, so the "
-        f"browser warns of it.\nGo on if its SHA-256 fingerprint is\n\n  {invitation.fingerprint}\n\n"
-        "or paste the address that the browser shows then here.",
+        f"browser warns of it.\nGo on if its SHA-256 fingerprint is\n\n  {invitation.fingerprint}\n"
+        + ("\nor paste the address that the browser shows then here." if _somebody_types() else ""),
         err=True,
     )
     # A text browser would keep us from listening, and one that hangs from ending.

@@ -105,7 +105,8 @@ def _service(
             client_id=access.client_id,
             known_secrets=access.known_secrets,
         )
-        with profiles.absence_explained(profile), bars.draining() as on_drain:
+        explained = profiles.refusal_explained(access.source)
+        with profiles.absence_explained(profile), explained, bars.draining() as on_drain:
             left = daemon.run(settings, on_ready=on_ready, on_drain=on_drain)
         if left.count:
             click.echo(f"cxfs: {left}; the next mount of {profile.name} resumes them", err=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cxfs import config, credentials
-from cxfs.core.errors import Unreachable
+from cxfs.core.errors import SignedOut, Unreachable
 from cxfs.remote.redaction import KnownSecrets
 
 if TYPE_CHECKING:
@@ -64,6 +64,15 @@ def access_to(profile: config.Profile) -> Access:
         source=source,
         known_secrets=KnownSecrets(found.token.reveal()),
     )
+
+
+@contextlib.contextmanager
+def refusal_explained(source: credentials.TokenSource) -> Iterator[None]:
+    """Says where the token is to be replaced that the server does not take."""
+    try:
+        yield
+    except SignedOut as error:
+        raise SignedOut(f"{error}; {source.remedy}") from error
 
 
 @contextlib.contextmanager

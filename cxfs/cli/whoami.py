@@ -25,7 +25,7 @@ def command(profile_name: str | None, *, as_json: bool) -> None:
     from cxfs.cli import logs
 
     logs.configure("warning", None, access.known_secrets)
-    with profiles.absence_explained(profile):
+    with profiles.absence_explained(profile), profiles.refusal_explained(access.source):
         found = service.whoami(profile, access.token, access.client_id)
     where = {
         "token": access.found_in,

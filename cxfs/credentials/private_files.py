@@ -20,6 +20,17 @@ BYTES_MAX: Final = 64 << 10
 """What is read of a file in search of a secret."""
 
 
+def is_there(path: Path) -> bool:
+    """Whether something is at the path, or may be: what cannot be looked at, `read` says why."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return True
+
+
 def read(path: Path, *, guarded: bool = False) -> str:
     """The file's text, if nobody else can read it. Raises CredentialsError.
 
@@ -38,6 +49,8 @@ def read(path: Path, *, guarded: bool = False) -> str:
         if not guarded:
             _check_private(status, path)
         return os.read(descriptor, BYTES_MAX).decode("utf-8", errors="replace")
+    except OSError as error:
+        raise CredentialsError(f"{path}: cannot be read: {error.strerror}") from error
     finally:
         os.close(descriptor)
 
@@ -72,3 +85,14 @@ def write(path: Path, text: str) -> None:
         replace(path, text, mode=0o600)
     except OSError as error:
         raise CredentialsError(f"{path}: cannot be written: {error.strerror}") from error
+
+
+def remove(path: Path) -> bool:
+    """Whether there was something to remove. Raises CredentialsError."""
+    try:
+        path.unlink()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise CredentialsError(f"{path}: cannot be removed: {error.strerror}") from error
+    return True

@@ -87,13 +87,35 @@ class TokenSource:
         is_command = self._from_systemd() is None and self._token_file is None and self._token_command is not None
         return RUN_S if is_command else LOOK_S
 
+    @property
+    def before_sign_in(self) -> str | None:
+        """What comes before that which `cxfs login` keeps, in words; None where nothing does."""
+        if VARIABLE in self._environ:
+            return f"the environment's {VARIABLE}"
+        handed = self._from_systemd()
+        if handed is not None:
+            return f"systemd's credential {handed.name}"
+        if self._token_file is not None:
+            return str(self._token_file)
+        return None if self._token_command is None else "its token_command"
+
+    @property
+    def remedy(self) -> str:
+        """Where a token that the server refused is to be replaced, and a running mount goes on."""
+        if VARIABLE in self._environ:
+            return f"{VARIABLE} holds it: start again with another"
+        first = self.before_sign_in
+        if first is None:
+            return f"cxfs login --profile {self._profile} mends it"
+        return f"a new token from {first} mends it"
+
     def _from_systemd(self) -> Path | None:
         """The credential `cxfs.PROFILE`, or `cxfs` for whichever profile, when the service was handed one."""
         folder = self._environ.get(SYSTEMD_VARIABLE)
         if not folder:
             return None
         names = (Path(folder, f"cxfs.{self._profile}"), Path(folder, "cxfs"))
-        return next((file for file in names if file.exists()), None)
+        return next((file for file in names if private_files.is_there(file)), None)
 
     def _kept(self) -> Credentials:
         found = self._stores.load(self._profile)

@@ -107,7 +107,7 @@ class Store(Protocol):
         ...
 
     def remove(self, profile: str) -> bool:
-        """Whether something was there to remove."""
+        """Whether something was there to remove. Raises CredentialsError when that cannot be known."""
         ...
 
 
@@ -130,7 +130,7 @@ class FileStore:
     def load(self, profile: str) -> SignIn | None:
         """Refuses what others can read or replace."""
         file = self._file(profile)
-        if not file.exists():
+        if not private_files.is_there(file):
             return None
         private_files.check_folder(self._folder)
         return SignIn.from_json(private_files.read(file), str(file))
@@ -141,9 +141,7 @@ class FileStore:
 
     def remove(self, profile: str) -> bool:
         """The file is gone."""
-        there = self._file(profile).exists()
-        self._file(profile).unlink(missing_ok=True)
-        return there
+        return private_files.remove(self._file(profile))
 
 
 def _from_home(path: Path) -> str:
@@ -182,9 +180,12 @@ class KeyringStore:
             _backend().set_password(SERVICE, profile, sign_in.to_json())
 
     def remove(self, profile: str) -> bool:
-        """Nothing is removed, and nothing said, while it is absent or locked."""
-        if self.state() is not KeyringState.UNLOCKED:
+        """Raises CredentialsError while it is locked."""
+        state = self.state()
+        if state is KeyringState.ABSENT:
             return False
+        if state is KeyringState.LOCKED:
+            raise CredentialsError(f"{self.name} is locked and may hold the token: unlock it, then cxfs logout again")
         with _unquoted(self.name):
             if _backend().get_password(SERVICE, profile) is None:
                 return False
@@ -196,7 +197,6 @@ class KeyringStore:
         if not _has_session_bus(os.environ):
             return KeyringState.ABSENT
         import secretstorage  # noqa: PLC0415 - see `_has_session_bus`
-        from secretstorage.exceptions import SecretStorageException  # noqa: PLC0415
 
         try:
             with contextlib.closing(secretstorage.dbus_init()) as bus:
@@ -204,7 +204,7 @@ class KeyringStore:
                     return KeyringState.ABSENT
                 # Not get_default_collection(): that one makes a missing collection, and asks for a passphrase to it.
                 locked = secretstorage.Collection(bus, _DEFAULT_COLLECTION).is_locked()
-        except (SecretStorageException, OSError):
+        except Exception:  # noqa: BLE001 - as in `_unquoted`; a bus that cannot be spoken to has no keyring for us
             return KeyringState.ABSENT
         return KeyringState.LOCKED if locked else KeyringState.UNLOCKED
 
@@ -264,7 +264,8 @@ class Stores:
         place = self._keep(profile, sign_in, label)
         for other in self._places:
             if other is not place:
-                other.remove(profile)
+                with contextlib.suppress(CredentialsError):  # what stays there is the older one
+                    other.remove(profile)
         return place
 
     def _keep(self, profile: str, sign_in: SignIn, label: str | None) -> Store:
@@ -279,5 +280,17 @@ class Stores:
         return last
 
     def remove(self, profile: str) -> list[Store]:
-        """Removes whatever is kept of the profile; the places that held something."""
-        return [place for place in self._places if place.remove(profile)]
+        """Removes whatever is kept of the profile; the places that held something.
+
+        Raises CredentialsError, the others done, for a place that cannot tell.
+        """
+        held: list[Store] = []
+        trouble: CredentialsError | None = None
+        for place in self._places:
+            try:
+                held += [place] if place.remove(profile) else []
+            except CredentialsError as error:
+                trouble = trouble or error
+        if trouble is not None:
+            raise trouble
+        return held

@@ -11,7 +11,7 @@ import secrets
 from base64 import b64encode
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, urlencode
 
 import msgspec
 
@@ -67,7 +67,7 @@ def code_in(answer: str, *, state: str) -> str:
         raise SignInFailed("that is no answer of a sign-in page: it is far too long")
     if not set(answer) & set("?=/"):
         return _checked_code(answer)
-    query = urlsplit(answer).query if "?" in answer else answer
+    query = answer.partition("?")[2].partition("#")[0] if "?" in answer else answer
     found: dict[str, str] = {}
     for name, value in parse_qsl(query, keep_blank_values=True):
         if name in found:

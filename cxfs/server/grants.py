@@ -42,24 +42,44 @@ class Grant(NamedTuple):
     tokens: int
 
 
+class Exchange(NamedTuple):
+    """What became of a code: a token for `user`; or it was refused, and `user` is whose token was revoked with that."""
+
+    user: int | None
+    token: str | None
+
+
 def add_code(connection: sqlite3.Connection, *, app: int, user: int, redirect_uri: str, now: int) -> str:
     """An authorization code: good once, for this application and URI, for CODE_LIFE_S seconds."""
     code = new_secret()
-    connection.execute("DELETE FROM codes WHERE expires_ms <= ?", (now,))
+    for table in ("codes", "used_codes"):
+        connection.execute(f"DELETE FROM {table} WHERE expires_ms <= ?", (now,))  # noqa: S608 - our own words
     connection.execute(
         "INSERT INTO codes VALUES (?, ?, ?, ?, ?)", (hash_of(code), app, user, redirect_uri, now + CODE_LIFE_S * 1_000)
     )
     return code
 
 
-def use_code(connection: sqlite3.Connection, code: str, *, app: int, redirect_uri: str, now: int) -> int | None:
-    """The user who gave it, or None for a code that is not good. A wrong try uses it up too: commit either way."""
+def exchange_code(connection: sqlite3.Connection, code: str, *, app: int, redirect_uri: str, now: int) -> Exchange:
+    """A token for the code, once. A wrong try uses it up too, so commit either way.
+
+    A second use revokes the token of the first: one of the two was a thief's (RFC 6749, 4.1.2).
+    """
+    key = hash_of(code)
     row = connection.execute(
-        "DELETE FROM codes WHERE hash = ? RETURNING app, user, redirect_uri, expires_ms", (hash_of(code),)
+        "DELETE FROM codes WHERE hash = ? RETURNING app, user, redirect_uri, expires_ms", (key,)
     ).fetchone()
-    if row is None or row[0] != app or row[2] != redirect_uri or row[3] <= now:
-        return None
-    return int(row[1])
+    if row is None:
+        robbed = connection.execute(
+            "DELETE FROM tokens WHERE app = ? AND hash = (SELECT token FROM used_codes WHERE code = ?) RETURNING user",
+            (app, key),
+        ).fetchone()
+        return Exchange(robbed and robbed[0], None)
+    if row[0] != app or row[2] != redirect_uri or row[3] <= now:
+        return Exchange(None, None)
+    token = add_token(connection, user=row[1], app=app, now=now)
+    connection.execute("INSERT INTO used_codes VALUES (?, ?, ?)", (key, hash_of(token), row[3]))
+    return Exchange(row[1], token)
 
 
 def add_token(connection: sqlite3.Connection, *, user: int, app: int | None, now: int) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import binascii
 from base64 import b64decode
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,7 @@ from cxfs.server.applications import CHALLENGE, Application, app_with_secret
 from cxfs.server.audit import Event
 from cxfs.server.calls import Body, Offload, Parameters, address_of, answer, check_head, short_form
 from cxfs.server.errors import InvalidClient, InvalidGrant, InvalidRequest
-from cxfs.server.grants import add_token, use_code
+from cxfs.server.grants import exchange_code
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -46,21 +45,15 @@ class OAuth:
     def _exchange(self, app: Application, code: str, redirect_uri: str, address: str) -> str:
         now = self._store.clock()
         with self._store.transaction() as connection:
-            user = use_code(connection, code, app=app.number, redirect_uri=redirect_uri, now=now)
-            token = None if user is None else add_token(connection, user=user, app=app.number, now=now)
-            audit.note(
-                connection,
-                Event.CODE_REFUSED if user is None else Event.TOKEN_ISSUED,
-                now=now,
-                user="" if user is None else name_of(connection, user),
-                app=app.name,
-                address=address,
-            )
-        if token is None:
+            found = exchange_code(connection, code, app=app.number, redirect_uri=redirect_uri, now=now)
+            user = "" if found.user is None else name_of(connection, found.user)
+            event = Event.TOKEN_ISSUED if found.token else Event.REVOKED if user else Event.CODE_REFUSED
+            audit.note(connection, event, now=now, user=user, app=app.name, address=address)
+        if found.token is None:
             raise InvalidGrant(
                 "the code is unknown, used or expired, or was made for another application or redirect URI"
             )
-        return token
+        return found.token
 
 
 def _basic(header: str) -> tuple[str, str]:
@@ -68,7 +61,7 @@ def _basic(header: str) -> tuple[str, str]:
     scheme, _, encoded = header.partition(" ")
     try:
         client_id, colon, secret = b64decode(encoded.strip(), validate=True).decode("utf-8").partition(":")
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:  # not ASCII, not base64, or not UTF-8 in it
         colon = client_id = secret = ""
     if scheme.lower() != "basic" or not colon:
         raise InvalidClient("the application names itself by Authorization: Basic", headers=CHALLENGE)

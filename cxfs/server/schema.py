@@ -6,7 +6,9 @@ Current content hangs on `nodes`, former versions on `versions`: no byte is coun
 
 from __future__ import annotations
 
+import os
 import sqlite3
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from cxfs.server.errors import ServerError
@@ -135,13 +137,22 @@ CREATE INDEX events_by_noise ON events (is_noise, number);
 CREATE INDEX events_by_user ON events (user, number);
 """
 
-STEPS: Final = (_FORMAT_1, _FORMAT_2)
+_FORMAT_3: Final = """
+CREATE TABLE used_codes (
+    code BLOB PRIMARY KEY,
+    token BLOB NOT NULL,
+    expires_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+"""
+
+STEPS: Final = (_FORMAT_1, _FORMAT_2, _FORMAT_3)
 """What makes each format from the one before; the number of the last one taken stands in `PRAGMA user_version`. A new
 directory takes all of them, so that no step is ever untried."""
 
 
 def connect(database: Path) -> sqlite3.Connection:
     """A connection that begins no transaction by itself. A commit survives a power cut (FULL in WAL)."""
+    _keep_private(database)
     connection = sqlite3.connect(
         database, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False, cached_statements=256
     )
@@ -151,6 +162,17 @@ def connect(database: Path) -> sqlite3.Connection:
     connection.execute("PRAGMA temp_store = MEMORY")
     connection.execute("PRAGMA cache_size = -16384")  # KiB
     return connection
+
+
+def _keep_private(database: Path) -> None:
+    """Only its owner can read it, whoever can enter its folder; SQLite gives the files beside it the same mode.
+
+    One that is there is not opened: closing it would give up the locks that SQLite has on it in this process.
+    """
+    with suppress(FileExistsError):
+        os.close(os.open(database, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    if database.stat().st_mode & 0o077:
+        database.chmod(0o600)
 
 
 def prepare(connection: sqlite3.Connection, database: Path, steps: Sequence[str] = STEPS) -> None:

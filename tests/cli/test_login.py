@@ -13,7 +13,7 @@ import socket
 import stat
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qs, urlsplit
@@ -171,6 +171,7 @@ def test_signing_in_with_a_browser(newcomer: Newcomer) -> None:
 
     assert said.lines[0].startswith(f"default is signed in as {newcomer.name}")
     assert re.search(r"fingerprint is\n\n  (?:[0-9A-F]{2}:){31}[0-9A-F]{2}\n", said.err)
+    assert "paste" not in said.err  # there is nobody at its standard input
 
 
 def test_signing_in_again_asks_for_no_client(newcomer: Newcomer) -> None:
@@ -184,6 +185,18 @@ def test_signing_in_again_asks_for_no_client(newcomer: Newcomer) -> None:
     assert said.status == 0, said.err
     assert newcomer.kept()["access_token"] != former
     assert newcomer.kept()["client_secret"] == newcomer.client_secret
+
+
+def test_who_signs_in_for_nothing_is_told(newcomer: Newcomer) -> None:
+    """What the environment holds comes first, and would be used in silence."""
+    elsewhere = replace(newcomer, terminal=newcomer.terminal.but(CXFS_ACCESS_TOKEN="t0ken"))
+
+    said = elsewhere.agree()
+
+    assert said.status == 0, said.err
+    warned = "cxfs: but default goes by the environment's CXFS_ACCESS_TOKEN, which comes first"
+    assert said.err.splitlines()[-1] == warned
+    assert warned not in newcomer.agree("login").err
 
 
 def test_signing_out_forgets_the_token(newcomer: Newcomer) -> None:
@@ -253,6 +266,10 @@ def test_a_wrong_client_secret(newcomer: Newcomer) -> None:
     ("content", "mode", "named"),
     [
         ("client_id = 1", 0o600, "expected client_id"),
+        ('client_id = 1\nclient_secret = "b"\n', 0o600, "expected client_id"),
+        ('client_id = "a"\nclient_secret = 2\n', 0o600, "expected client_id"),
+        ('client_id = ""\nclient_secret = "b"\n', 0o600, "expected client_id"),
+        ('client_id = "a"\nclient_secret = "two words"\n', 0o600, "not a client secret"),
         ("not toml", 0o600, "expected client_id"),
         ('client_id = "a"\nclient_secret = "b"\n', 0o644, "chmod 600"),
     ],
@@ -277,6 +294,26 @@ def test_without_a_client_a_script_is_told_where_to_put_it(newcomer: Newcomer) -
     assert "--client-file, or set CXFS_CLIENT_ID and CXFS_CLIENT_SECRET" in said.line
 
 
+def test_without_anybody_to_paste_it_there_is_no_answer(newcomer: Newcomer) -> None:
+    """A job without a terminal has nothing for standard input, or a file."""
+    said = newcomer.terminal.cxfs(*newcomer.words, "--no-browser")
+
+    assert said.status == Exit.SIGNED_OUT
+    assert "no code" in said.err.splitlines()[-1]
+
+
+def test_without_standard_input_there_is_nothing_to_paste_into(newcomer: Newcomer) -> None:
+    """A service can be started with it closed."""
+    done = subprocess.run(
+        ["sh", "-c", 'exec "$@" <&-', "sh", sys.executable, "-m", "cxfs", *newcomer.words, "--no-browser"],
+        cwd=newcomer.terminal.home, env=newcomer.terminal.environment, capture_output=True, text=True,
+        timeout=COMMAND_TIMEOUT_S, check=False,
+    )  # fmt: skip
+
+    assert done.returncode == Exit.USAGE
+    assert "standard input is closed" in Said(done.returncode, done.stdout, done.stderr).line
+
+
 def test_a_port_that_is_taken(newcomer: Newcomer) -> None:
     """A registered address with a port of its own leaves no choice."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -289,7 +326,10 @@ def test_a_port_that_is_taken(newcomer: Newcomer) -> None:
     assert f"cannot listen at 127.0.0.1 port {port}" in said.line
 
 
-@pytest.mark.parametrize("uri", ["http://127.0.0.1/", "https://", "127.0.0.1", "https://127.0.0.1/?a=b", "https://[/"])
+@pytest.mark.parametrize(
+    "uri",
+    ["http://127.0.0.1/", "https://", "127.0.0.1", "https://127.0.0.1/?a=b", "https://[/", "https://ex\u00e4mple.org/"],
+)
 def test_a_redirect_address_that_cannot_be(newcomer: Newcomer, uri: str) -> None:
     """It has to be https [doc], and as it was registered."""
     said = newcomer.terminal.cxfs(*newcomer.words, "--redirect-uri", uri)

@@ -88,6 +88,7 @@ def test_a_token_that_is_refused(person: Person) -> None:
 
     assert said.status == 4
     assert "not-a-token" not in said.line
+    assert said.line.endswith("; CXFS_ACCESS_TOKEN holds it: start again with another")
 
 
 def test_a_suspended_account(person: Person, running_server: ServerProcess) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
+import resource
 import shlex
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,7 +19,6 @@ from cxfs.credentials import AccessToken, ClientSecret, CredentialsError, FileSt
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 SECRET = "s3cr3t-t0ken"
 SERVER = "https://cx.example.org"
@@ -190,6 +192,24 @@ def test_a_failing_command_leaks_nothing_of_what_it_says(capfd: pytest.CaptureFi
     assert SECRET not in str(refused.value) + "".join(capfd.readouterr())
 
 
+def test_a_file_that_cannot_be_read_to_its_end_is_said() -> None:
+    """As on a disk that fails: a running mount that looks there must not end over it."""
+    with pytest.raises(CredentialsError, match="/proc/self/mem: cannot be read: Input/output error"):
+        found(file=Path("/proc/self/mem"))
+
+
+def test_a_command_is_heard_beside_many_open_files() -> None:
+    """A mount may have thousands open; select() knows 1,024."""
+    former = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(former[1], 4_096), former[1]))
+    with contextlib.ExitStack() as opened:
+        opened.callback(resource.setrlimit, resource.RLIMIT_NOFILE, former)
+        for _ in range(1_100):
+            opened.callback(os.close, os.dup(0))
+
+        assert found(command=f"echo {SECRET}") == SECRET
+
+
 def test_a_sign_in_is_what_comes_last(tmp_path: Path, kept: Stores) -> None:
     """What the person put into the profile by hand is meant."""
     read = source(stores=kept).read()
@@ -217,6 +237,12 @@ def test_systemd_hands_over_a_credential(tmp_path: Path, name: str, kept: Stores
     assert found(environ={"CREDENTIALS_DIRECTORY": str(tmp_path)}, command="/no/such/program", stores=kept) == SECRET
 
 
+def test_a_credential_that_cannot_be_looked_at_does_not_fall_through(kept: Stores) -> None:
+    """It may be there, and what is kept may be of somebody else."""
+    with pytest.raises(CredentialsError, match="File name too long"):
+        found(environ={"CREDENTIALS_DIRECTORY": "/" + "x" * 300}, stores=kept)
+
+
 def test_a_service_without_our_credential_goes_on_looking(tmp_path: Path, kept: Stores) -> None:
     """The folder is there for every service that has been handed anything."""
     private(tmp_path / "cxfs.other-profile", "of-another-profile")
@@ -236,3 +262,29 @@ def test_a_service_without_our_credential_goes_on_looking(tmp_path: Path, kept: 
 def test_how_often_a_signed_out_mount_looks_again(where: dict[str, Any], expected: float) -> None:
     """An environment cannot change, and a program may ask for a passphrase each time."""
     assert source(**where).look_again_s == expected
+
+
+@pytest.mark.parametrize(
+    ("where", "expected"),
+    [
+        ({}, "cxfs login --profile home mends it"),
+        ({"file": Path("/etc/token")}, "a new token from /etc/token mends it"),
+        ({"command": "pass show cx"}, "a new token from its token_command mends it"),
+        (
+            {"environ": {credentials.VARIABLE: SECRET}, "file": Path("/etc/token")},
+            "CXFS_ACCESS_TOKEN holds it: start again with another",
+        ),
+    ],
+)
+def test_a_refused_token_is_mended_where_it_came_from(where: dict[str, Any], expected: str) -> None:
+    """Signing in would be of no use where something else comes before what that keeps."""
+    assert source(**where).remedy == expected
+
+
+def test_a_refused_credential_of_systemd_is_mended_there(tmp_path: Path) -> None:
+    """By its name, since the folder is systemd's."""
+    private(tmp_path / "cxfs")
+
+    handed = source(environ={"CREDENTIALS_DIRECTORY": str(tmp_path)})
+
+    assert handed.remedy == "a new token from systemd's credential cxfs mends it"

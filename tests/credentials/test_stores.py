@@ -39,7 +39,8 @@ class Keyring:
         self.held[profile] = sign_in
 
     def remove(self, profile: str) -> bool:
-        return not self.locked and self.held.pop(profile, None) is not None
+        self._check()
+        return self.held.pop(profile, None) is not None
 
     def _check(self) -> None:
         if self.locked:
@@ -136,6 +137,16 @@ def test_a_save_that_fails_leaves_the_former_sign_in(
     assert [file.name for file in folder.iterdir()] == ["home.json"]
 
 
+def test_a_folder_that_cannot_be_looked_into_is_said(tmp_path: Path) -> None:
+    """As one that `sudo` left to another user: a running mount that looks there must not end over it."""
+    files = FileStore(tmp_path / ("x" * 300))
+
+    with pytest.raises(CredentialsError, match="File name too long"):
+        files.load("home")
+    with pytest.raises(CredentialsError, match="File name too long"):
+        files.remove("home")
+
+
 # ------------------------------------------------------------------------------------------------ which of them
 
 
@@ -199,3 +210,13 @@ def test_signing_out_removes_it_everywhere(files: FileStore) -> None:
     assert stores.remove("home") == [keyring, files]
     assert stores.load("home") is None
     assert stores.remove("home") == []
+
+
+def test_signing_out_says_what_a_locked_keyring_may_still_hold(files: FileStore) -> None:
+    """A secret that stays behind is not called gone; what can be removed is, all the same."""
+    files.save("home", sign_in())
+
+    with pytest.raises(CredentialsError, match="locked"):
+        Stores(Keyring(locked=True), files).remove("home")
+
+    assert files.load("home") is None

@@ -142,7 +142,6 @@ def signs_in(life: Life, client_id: str) -> None:
 def test_no_secret_is_found_outside_its_store(life: Life) -> None:
     """Token, code, client secret and password stand in no log, traceback, process list, journal, cache or error text:
     the token is in its store and nowhere else."""
-    life.hears("code again", "login", "--profile", "life", stdin=f"{REDIRECT}?auth_code={life.secrets['code']}\n")
     life.hears("whoami", "whoami", "--profile", "life")
     life.hears("profiles", "profiles", "--json")
     life.mount.account.make_folder("/refused")
@@ -157,6 +156,7 @@ def test_no_secret_is_found_outside_its_store(life: Life) -> None:
         administration.revoke_tokens(store, "ann")
     life.mount.attempt("ls", life.mount.path / "refused")
     life.hears("refused", "whoami", "--profile", "life")
+    life.hears("code again", "login", "--profile", "life", stdin=f"{REDIRECT}?auth_code={life.secrets['code']}\n")
     life.hears("busy", "mount", "--profile", "life", str(life.mount.path))
     httpx.get(f"{life.server.url}/1/users/self?access_token={life.secrets['token']}", verify=False)
     os.kill(life.mount.daemon_pid, signal.SIGABRT)

@@ -69,6 +69,7 @@ def test_no_two_states_are_alike() -> None:
         "  https://127.0.0.1/?auth_code=c0d3&state=the-state\n",
         "https://127.0.0.1/?auth_code=c0d3",
         "https://127.0.0.1/?auth_code=c0d3#fragment",
+        "https://[::1/?auth_code=c0d3",
         "c0d3",
         " c0d3\n",
     ],
@@ -103,6 +104,7 @@ def test_a_no_is_a_no(answer: str) -> None:
         ("", "no code"),
         ("two words", "no code"),
         ("cödé", "no code"),
+        ("https://[127.0.0.1/?no=c0d3", "no code"),
         ("x" * 10_000, "too long"),
     ],
 )

@@ -115,6 +115,7 @@ def test_what_is_not_seen_is_shown(name: str, shown: str) -> None:
     ("count", "shown"),
     [
         (0, "0 bytes"),
+        (1, "1 byte"),
         (1_023, "1023 bytes"),
         (1_024, "1.0 KiB"),
         (102_400, "100 KiB"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from pathlib import Path
 
@@ -117,7 +118,30 @@ def test_a_directory_of_a_newer_server_is_left_alone(directory: Path) -> None:
     connection.close()
     before = tables_of(directory)
 
-    with pytest.raises(ServerError, match="format 99, this one knows 2"), open_store(directory):
+    with pytest.raises(ServerError, match="format 99, this one knows 3"), open_store(directory):
         pass
 
     assert tables_of(directory) == before
+
+
+def test_the_tables_are_the_hosts_alone(tmp_path: Path) -> None:
+    """Names, addresses and hashes of passwords, in a folder that was there before and that others may enter."""
+    tmp_path.chmod(0o755)
+    former = os.umask(0)
+    try:
+        with open_store(tmp_path):
+            modes = {file.name: file.stat().st_mode & 0o777 for file in tmp_path.glob("cx.sqlite3*")}
+    finally:
+        os.umask(former)
+
+    assert modes == dict.fromkeys(("cx.sqlite3", "cx.sqlite3-wal", "cx.sqlite3-shm"), 0o600)
+
+
+def test_tables_that_others_could_read_are_closed_to_them(directory: Path) -> None:
+    """As earlier servers made them."""
+    (directory / "cx.sqlite3").chmod(0o644)
+
+    with open_store(directory):
+        pass
+
+    assert (directory / "cx.sqlite3").stat().st_mode & 0o777 == 0o600

@@ -6,14 +6,14 @@ from base64 import b64encode
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 
 from cxfs.server import administration
+from cxfs.server.limits import CODE_LIFE_S
 from tests.server.person import Person, found_in, refusal_of
 
 if TYPE_CHECKING:
-    import httpx
-
     from cxfs.server.store import Store
     from tests.server.conftest import Clock
 
@@ -95,6 +95,44 @@ async def test_a_code_is_good_once(visitor: httpx.AsyncClient, app: App) -> None
     assert refusal_of(await exchange(visitor, app, app.body)) == (400, "InvalidGrant")
 
 
+async def test_a_second_use_of_a_code_revokes_the_token_of_the_first(
+    store: Store, visitor: httpx.AsyncClient, ann: Person, app: App
+) -> None:
+    """One of the two is a thief's, and nobody knows which (RFC 6749, 4.1.2). Her other tokens are none of it."""
+    token = found_in(await exchange(visitor, app, app.body))["access_token"]
+    other = administration.issue_token(store, "ann", app=app.client_id)
+
+    await exchange(visitor, app, app.body)
+
+    assert refusal_of(await visitor.get(f"/1/users/self?access_token={token}")) == (401, "BadAuthToken")
+    assert found_in(await visitor.get(f"/1/users/self?access_token={other}"))
+    last = administration.list_events(store, "ann", 1)[0]
+    assert (last.event, last.user, last.app) == ("revoked", "ann", "Photos")
+
+
+async def test_a_used_code_is_nothing_to_another_application(
+    store: Store, visitor: httpx.AsyncClient, app: App
+) -> None:
+    """It cannot take away what was given to this one."""
+    token = found_in(await exchange(visitor, app, app.body))["access_token"]
+    other = App(*administration.add_app(store, "Other", [REDIRECT]), app.code)
+
+    assert refusal_of(await exchange(visitor, other, app.body)) == (400, "InvalidGrant")
+    assert found_in(await visitor.get(f"/1/users/self?access_token={token}"))
+
+
+async def test_a_used_code_is_forgotten_when_it_would_have_expired(
+    store: Store, visitor: httpx.AsyncClient, app: App, clock: Clock
+) -> None:
+    """At the next one that is given: nothing grows for ever."""
+    await exchange(visitor, app, app.body)
+    clock.now_ms += CODE_LIFE_S * 1_000
+
+    administration.issue_code(store, "ann", app=app.client_id, redirect_uri=REDIRECT)
+
+    assert store.reader.execute("SELECT count(*) FROM used_codes").fetchone() == (0,)
+
+
 @pytest.mark.parametrize(("after_s", "status"), [(599, 200), (601, 400)])
 async def test_a_code_lives_ten_minutes(
     visitor: httpx.AsyncClient, app: App, clock: Clock, after_s: int, status: int
@@ -132,12 +170,15 @@ async def test_a_code_is_good_for_its_application_only(store: Store, visitor: ht
         "Basic " + b64encode(b"CLIENT:wrong").decode(),
         "Basic " + b64encode(b"CLIENT:").decode(),
         "Bearer " + b64encode(b"CLIENT:SECRET").decode(),
+        "Basic h\u00e9llo",
     ],
 )
 async def test_an_application_must_name_itself_rightly(visitor: httpx.AsyncClient, app: App, header: str) -> None:
     """401 with a challenge, and the code is still good afterwards."""
     answer = await visitor.post(
-        "/1/oauth/token", content=app.body, headers={"Authorization": header, "Content-Type": URL_ENCODED}
+        "/1/oauth/token",
+        content=app.body,
+        headers=httpx.Headers({"Authorization": header, "Content-Type": URL_ENCODED}, encoding="latin-1"),
     )
 
     assert refusal_of(answer) == (401, "InvalidClient")

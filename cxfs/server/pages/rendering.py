@@ -96,6 +96,8 @@ def see(address: str) -> Response:
 
 def shown_size(count: int) -> str:
     """Bytes for people: `1.5 GiB`."""
+    if count == 1:
+        return "1 byte"
     amount, unit = float(count), 0
     while amount >= 1_023.5 and unit < len(_UNITS) - 1:
         amount, unit = amount / 1_024, unit + 1
