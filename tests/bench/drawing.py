@@ -27,13 +27,13 @@ COLOURS: Final = {
 
 LABELS: Final = 232
 PANEL: Final = 330
-GAP: Final = 34
+GAP: Final = 62
 HEAD: Final = 92
-BAR: Final = 7
+BAR: Final = 9
 BETWEEN: Final = 9
 FOOT: Final = 34
 
-TITLE: Final = "Seconds for the same work through each mount: shorter is better, each line is ten times more"
+TITLE: Final = "Seconds for the same work through each mount: shorter is better, each upright line is ten times more"
 NAMESPACE: Final = "http://www.w3.org/2000/svg"
 
 STYLE: Final = """
@@ -95,7 +95,7 @@ def drawn(results: Results) -> str:
 
 
 def bars(taken: OfPeers, peers: Sequence[str], row: str) -> list[Bar]:
-    """A bar for each of the peers that was run; a place stays empty where one was not."""
+    """A bar for each of those peers that the row was taken of, in their order."""
     found = []
     for name in peers:
         shown = figure(taken, name, row)

@@ -50,7 +50,7 @@ def goals(line: Line, taken: OfPeers) -> str:
             f"{best} {cell(figure(taken, best, row))}" if best else "",
         ])  # fmt: skip
     heads = ["work", CXFS, BASELINE, "ratio", "goal", "", "best peer"]
-    return f"### {line}\n\n{grid(heads, rows)}\n\n{_memory_goal(taken)}" if rows else ""
+    return f"#### {line}\n\n{grid(heads, rows)}\n\n{_memory_goal(taken)}" if rows else ""
 
 
 def _memory_goal(taken: OfPeers) -> str:
@@ -69,7 +69,7 @@ def seconds(line: Line, taken: OfPeers) -> str:
         [title(row), *(cell(figure(taken, name, row)) for name in peers), best_peer(taken, row)]
         for row in rows_in(taken)
     ]
-    return f"### {line}\n\n{grid(['work', *peers, 'best peer'], rows)}"
+    return f"#### {line}\n\n{grid(['work', *peers, 'best peer'], rows)}"
 
 
 def ratios(line: Line, taken: OfPeers) -> str:
@@ -80,7 +80,7 @@ def ratios(line: Line, taken: OfPeers) -> str:
         base = figure(taken, BASELINE, row).value
         if base and row != YARDSTICK:
             rows.append([title(row), *(multiple(figure(taken, name, row), base) for name in peers)])
-    return f"### {line}\n\n{grid(['work', *peers], rows)}" if rows and peers else ""
+    return f"#### {line}\n\n{grid(['work', *peers], rows)}" if rows and peers else ""
 
 
 def on_the_wire(line: Line, taken: OfPeers) -> str:
@@ -90,7 +90,7 @@ def on_the_wire(line: Line, taken: OfPeers) -> str:
         base = figure(taken, "curl", plain)
         if base.value and any(figure(taken, name, row).value for name in peers):
             rows.append([title(row), cell(base), *(multiple(figure(taken, name, row), base.value) for name in peers)])
-    return f"### {line}\n\n{grid(['work', 'curl, seconds', *peers], rows)}" if rows else ""
+    return f"#### {line}\n\n{grid(['work', 'curl, seconds', *peers], rows)}" if rows else ""
 
 
 def memory(line: Line, taken: OfPeers) -> str:
@@ -101,11 +101,11 @@ def memory(line: Line, taken: OfPeers) -> str:
         for row in rows_in(taken)
         if any(_peak_mb(taken, name, row) is not None for name in peers)
     ]
-    return f"### {line}\n\n{grid(['work', *peers], rows)}" if rows else ""
+    return f"#### {line}\n\n{grid(['work', *peers], rows)}" if rows else ""
 
 
 def _peak_mb(taken: OfPeers, name: str, row: str) -> float | None:
-    return max((each.memory_mb for each in taken[name].get(row, ()) if each.memory_mb is not None), default=None)
+    return max((each.memory_mb for each in taken[name].get(row, ()) if each.memory_mb), default=None)
 
 
 def _use(taken: OfPeers, name: str, row: str) -> str:
