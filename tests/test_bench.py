@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from tests.bench import dataset, drawing, publishing, report, results
 from tests.bench.__main__ import main
-from tests.bench.goals import GOALS, Goal, judged
+from tests.bench.goals import GOALS, Goal, goal_of, judged
 from tests.bench.measuring import extrapolated, lines, measured, run
 from tests.bench.peers import PEERS, Place
 from tests.bench.relay import Delay, Relay
@@ -262,6 +262,12 @@ class TestGoals:
     def test_every_row_with_a_goal_is_a_row_of_the_tables(self) -> None:
         assert set(GOALS) - set(TITLES) == set()
         assert all(set(goals) == {0, 20, 100} for goals in GOALS.values())
+
+    def test_without_a_round_trip_tls_has_a_goal_of_its_own(self) -> None:
+        assert goal_of("cat 1GiB cold", Line(0)) == Goal(0.6)
+        assert goal_of("cat 1GiB cold", Line(0, tls=True)) == Goal(0.8)
+        assert goal_of("cat 1GiB cold", Line(20, tls=True)) == goal_of("cat 1GiB cold", Line(20)) == Goal(0.8)
+        assert goal_of("find cold", Line(0, tls=True)) is goal_of("find cold", Line(7)) is None
 
     @pytest.mark.parametrize(
         ("goal", "ours", "baseline", "reached"),

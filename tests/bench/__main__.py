@@ -150,9 +150,6 @@ def _lacking(programs: tuple[str, ...]) -> str:
 
 def _report(found: results.Results, publish: Path | None) -> None:
     tables = report.tables(found)
-    for name in ("goals", "seconds", "wire", "memory"):
-        if tables[name]:
-            click.echo(f"## {name}\n\n{tables[name]}\n")
     if publish is not None:
         document, picture = _published_files(publish)
         try:
@@ -160,6 +157,9 @@ def _report(found: results.Results, publish: Path | None) -> None:
         except ValueError as error:
             raise click.ClickException(f"{publish}: {error}") from None
         picture.write_text(drawing.drawn(found), "utf-8")
+    for name in ("goals", "seconds", "wire", "memory"):
+        if tables[name]:
+            click.echo(f"## {name}\n\n{tables[name]}\n")
 
 
 def _published_files(publish: Path | None) -> tuple[Path, ...]:
@@ -184,6 +184,7 @@ def _ended(*_: object) -> NoReturn:
 @contextlib.contextmanager
 def _scratch_folder(parent: Path) -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="cxfs-bench-", dir=parent))
+    folder.chmod(0o755)  # davfs2 works as a user of its own
     try:
         yield folder
     finally:

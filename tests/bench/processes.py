@@ -58,6 +58,11 @@ class Marked:
         """Whether the command itself has ended badly."""
         return self._process is not None and bool(self._process.poll())
 
+    def last_words(self) -> str:
+        """The last line of the log."""
+        lines = self._log.read_text(encoding="utf-8", errors="replace").split("\n")
+        return next((line.strip()[:200] for line in reversed(lines) if line.strip()), "")
+
     def stop(self) -> None:
         """Asks, then kills; returns when none is left."""
         for number, patience_s in ((signal.SIGTERM, _GRACE_S), (signal.SIGKILL, _KILLED_S)):
@@ -116,7 +121,7 @@ def wait_for(
     end = time.monotonic() + seconds
     while not reached():
         if of is not None and of.failed():
-            raise Trouble(f"{what}: the command failed; its log says why")
+            raise Trouble(f"{what} failed: {of.last_words()}")
         if time.monotonic() > end:
             raise Trouble(f"{what}: not within {seconds:g} s")
         time.sleep(step_s)

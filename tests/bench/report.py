@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from typing import TYPE_CHECKING, Final
 
-from tests.bench.goals import BASELINE, GOALS, MEMORY_MAX_MB, judged
+from tests.bench.goals import BASELINE, GOALS, MEMORY_MAX_MB, goal_of, judged
 from tests.bench.peers import CXFS, PEERS
 from tests.bench.results import Figure, figure_of
 from tests.bench.rows import COUNTED, ON_THE_WIRE, TITLES, YARDSTICK, in_order
@@ -40,7 +40,7 @@ def goals(line: Line, taken: OfPeers) -> str:
         return ""
     rows = []
     for row in in_order(set(GOALS) & set(taken[CXFS])):
-        goal = GOALS[row].get(line.rtt_ms)
+        goal = goal_of(row, line)
         ours, base = (figure(taken, name, row) for name in (CXFS, BASELINE))
         best = best_peer(taken, row)
         verdict = judged(goal, ours, base) if goal else None
@@ -50,7 +50,7 @@ def goals(line: Line, taken: OfPeers) -> str:
             f"{best} {cell(figure(taken, best, row))}" if best else "",
         ])  # fmt: skip
     heads = ["work", CXFS, BASELINE, "ratio", "goal", "", "best peer"]
-    return f"#### {line}\n\n{grid(heads, rows)}\n\n{_memory_goal(taken)}" if rows else ""
+    return f"#### {line}\n\n{grid(heads, rows)}\n\n{_memory_goal(taken)}".rstrip() if rows else ""
 
 
 def _memory_goal(taken: OfPeers) -> str:

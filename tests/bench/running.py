@@ -110,7 +110,7 @@ class Run:
                     with Trial(name, PEERS[name], line, self._dataset, self._plan.options, self._scratch) as trial:
                         self._take_all(trial)
                 except (Trouble, OSError, subprocess.SubprocessError) as trouble:
-                    self._say(f"{name} over {line}: {trouble}; see {self._scratch / name}.log")
+                    self._say(f"{name} over {line} left out: {trouble}")
         self._dataset.restore()
 
     def _take_all(self, trial: Trial) -> None:

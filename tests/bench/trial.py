@@ -70,7 +70,7 @@ class Trial:
         shutil.rmtree(self.folder, ignore_errors=True)
         mount_point, state = self.folder / "mnt", self.folder / "state"
         mount_point.mkdir(parents=True)
-        state.mkdir(mode=0o700)
+        state.mkdir()
         port = free_port()
         self.place = Place(
             tree=dataset.root, mount_point=mount_point, cache=self.folder / "cache", state=state, port=port,
