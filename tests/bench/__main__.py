@@ -6,6 +6,7 @@ import contextlib
 import importlib.metadata
 import os
 import platform
+import re
 import shutil
 import signal
 import subprocess
@@ -220,8 +221,8 @@ def _processor() -> str:
 def _version(program: str) -> str:
     path = shutil.which(program, path=SEARCHED)
     said = subprocess.run([str(path), "--version"], capture_output=True, text=True, timeout=20, check=False)
-    words = f"{said.stdout} {said.stderr}".split()
-    return next((word.strip("v,") for word in words if any(each.isdigit() for each in word)), "of unknown version")
+    found = re.search(r"\d+\.\d[\w.]*", f"{said.stdout} {said.stderr}")
+    return found[0] if found else "of unknown version"
 
 
 if __name__ == "__main__":
