@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import select
 import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -51,6 +53,7 @@ def canned() -> Results:
             taken("sshfs", "find cold", Measure(0.8)),
             taken("cxfs", "rand 4k", Measure(10, per_second=800)),
             taken("rclone-webdav", "rand 4k", Measure(10, per_second=1600)),
+            taken("sshfs", "rand 4k", Measure(10, per_second=900)),
             taken("rclone-webdav", "grep -r", Measure(234, capped=True, done=1, total=9), rtt_ms=20),
             taken("cxfs", "grep -r", Measure(2.34, memory_mb=300), rtt_ms=20),
             taken("sshfs", "grep -r", Measure(capped=True), rtt_ms=20),
@@ -205,6 +208,18 @@ class TestRelay:
         assert stretch.relay.connections == set()
 
 
+def has_ended(pid: int) -> bool:
+    """Waits for it, and gives up in the end."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        return bool(select.select([descriptor], [], [], 10)[0])
+    finally:
+        os.close(descriptor)
+
+
 class TestMeasuring:
     def test_what_was_stopped_is_extrapolated_from_what_it_had_done(self) -> None:
         assert extrapolated(60, done=500, total=10_000) == 1200
@@ -212,7 +227,12 @@ class TestMeasuring:
     def test_nothing_is_said_of_what_had_done_nothing(self) -> None:
         assert extrapolated(60, done=0, total=10_000) is None
 
-    def test_a_command_is_stopped_at_its_cap_with_what_it_started(self) -> None:
+    def test_what_a_stopped_command_had_started_ends_with_it(self) -> None:
+        ran = run("tail -f /dev/null & echo $!; wait", cap_s=0.3)
+
+        assert has_ended(int(ran.said))
+
+    def test_a_command_is_stopped_at_its_cap(self) -> None:
         ran = run("echo one; echo two; tail -f /dev/null; echo three", cap_s=0.3)
 
         measure = measured(ran, counted=lines, total=4)
