@@ -2,6 +2,7 @@
 # make test        the whole test suite        (ARGS="tests/core -x" for a part of it)
 # make test-long   the long forms of its random tests: thousands of stories, hundreds of kills; half an hour
 # make check       format, lint, types, layers
+# make bench       cxfs beside what could be mounted instead, in figures: hours, as root  (ARGS="--rtt 0 --only cxfs,sshfs")
 # make clean       removes what the others made
 #
 # Each sets up what it needs by itself: missing Debian packages (saying which; with sudo unless you are root), a virtual
@@ -12,7 +13,7 @@ STAMP := $(VENV)/.installed
 ARGS ?=
 MOUNTPOINT ?= cx-demo
 
-.PHONY: demo test test-long check clean
+.PHONY: demo test test-long check bench clean
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 
@@ -30,6 +31,9 @@ check: $(STAMP)-check
 	@$(VENV)/bin/ruff check --quiet .
 	@$(VENV)/bin/mypy --no-error-summary
 	@broken=$$($(VENV)/bin/lint-imports 2>&1) || { echo "$$broken"; exit 1; }
+
+bench: $(STAMP)-test
+	@$$([ "$$(id -u)" = 0 ] || echo sudo) $(VENV)/bin/python -m tests.bench run $(ARGS)
 
 # One stamp for each set of dependencies: they are installed anew only when pyproject.toml asks for others.
 $(STAMP)-%: pyproject.toml .ci/setup
