@@ -22,12 +22,14 @@ if TYPE_CHECKING:
     from cxfs.local.rows import Cells
     from cxfs.local.statements import Statement
 
-RESERVE_BYTES: Final = 4 << 20
-"""Kept on disk and given to the journal when the disk is full: its log grows to about as much before it starts anew."""
+LOG_PAGES_MAX: Final = 4_000
+"""After as many SQLite moves the log into the database by itself, in the middle of whatever call that is: 16 MiB."""
 
-LOGGED_MAX: Final = 250
-"""Commits between two moves of the log into the database: of three pages each, before SQLite would move it by itself
-(1,000 pages)."""
+LOGGED_MAX: Final = 1_000
+"""Commits between two moves that are foreseen: of two pages each where files are made, seldom of more than four."""
+
+RESERVE_BYTES: Final = LOG_PAGES_MAX << 12
+"""Kept on disk and given to the journal when the disk is full: its log grows to about as much before it starts anew."""
 
 
 class Ledger:
@@ -41,6 +43,7 @@ class Ledger:
         self._logged = 0
         try:
             self.connection.execute("PRAGMA synchronous=NORMAL")
+            self.connection.execute(f"PRAGMA wal_autocheckpoint={LOG_PAGES_MAX}")
             keep_sums(self.connection)
         except sqlite3.Error as error:
             self.close()
@@ -55,9 +58,12 @@ class Ledger:
         return self.connection.execute(question, cells).fetchall()
 
     @property
-    def moves_next(self) -> bool:
-        """Whether the next commit moves the log into the database: it waits for the disk, others do not."""
-        return self._logged >= LOGGED_MAX
+    def waits_next(self) -> bool:
+        """Whether the next commit waits for the disk, though nothing durable is asked of it; others do not.
+
+        It moves the log into the database, or begins the log anew: SQLite syncs the head of a log before the rest.
+        """
+        return self._logged >= LOGGED_MAX or not self._logged
 
     def commit(self, *statements: Statement, durable: bool = False) -> None:
         """All of them or none. On a full disk the reserve is given up: writing on is refused until it is back.

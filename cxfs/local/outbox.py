@@ -11,8 +11,8 @@ The order of steps, written down once, here:
 
 A row whose draft is missing or that cannot be read, and a draft whose row the journal has lost, is set aside in
 `quarantine` and reported, never deleted. Plain blocking calls, one at a time (the caller's limiter sees to it). What
-the tables are is `schema`'s matter, what a row says `rows`'s, how it is committed `ledger`'s, what becomes of a damaged journal
-`salvage`'s.
+the tables are is `schema`'s matter, what a row says `rows`'s, how it is committed `ledger`'s, what becomes of a damaged
+journal `salvage`'s.
 """
 
 from __future__ import annotations
@@ -80,6 +80,7 @@ class Outbox:
         self._drafts.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.spares = SpareDrafts(self._make_draft)
         make_names_durable(self._drafts)
+        self._marked: set[str] = set()
         self._synced: set[str] = set()
         self._ledger = Ledger(folder)
         self._inodes: dict[Uuid, int] = {}
@@ -151,7 +152,7 @@ class Outbox:
     @property
     def waits_for_disk(self) -> bool:
         """Whether the next step in the journal does, though nothing durable is asked of it."""
-        return self._ledger.moves_next
+        return self._ledger.waits_next
 
     # ------------------------------------------------------------ the journal
 
@@ -172,7 +173,9 @@ class Outbox:
         # A change once made durable stays so: after a power cut its row must not claim more than its draft holds, or it
         # would be set aside with all that was acknowledged before.
         durable = durable or row.id in self._synced
-        mark(self._drafts / row.id, accepted=True)
+        if row.id not in self._marked:
+            mark(self._drafts / row.id, accepted=True)
+            self._marked.add(row.id)
         if durable:
             draft.make_durable()
         accepted = [accept("changes", row.values), *delete("errands", instead_of)]
@@ -218,6 +221,7 @@ class Outbox:
         """Before the end of their rows is committed."""
         for change_id in ids:
             mark(self._drafts / change_id, accepted=False)
+            self._marked.discard(change_id)
             self._synced.discard(change_id)
 
     def erase(self, *ids: str) -> None:
