@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     from cxfs.local.outbox import Outbox
 
 
-QUICK_BYTES_MAX: Final = 1 << 20
-"""A write of up to this size, the kernel's largest, takes a few hundred microseconds at most into the page cache: a
-thread would cost most of them twice that."""
+QUICK_BYTES_MAX: Final = 256 << 10
+"""A write of up to this size (cp's are half as large) takes some ten microseconds into the page cache, and is not worth
+a thread."""
 
 
 class FileHandle:

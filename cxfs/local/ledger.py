@@ -33,13 +33,17 @@ RESERVE_BYTES: Final = LOG_PAGES_MAX << 12
 
 
 class Ledger:
-    """One connection, used by one thread at a time. Raises CxfsError when the journal cannot be used."""
+    """One connection, used by one thread at a time. Raises CxfsError when the journal cannot be used.
 
-    def __init__(self, folder: Path) -> None:
+    After `logged_max` commits the next one moves the log into the database.
+    """
+
+    def __init__(self, folder: Path, *, logged_max: int = LOGGED_MAX) -> None:
         self.connection = open_journal(folder, bring_up_to_date)
         self._folder = folder
         self._reserve = folder / "reserve"
         self._has_reserve = self._reserve.exists()
+        self._logged_max = logged_max
         self._logged = 0
         try:
             self.connection.execute("PRAGMA synchronous=NORMAL")
@@ -63,7 +67,7 @@ class Ledger:
 
         It moves the log into the database, or begins the log anew: SQLite syncs the head of a log before the rest.
         """
-        return self._logged >= LOGGED_MAX or not self._logged
+        return self._logged >= self._logged_max or not self._logged
 
     def commit(self, *statements: Statement, durable: bool = False) -> None:
         """All of them or none. On a full disk the reserve is given up: writing on is refused until it is back.
@@ -84,7 +88,7 @@ class Ledger:
             for statement, cells in statements:
                 self.connection.execute(statement, cells)
         self._logged += 1
-        if self._logged > LOGGED_MAX:
+        if self._logged > self._logged_max:
             self._logged = 0
             with suppress(sqlite3.Error):  # what was committed is in the log all the same
                 self.connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
