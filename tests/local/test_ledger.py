@@ -23,7 +23,7 @@ COMMITS: Final = 4 * (LOGGED_MAX + 1)
 
 
 def live(folder: str) -> None:
-    """The program that is watched: says before each commit what is foretold of it, and at last that there is no more."""
+    """The program that is watched: says before each commit what is foretold of it, and that it ends."""
     Path(folder).mkdir()
     ledger = Ledger(Path(folder), logged_max=LOGGED_MAX)
     for number in range(COMMITS):
