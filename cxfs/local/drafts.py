@@ -39,10 +39,10 @@ def is_accepted(file: Path) -> bool:
     return bool(file.stat().st_mode & _ACCEPTED & ~_NOT_ACCEPTED)
 
 
-def mark(file: Path, *, accepted: bool) -> None:
+def mark(file: Path | str, *, accepted: bool) -> None:
     """A row is about to speak of the draft, or to speak of it no longer. One that is gone needs no mark."""
     with suppress(FileNotFoundError):
-        file.chmod(_ACCEPTED if accepted else _NOT_ACCEPTED)
+        os.chmod(file, _ACCEPTED if accepted else _NOT_ACCEPTED)  # noqa: PTH101 - a path for each would cost more
 
 
 def make_names_durable(folder: Path) -> None:

@@ -174,7 +174,7 @@ class Outbox:
         # would be set aside with all that was acknowledged before.
         durable = durable or row.id in self._synced
         if row.id not in self._marked:
-            mark(self._drafts / row.id, accepted=True)
+            mark(f"{self._drafts}/{row.id}", accepted=True)
             self._marked.add(row.id)
         if durable:
             draft.make_durable()
@@ -220,7 +220,7 @@ class Outbox:
     def _let_go(self, *ids: str) -> None:
         """Before the end of their rows is committed."""
         for change_id in ids:
-            mark(self._drafts / change_id, accepted=False)
+            mark(f"{self._drafts}/{change_id}", accepted=False)
             self._marked.discard(change_id)
             self._synced.discard(change_id)
 
