@@ -238,8 +238,10 @@ async def _volume(
 
 def _machine(nursery: trio.Nursery) -> Machine:
     disk = to_threads(DISK_THREADS_MAX)
+    journal = HereWhileQuick(to_threads(1))
     return Machine(
-        journal=to_threads(1),
+        journal=journal,
+        journal_synced=journal.slow,
         disk=disk,
         quick=HereWhileQuick(disk),
         wall_ms=lambda: time.time_ns() // 1_000_000,

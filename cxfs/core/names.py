@@ -46,6 +46,8 @@ def escape(name: str) -> str:
 
 def unescape(shown: str) -> EntryName:
     """The reverse of `escape`; any text that `escape` did not make stands for itself."""
+    if MARK not in shown:  # almost every name
+        return EntryName(shown)
     whole = _WHOLE_SHOWN.get(shown)
     if whole is not None:
         return EntryName(whole)

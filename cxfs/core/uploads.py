@@ -28,6 +28,8 @@ class State(Enum):
     PARKED = auto()
     DONE = auto()
 
+    __hash__ = object.__hash__  # Enum's own is written in Python, and every write looks into the table twice
+
 
 class Event(Enum):
     """What happens to a change."""
@@ -40,6 +42,8 @@ class Event(Enum):
     FAILED = auto()
     REFUSED = auto()
     RETRIED = auto()
+
+    __hash__ = object.__hash__
 
 
 class IllegalStep(Exception):

@@ -57,7 +57,7 @@ def lay_foundation(root: Entry, root_path: TreePath, around: Surroundings) -> Fo
         steps=steps,
         changes=changes,
         errands=errands,
-        journal=Journal(memory.outbox, changes, machine.journal, machine.wall_ms),
+        journal=Journal(memory.outbox, changes, machine.journal, machine.journal_synced, machine.wall_ms),
         groups=groups,
         permissions=permissions,
         attributes=AttributeRules(permissions, uid=options.uid, gid=options.gid, umask=options.umask),

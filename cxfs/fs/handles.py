@@ -34,8 +34,9 @@ if TYPE_CHECKING:
     from cxfs.local.outbox import Outbox
 
 
-QUICK_BYTES_MAX: Final = 32 << 10
-"""A write of up to this size takes some ten microseconds into the page cache, and is not worth a thread."""
+QUICK_BYTES_MAX: Final = 256 << 10
+"""A write of up to this size (cp's are half as large) takes some ten microseconds into the page cache, and is not worth
+a thread."""
 
 
 class FileHandle:

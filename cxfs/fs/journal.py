@@ -1,4 +1,8 @@
-"""The journal as the file system uses it: one call after the other, off the loop. Rows are the outbox's matter."""
+"""The journal as the file system uses it: one call after the other, none that stops the loop. Rows are the outbox's.
+
+A row goes into the system's memory in microseconds, and a thread would cost several times as much; only what waits for
+the disk has to go elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +12,15 @@ from typing import TYPE_CHECKING, Final, TypeVarTuple
 
 import trio
 
+from cxfs.fs.changes import Change
+from cxfs.local.drafts import LARGE_BYTES
 from cxfs.local.rows import Report
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cxfs.core.entries import Entry, TreePath
-    from cxfs.fs.changes import Change, Changes
+    from cxfs.fs.changes import Changes
     from cxfs.fs.errands import Errand
     from cxfs.fs.offload import Offload
     from cxfs.local.outbox import Outbox
@@ -28,15 +34,19 @@ SEALED_MAX: Final = 16
 
 
 class Journal:
-    """Writes down what was accepted. `offload` must keep the order of its calls; `wall_ms` is the time of day.
+    """Writes down what was accepted. `wall_ms` is the time of day.
 
+    Calls go by `offload`, by `synced` those that wait for the disk; both together must keep the order of all calls.
     No call is cut short by a deadline: what was done and could not be written down any more would be undone by a kill.
     """
 
-    def __init__(self, outbox: Outbox, changes: Changes, offload: Offload, wall_ms: Callable[[], int]) -> None:
+    def __init__(
+        self, outbox: Outbox, changes: Changes, offload: Offload, synced: Offload, wall_ms: Callable[[], int]
+    ) -> None:
         self._outbox = outbox
         self._changes = changes
         self._offload = offload
+        self._synced = synced
         self.now_ms = wall_ms
 
     async def record(self, change: Change, *, durable: bool = False, errand: Errand | None = None) -> None:
@@ -55,7 +65,7 @@ class Journal:
                 instead_of=replaces.id if replaces is not None else None,
                 errand=errand.row() if errand is not None else None,
             )
-            await self._write(record)
+            await self._write(record, waits=durable)
             change.journalled = max(change.journalled, row.generation)
             change.replaces = None if change.replaces is replaces else change.replaces
 
@@ -66,7 +76,7 @@ class Journal:
 
     async def make_durable(self) -> None:
         """Every row written so far survives power loss."""
-        await self._write(self._outbox.make_durable)
+        await self._write(self._outbox.make_durable, waits=True)
 
     async def sealed(self, change: Change, sha1: bytes) -> None:
         """Content of this digest is about to be handed over whole; its answer may get lost, as others may have."""
@@ -78,7 +88,7 @@ class Journal:
         """The server has this generation, and nothing newer was written: the change is over."""
         inode = change.inode if change.inode != entry.id.number else None
         await self._write(self._outbox.sent, change.id, generation, entry.id, inode)
-        await self._write(self._outbox.erase, change.id)
+        await self._write(self._outbox.erase, change.id, waits=_are_large(change))
 
     async def discard(self, change: Change) -> None:
         """The user took the change back."""
@@ -87,11 +97,12 @@ class Journal:
     async def note(self, errand: Errand, *instead_of: Change | Errand) -> None:
         """Accepts an errand as it is at this moment, in the place of changes and errands that were taken back."""
         former = [each.id for each in instead_of]
-        await self._write(partial(self._outbox.note, errand.row(), instead_of=former))
+        note = partial(self._outbox.note, errand.row(), instead_of=former)
+        await self._write(note, waits=_are_large(*instead_of))
 
     async def drop(self, *taken_back: Change | Errand) -> None:
         """They were taken back, and nothing comes of them."""
-        await self._write(self._outbox.discard, *(former.id for former in taken_back))
+        await self._write(self._outbox.discard, *(each.id for each in taken_back), waits=_are_large(*taken_back))
 
     async def forget(self, errand: Errand) -> None:
         """The errand is over."""
@@ -107,6 +118,12 @@ class Journal:
         log.warning("%s: %s", path, text)
         await self._write(self._outbox.report, Report(self.now_ms(), str(path), text))
 
-    async def _write(self, work: Callable[[*Ts], object], /, *args: *Ts) -> None:
+    async def _write(self, work: Callable[[*Ts], object], /, *args: *Ts, waits: bool = False) -> None:
+        way = self._synced if waits or self._outbox.waits_for_disk else self._offload
         with trio.CancelScope(shield=True):
-            await self._offload(work, *args)
+            await way(work, *args)
+
+
+def _are_large(*taken_back: Change | Errand) -> bool:
+    """Whether the drafts of these take the disk a while to give up."""
+    return any(isinstance(each, Change) and each.draft.size > LARGE_BYTES for each in taken_back)

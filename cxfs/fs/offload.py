@@ -7,6 +7,7 @@ argument. One limiter to one kind of work keeps the journal's calls in order.
 from __future__ import annotations
 
 import math
+import resource
 import time
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar, TypeVarTuple
 
@@ -44,28 +45,51 @@ WARY_S: Final = 1.0
 """How long calls go elsewhere after that: a loop that stops for a moment once a second is not noticed."""
 
 
+def _waits_of_this_thread() -> int:
+    return resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw
+
+
 class HereWhileQuick:
     """Calls that mostly take microseconds, such as a small write into the page cache: at once, while that is so.
 
-    A thread costs a small write twice what it takes itself. After a slow call they go `elsewhere` for a while.
+    A thread costs a small write twice what it takes itself. After a call that waited long they go `elsewhere` for a
+    while. None overtakes one that is elsewhere: with one thread there, calls keep their order, those of `slow`
+    included. `waits` counts how often this thread has waited: long was also a call during which others had the
+    processor, but they would have had it as well while a thread was at work.
     """
 
-    def __init__(self, elsewhere: Offload, *, timer: Callable[[], float] = time.perf_counter) -> None:
+    def __init__(
+        self,
+        elsewhere: Offload,
+        *,
+        timer: Callable[[], float] = time.perf_counter,
+        waits: Callable[[], int] = _waits_of_this_thread,
+    ) -> None:
         self._elsewhere = elsewhere
         self._timer = timer
+        self._waits = waits
         self._wary_until = -math.inf
+        self._under_way = 0
 
     async def __call__(self, work: Callable[[*Ts], T], /, *args: *Ts) -> T:
         """The result of `work(*args)`."""
-        begun = self._timer()
-        if begun < self._wary_until:
-            return await self._elsewhere(work, *args)
+        begun, waits = self._timer(), self._waits()
+        if begun < self._wary_until or self._under_way:
+            return await self.slow(work, *args)
         try:
             return work(*args)
         finally:
             ended = self._timer()
-            if ended - begun > SLOW_S:
+            if ended - begun > SLOW_S and self._waits() > waits:
                 self._wary_until = ended + WARY_S
+
+    async def slow(self, work: Callable[[*Ts], T], /, *args: *Ts) -> T:
+        """The same of a call that is known to wait for the disk."""
+        self._under_way += 1
+        try:
+            return await self._elsewhere(work, *args)
+        finally:
+            self._under_way -= 1
 
 
 async def inline(work: Callable[[*Ts], T], /, *args: *Ts) -> T:

@@ -21,6 +21,10 @@ DRAFTS_FREE_BYTES_FLOOR: Final = 64 << 20
 """Of the disk that drafts leave to others: a full disk breaks more than this mount. The cache gives way before, at four
 times as much."""
 
+LOOK_AHEAD_BYTES: Final = 16 << 20
+"""Written at most between two looks at the disk, which cost as much as a small write itself. Nearer to the floor than
+four times as much, every write looks."""
+
 
 class Room:
     """The room of one mount."""
@@ -41,6 +45,7 @@ class Room:
         self._blocks = blocks
         self._outbox = outbox
         self._draft_bytes_max = draft_bytes_max
+        self._look_after_bytes = 0
 
     def require(self, change: Change, *, size: int, added_bytes: int) -> None:
         """The file of `change` may have `size` bytes, of which `added_bytes` are written now.
@@ -61,12 +66,20 @@ class Room:
     def _require_disk(self, added_bytes: int) -> None:
         if self._changes.bytes_held + added_bytes > self._draft_bytes_max:
             raise DiskFull("the drafts waiting to be uploaded have reached their limit")
+        self._look_after_bytes -= added_bytes
+        if self._look_after_bytes < 0:
+            self._look_at_disk(added_bytes)
+        if not self._outbox.keep_reserve():
+            raise DiskFull("this machine's disk is full")
+
+    def _look_at_disk(self, added_bytes: int) -> None:
         lacking_bytes = self._lacking(added_bytes)
         if lacking_bytes > 0:
             self._blocks.give_way(lacking_bytes)
             lacking_bytes = self._lacking(added_bytes)
-        if lacking_bytes > 0 or not self._outbox.keep_reserve():
+        if lacking_bytes > 0:
             raise DiskFull("this machine's disk is full")
+        self._look_after_bytes = LOOK_AHEAD_BYTES if -lacking_bytes > 4 * LOOK_AHEAD_BYTES else 0
 
     def _lacking(self, added_bytes: int) -> int:
         return DRAFTS_FREE_BYTES_FLOOR + added_bytes - self._outbox.free_bytes()

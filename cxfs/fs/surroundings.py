@@ -48,12 +48,14 @@ class Memory:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """The machine it runs on: threads for the journal (one at a time) and for drafts, clocks, chance, the kernel.
+    """The machine it runs on: ways to the journal (one call at a time) and to drafts, clocks, chance, the kernel.
 
-    `quick` is for what mostly takes microseconds, such as a small write into the page cache.
+    `quick` is for what mostly takes microseconds, such as a small write into the page cache. So does the journal,
+    except for what waits for the disk and goes by `journal_synced`; both keep one order.
     """
 
     journal: Offload
+    journal_synced: Offload
     disk: Offload
     quick: Offload
     wall_ms: Callable[[], int]

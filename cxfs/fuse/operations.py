@@ -20,7 +20,7 @@ from cxfs.core import errors
 from cxfs.core.errors import CxfsError
 from cxfs.fs.filesystem import FileSystem, FolderHandle, Wanted
 from cxfs.fs.renaming import Rename
-from cxfs.fuse.answers import data, metadata, patient
+from cxfs.fuse.answers import data, metadata, patient, prompt
 from cxfs.fuse.inodes import InodeTable
 
 if TYPE_CHECKING:
@@ -121,9 +121,9 @@ class Operations(pyfuse3.Operations):
         answer.f_namemax = 255
         return answer
 
-    @metadata
+    @prompt
     async def getxattr(self, inode: int, name: bytes, ctx: RequestContext) -> bytes:
-        """One extended attribute."""
+        """One extended attribute. The kernel asks for one (security.capability) before each write."""
         return self._fs.extended_attribute(self._inodes[inode], name)
 
     @metadata

@@ -11,7 +11,8 @@ The order of steps, written down once, here:
 
 A row whose draft is missing or that cannot be read, and a draft whose row the journal has lost, is set aside in
 `quarantine` and reported, never deleted. Plain blocking calls, one at a time (the caller's limiter sees to it). What
-the tables are is `schema`'s matter, what a row says `rows`'s, what becomes of a damaged journal `salvage`'s.
+the tables are is `schema`'s matter, what a row says `rows`'s, how it is committed `ledger`'s, what becomes of a damaged
+journal `salvage`'s.
 """
 
 from __future__ import annotations
@@ -23,21 +24,20 @@ import re
 import secrets
 import shutil
 import sqlite3
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from cxfs.core.entries import Uuid
-from cxfs.core.errors import CxfsError, DiskFull
+from cxfs.core.errors import CxfsError
 from cxfs.core.ranges import RangeSet
 from cxfs.local.drafts import Draft, is_accepted, make_names_durable, mark
+from cxfs.local.ledger import Ledger
 from cxfs.local.rows import Cells, ChangeRow, ErrandRow, Report
-from cxfs.local.salvage import open_journal
-from cxfs.local.schema import bring_up_to_date, check_sum, keep_sums
+from cxfs.local.schema import check_sum
 from cxfs.local.spares import SpareDrafts
 from cxfs.local.statements import Statement, accept, delete, insert, set_aside
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Callable, Collection
     from pathlib import Path
 
 log = logging.getLogger(__name__)
@@ -47,9 +47,6 @@ _DRAFT_ID: Final = re.compile("[0-9a-f]{24}")
 INODES_MAX: Final = 100_000
 """Numbers remembered beyond those that UUIDs give (about 20 MB); past it the oldest fall back to their UUID's number
 at the next mount."""
-
-RESERVE_BYTES: Final = 4 << 20
-"""Kept on disk and given to the journal when the disk is full: its log grows to about as much before it starts anew."""
 
 REPORTS_MAX: Final = 1_000
 """The newest are kept: a person reads a few, and a server that refuses everything must not fill the disk."""
@@ -79,40 +76,38 @@ class Outbox:
     ) -> None:
         self._sync = sync
         self._free_bytes = free_bytes
-        self._reserve = folder / "reserve"
         self._drafts = folder / "drafts"
         self._drafts.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.spares = SpareDrafts(self._make_draft)
         make_names_durable(self._drafts)
+        self._marked: set[str] = set()
         self._synced: set[str] = set()
-        self._db = open_journal(folder, bring_up_to_date)
+        self._ledger = Ledger(folder)
         self._inodes: dict[Uuid, int] = {}
         try:
-            self._prepare()
+            self._learn_inodes()
         except sqlite3.Error as error:
-            self._db.close()
-            raise CxfsError(f"the journal in {folder} cannot be used: {error}") from error
+            self._ledger.close()
+            raise self._ledger.unusable(error) from error
         except BaseException:
-            self._db.close()
+            self._ledger.close()
             raise
 
-    def _prepare(self) -> None:
-        self._db.execute("PRAGMA synchronous=NORMAL")
-        keep_sums(self._db)
-        self._db.execute("DELETE FROM inodes WHERE rowid <= (SELECT max(rowid) FROM inodes) - ?", (INODES_MAX,))
-        for name, number in self._db.execute("SELECT object, inode FROM inodes"):
+    def _learn_inodes(self) -> None:
+        self._ledger.commit(("DELETE FROM inodes WHERE rowid <= (SELECT max(rowid) FROM inodes) - ?", (INODES_MAX,)))
+        for name, number in self._ledger.query("SELECT object, inode FROM inodes"):
             self._inodes[Uuid(name)] = number
 
     # ------------------------------------------------------------ facts
 
     def fact(self, name: str) -> str | None:
         """What was written down under this name; None: nothing."""
-        row = self._db.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
-        return None if row is None else str(row[0])
+        rows = self._ledger.query("SELECT value FROM facts WHERE name = ?", (name,))
+        return str(rows[0][0]) if rows else None
 
     def write_fact(self, name: str, value: str) -> None:
         """Remembers it, over any restart."""
-        self._commit(insert("facts", (name, value)))
+        self._ledger.commit(insert("facts", (name, value)))
 
     @property
     def account(self) -> Uuid | None:
@@ -152,18 +147,12 @@ class Outbox:
 
     def keep_reserve(self) -> bool:
         """Whether the journal can be written even if the disk is full by then; False: accept no more bytes."""
-        if self._reserve.exists():
-            return True
-        try:
-            descriptor = os.open(self._reserve, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            try:
-                os.posix_fallocate(descriptor, 0, RESERVE_BYTES)
-            finally:
-                os.close(descriptor)
-        except OSError:
-            self._reserve.unlink(missing_ok=True)
-            return False
-        return True
+        return self._ledger.keep_reserve()
+
+    @property
+    def waits_for_disk(self) -> bool:
+        """Whether the next step in the journal does, though nothing durable is asked of it."""
+        return self._ledger.waits_next
 
     # ------------------------------------------------------------ the journal
 
@@ -184,22 +173,24 @@ class Outbox:
         # A change once made durable stays so: after a power cut its row must not claim more than its draft holds, or it
         # would be set aside with all that was acknowledged before.
         durable = durable or row.id in self._synced
-        mark(self._drafts / row.id, accepted=True)
+        if row.id not in self._marked:
+            mark(f"{self._drafts}/{row.id}", accepted=True)
+            self._marked.add(row.id)
         if durable:
             draft.make_durable()
         accepted = [accept("changes", row.values), *delete("errands", instead_of)]
         accepted += [] if errand is None else [accept("errands", errand.values)]
-        self._commit(*accepted, durable=durable)
+        self._ledger.commit(*accepted, durable=durable)
         if durable:
             self._synced.add(row.id)
 
     def make_durable(self) -> None:
         """Every row recorded so far survives power loss: a commit with full sync brings all earlier ones along."""
-        self._commit(insert("facts", (_SYNCED, "")), durable=True)
+        self._ledger.commit(insert("facts", (_SYNCED, "")), durable=True)
 
     def sealed(self, change_id: str, digests: tuple[bytes, ...]) -> None:
         """Contents with these SHA-1 digests were, or are about to be, handed over whole; their answers may get lost."""
-        self._commit(("UPDATE changes SET sealed = ? WHERE id = ?", (b"".join(digests), change_id)))
+        self._ledger.commit(("UPDATE changes SET sealed = ? WHERE id = ?", (b"".join(digests), change_id)))
 
     def sent(self, change_id: str, generation: int, object_id: Uuid, inode: int | None) -> bool:
         """The server has this generation: True when that settles the change, False when a newer one was recorded.
@@ -207,11 +198,11 @@ class Outbox:
         `inode` is the number to remember for the object where it is not the one that its UUID gives.
         """
         is_newer = "SELECT 1 FROM changes WHERE id = ? AND generation > ?"
-        if self._db.execute(is_newer, (change_id, generation)).fetchone() is None:
+        if not self._ledger.query(is_newer, (change_id, generation)):
             self._let_go(change_id)
         over = ("DELETE FROM changes WHERE id = ? AND generation <= ?", (change_id, generation))
-        self._commit(over, *self._remember(object_id, inode))
-        return self._db.execute("SELECT 1 FROM changes WHERE id = ?", (change_id,)).fetchone() is None
+        self._ledger.commit(over, *self._remember(object_id, inode))
+        return not self._ledger.query("SELECT 1 FROM changes WHERE id = ?", (change_id,))
 
     def _remember(self, object_id: Uuid, inode: int | None) -> list[Statement]:
         """What keeps the object's number, where it is not the one that its UUID gives (None)."""
@@ -223,13 +214,14 @@ class Outbox:
     def discard(self, *ids: str) -> None:
         """The user took changes or errands back (deleted or replaced the file): rows first, then drafts."""
         self._let_go(*ids)
-        self._commit(*delete("changes", *ids), *delete("errands", *ids))
+        self._ledger.commit(*delete("changes", *ids), *delete("errands", *ids))
         self.erase(*ids)
 
     def _let_go(self, *ids: str) -> None:
         """Before the end of their rows is committed."""
         for change_id in ids:
-            mark(self._drafts / change_id, accepted=False)
+            mark(f"{self._drafts}/{change_id}", accepted=False)
+            self._marked.discard(change_id)
             self._synced.discard(change_id)
 
     def erase(self, *ids: str) -> None:
@@ -257,7 +249,7 @@ class Outbox:
 
     def _recovered(self, table: str, parse: Callable[[Cells], T]) -> list[T]:
         rows: list[T] = []
-        for number, *raw, sum_ in self._db.execute(f"SELECT rowid, * FROM {table} ORDER BY rowid").fetchall():  # noqa: S608
+        for number, *raw, sum_ in self._ledger.query(f"SELECT rowid, * FROM {table} ORDER BY rowid"):  # noqa: S608
             try:
                 check_sum(sum_, raw)
                 rows.append(parse(tuple(raw)))
@@ -271,10 +263,10 @@ class Outbox:
             raise ValueError(f"its draft {row.id} has {there} of {row.size} bytes")
 
     def _quarantine(self, table: str, number: int, raw: Cells, reason: str) -> None:
-        self._commit(set_aside(raw, reason, table), (f"DELETE FROM {table} WHERE rowid = ?", (number,)))  # noqa: S608 - one of ours
+        self._ledger.commit(set_aside(raw, reason, table), (f"DELETE FROM {table} WHERE rowid = ?", (number,)))  # noqa: S608 - one of ours
 
     def _clear_drafts(self, kept: set[str]) -> None:
-        changes = self._db.execute("SELECT row FROM quarantine WHERE row LIKE '[%'")
+        changes = self._ledger.query("SELECT row FROM quarantine WHERE row LIKE '[%'")
         quarantined = {json.loads(row)[0].strip("'") for (row,) in changes}
         # A row that was set aside and does not say any more which draft is its own: it may be any of them.
         unknown = not all(map(_DRAFT_ID.fullmatch, quarantined))
@@ -282,7 +274,7 @@ class Outbox:
             if file.name in kept:
                 mark(file, accepted=True)  # a death may have come between that and the end of its row
             elif file.name not in quarantined and is_accepted(file):
-                self._commit(set_aside((file.name,), "the journal has lost its row"))
+                self._ledger.commit(set_aside((file.name,), "the journal has lost its row"))
             elif file.name not in quarantined and not unknown:
                 file.unlink()
 
@@ -292,12 +284,12 @@ class Outbox:
         """Accepts an errand, or what is newly known of it; the changes and errands that it takes the place of go."""
         self._let_go(*instead_of)
         former = *delete("changes", *instead_of), *delete("errands", *instead_of)
-        self._commit(*former, accept("errands", errand.values))
+        self._ledger.commit(*former, accept("errands", errand.values))
         self.erase(*instead_of)
 
     def forget(self, errand_id: str) -> None:
         """The errand is done, or was taken back."""
-        self._commit(*delete("errands", errand_id))
+        self._ledger.commit(*delete("errands", errand_id))
 
     def made(self, provisional: Uuid, object_id: Uuid, inode: int | None) -> None:
         """The folder is on the server under this UUID, which takes the provisional one's place in every row."""
@@ -306,18 +298,18 @@ class Outbox:
             (f"UPDATE {table} SET {column} = ? WHERE {column} = ?", (object_id, provisional))  # noqa: S608 - our own
             for table, column in rows
         ]
-        self._commit(*delete("errands", provisional), *named, *self._remember(object_id, inode))
+        self._ledger.commit(*delete("errands", provisional), *named, *self._remember(object_id, inode))
 
     # ------------------------------------------------------------ reports
 
     def report(self, report: Report) -> None:
         """Writes down, for a person, what went another way than a program was told; the oldest give way."""
         oldest = ("DELETE FROM reports WHERE rowid <= (SELECT max(rowid) FROM reports) - ?", (REPORTS_MAX,))
-        self._commit(insert("reports", (report.at_ms, report.path, report.text)), oldest)
+        self._ledger.commit(insert("reports", (report.at_ms, report.path, report.text)), oldest)
 
     def reports(self) -> list[Report]:
         """All that are kept, oldest first."""
-        return [Report(*row) for row in self._db.execute("SELECT at_ms, path, text FROM reports ORDER BY rowid")]
+        return [Report(*row) for row in self._ledger.query("SELECT at_ms, path, text FROM reports ORDER BY rowid")]
 
     # ------------------------------------------------------------ inode numbers
 
@@ -328,35 +320,4 @@ class Outbox:
     def close(self) -> None:
         """Ends the journal's connection; everything recorded is committed already."""
         self.spares.close()
-        self._db.close()
-
-    def _commit(self, *statements: Statement, durable: bool = False) -> None:
-        """All of them or none. On a full disk the reserve is given up: writing on is refused until it is back."""
-        try:
-            self._try_to_commit(statements, durable=durable)
-        except DiskFull:
-            if not self._reserve.exists():
-                raise
-            self._reserve.unlink()
-            self._try_to_commit(statements, durable=durable)
-
-    def _try_to_commit(self, statements: Collection[Statement], *, durable: bool) -> None:
-        with self._transaction(durable=durable):
-            for statement, cells in statements:
-                self._db.execute(statement, cells)
-
-    @contextmanager
-    def _transaction(self, *, durable: bool = False) -> Iterator[None]:
-        if durable:  # in WAL mode only FULL syncs the log at each commit (sqlite.org/pragma.html#pragma_synchronous)
-            self._db.execute("PRAGMA synchronous=FULL")
-        try:
-            self._db.execute("BEGIN IMMEDIATE")
-            yield
-            self._db.execute("COMMIT")
-        except sqlite3.Error as error:
-            raise DiskFull(f"the journal cannot be written: {error}") from error
-        finally:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
-            if durable:
-                self._db.execute("PRAGMA synchronous=NORMAL")
+        self._ledger.close()

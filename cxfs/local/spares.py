@@ -13,10 +13,11 @@ if TYPE_CHECKING:
 
     from cxfs.local.drafts import Draft
 
-SPARES_MAX: Final = 64
-"""As many descriptors, held for nothing: what `tar x` makes while the next ones are being made."""
+SPARES_MAX: Final = 256
+"""As many descriptors, held for nothing: what `tar x` makes while the next ones are being made, also by a file system
+that takes half a millisecond for each."""
 
-SPARES_LOW: Final = 48
+SPARES_LOW: Final = 224
 
 
 class SpareDrafts:

@@ -16,7 +16,7 @@ from cxfs.core.errors import BadReply, NotFound, Stale, Unreachable, VersionConf
 from cxfs.core.ranges import ByteRange
 from cxfs.remote import endpoints, replies
 from cxfs.remote.endpoints import at
-from cxfs.remote.multipart import Content, UploadBody, content_type_of
+from cxfs.remote.multipart import Content, UploadBody, content_type_of, md5_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -29,6 +29,8 @@ __all__ = ["Content", "Download", "Transport", "content_type_of"]
 
 _CONTENT_RANGE: Final = re.compile(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19}|\*)", re.ASCII)
 _NUMERIC_ETAG: Final = re.compile(r'"(\d{1,19})"', re.ASCII)
+
+_OTHER_CONTENT: Final = "the checksum of the upload is not that of what was sent"
 
 
 class Download:
@@ -64,6 +66,8 @@ class Transport:
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self._needs_md5 = False
+        """It costs more than all else that an upload costs here: only for a server that tells nothing better."""
 
     @asynccontextmanager
     async def download(
@@ -124,7 +128,14 @@ class Transport:
         if if_version is not None:
             fields[endpoints.IF_VERSION] = str(if_version)
         fields[endpoints.CONTENT_TYPE] = file_type
-        body = UploadBody(content, fields=fields, file_name=file_name, file_type=file_type, on_sealed=on_sealed)
+        body = UploadBody(
+            content,
+            fields=fields,
+            file_name=file_name,
+            file_type=file_type,
+            on_sealed=on_sealed,
+            with_md5=self._needs_md5,
+        )
         async with aclosing(body.parts()) as parts:
             entry = await self._session.upload(
                 at(endpoints.DATA, path),
@@ -134,6 +145,9 @@ class Transport:
                 parse=partial(replies.entry, owner=path.owner),
             )
         _check_receipt(entry, body, content.size)
+        self._needs_md5 = entry.sha1 is None and entry.md5 is not None
+        if self._needs_md5 and entry.md5 != (body.md5 or await md5_of(content)):
+            raise BadReply(_OTHER_CONTENT)
         return entry
 
 
@@ -167,6 +181,5 @@ def _check_receipt(entry: Entry, body: UploadBody, size: int) -> None:
         raise BadReply("the server confirmed an upload before it had all of it")
     if entry.is_folder or entry.size != size:
         raise BadReply(f"of {size} bytes the server confirmed {entry.size}")
-    given, sent = (entry.sha1, body.sha1) if entry.sha1 is not None else (entry.md5, body.md5)
-    if given is not None and given != sent:
-        raise BadReply("the checksum of the upload is not that of what was sent")
+    if entry.sha1 is not None and entry.sha1 != body.sha1:
+        raise BadReply(_OTHER_CONTENT)

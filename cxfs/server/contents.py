@@ -10,20 +10,25 @@ next server start removes it (`clear_abandoned`).
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import os
 import shutil
 from contextlib import suppress
+from threading import Thread
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
+from cxfs.server.digests import Digests, places
 from cxfs.server.wire import new_uuid, unpadded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+    from threading import BoundedSemaphore
     from types import TracebackType
 
 _LOCK: Final = "lock"
+
+SYNC_BEHIND_BYTES: Final = 64 << 20
+"""So much of a large content is on its way to the disk before the rest has come: what the last sync finds to do."""
 
 
 class Content(NamedTuple):
@@ -38,12 +43,12 @@ class Content(NamedTuple):
 class Arrival:
     """One content on its way in. Leaving the block removes what was not placed; nothing of it is visible before."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, places: BoundedSemaphore) -> None:
         self._path = path
         self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        self._sha256 = hashlib.sha256()
-        self._sha1 = hashlib.sha1(usedforsecurity=False)
-        self._md5 = hashlib.md5(usedforsecurity=False)
+        self._digests = Digests(places)
+        self._syncing: Thread | None = None
+        self._unsynced_bytes = 0
         self._placed = False
         self.size = 0
 
@@ -53,18 +58,23 @@ class Arrival:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._digests.close()  # of one that failed nobody wants to know
         self.close()
         if not self._placed:
             self._path.unlink(missing_ok=True)
 
     def write(self, piece: bytes | memoryview) -> None:
-        """Appends. Blocks on the disk and on three hashes (2.6 ms a MiB): for a thread, not for an event loop."""
-        for digest in (self._sha256, self._sha1, self._md5):  # one after the other: side by side gained nothing
-            digest.update(piece)
+        """Appends. Blocks on the disk and, unless it is large, on three hashes: for a thread, not for an event loop."""
+        self._digests.update(piece)
         rest = memoryview(piece)
         while rest:
             rest = rest[os.write(self._descriptor, rest) :]
         self.size += len(piece)
+        self._unsynced_bytes += len(piece)
+        if self._unsynced_bytes >= SYNC_BEHIND_BYTES and (self._syncing is None or not self._syncing.is_alive()):
+            self._unsynced_bytes = 0
+            self._syncing = Thread(target=_sync_behind, args=(self._path,), daemon=True)
+            self._syncing.start()
 
     def sync(self) -> None:
         """Returns when the bytes would survive a power cut."""
@@ -72,14 +82,17 @@ class Arrival:
 
     def close(self) -> None:
         """The bytes are complete. May be called twice."""
+        self._digests.settle()
+        self._digests.close()
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
 
     @property
     def content(self) -> Content:
-        """Of all bytes written so far."""
-        return Content(self._sha256.digest(), self.size, unpadded(self._sha1.digest()), unpadded(self._md5.digest()))
+        """Of all bytes, once they are complete."""
+        digests = self._digests
+        return Content(digests.sha256, self.size, unpadded(digests.sha1), unpadded(digests.md5))
 
     def place(self, target: Path) -> None:
         """Under its final name, over an equal content if there is one. Durable once the folder is synced too."""
@@ -97,6 +110,7 @@ class Contents:
         self._session = self._incoming / new_uuid()
         self._session.mkdir(0o700)
         self._lock = _locked(self._session)
+        self._places = places()
 
     def _prepare(self) -> None:
         """All 256 folders at once, so that no upload has to sync their parent."""
@@ -118,7 +132,7 @@ class Contents:
 
     def arrival(self) -> Arrival:
         """Room for new bytes."""
-        return Arrival(self._session / new_uuid())
+        return Arrival(self._session / new_uuid(), self._places)
 
     def keep(self, arrival: Arrival) -> None:
         """Places a synced arrival, durably. The caller is in a transaction, so that `remove` cannot come in between."""
@@ -167,6 +181,16 @@ class Contents:
     def _path(self, sha256: bytes) -> Path:
         name = sha256.hex()
         return self._content / name[:2] / name[2:]
+
+
+def _sync_behind(path: Path) -> None:
+    """By an opening of its own, or an error told here would not be told to who syncs in the end."""
+    with suppress(OSError):
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fdatasync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def sync_folder(folder: Path) -> None:

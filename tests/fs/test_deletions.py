@@ -457,8 +457,10 @@ async def test_a_delete_is_not_refused_for_a_full_disk(
     """It may be what is to cure it."""
     await cloud.holds({"a": b"1"})
     await desk.names()
-    desk.outbox._db.execute("PRAGMA max_page_count=1")
-    desk.outbox._db.execute("CREATE TEMP TRIGGER full BEFORE INSERT ON errands BEGIN SELECT raise(FAIL, 'full'); END")
+    desk.outbox._ledger.connection.execute("PRAGMA max_page_count=1")
+    desk.outbox._ledger.connection.execute(
+        "CREATE TEMP TRIGGER full BEFORE INSERT ON errands BEGIN SELECT raise(FAIL, 'full'); END"
+    )
 
     await desk.removes("a")
     await desk.settles()

@@ -103,12 +103,13 @@ async def held(world: World) -> Tree:
 
 @dataclass(frozen=True)
 class Life:
-    """How far a daemon came, and what the account and a new mount hold after the next one."""
+    """How far a daemon came, what the account and a new mount hold after the next one, and what that could not use."""
 
     done: int
     tree: Tree
     shown: dict[str, bytes]
     left: int
+    set_aside: int
 
 
 def lived(store: Store, folder: Path, fate: Fate, deeds: int = len(STORY)) -> Life:
@@ -128,7 +129,8 @@ def lived(store: Store, folder: Path, fate: Fate, deeds: int = len(STORY)) -> Li
         async with world.mounts() as desk:
             await desk.settles()
             shown = {name: await desk.reads(name) for name in (await world.cloud.tree()) if not name.endswith("/")}
-            return Life(done, await held(world), shown, desk.volume.left)
+            set_aside = len(desk.outbox._ledger.query("SELECT * FROM quarantine"))
+            return Life(done, await held(world), shown, desk.volume.left, set_aside)
 
     return live(story, store, folder)
 
@@ -136,6 +138,7 @@ def lived(store: Store, folder: Path, fate: Fate, deeds: int = len(STORY)) -> Li
 def wrongs(life: Life, before: Tree, after: Tree) -> list[str]:
     """What is not as it may be when the daemon died on the way from `before` to `after`."""
     found = [f"{life.left} left"] if life.left else []
+    found += [f"{life.set_aside} set aside"] if life.set_aside else []
     contents = [content for content, _ in life.tree.values()]
     for name in before.keys() & after.keys():
         if before[name] == after[name] and life.tree.get(name) != before[name]:

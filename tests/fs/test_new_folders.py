@@ -84,7 +84,9 @@ async def test_a_new_folder_is_the_one_that_was_made(desk: Desk, clock: MockCloc
 async def test_a_folder_that_cannot_be_written_down_is_not_made(desk: Desk, clock: MockClock) -> None:
     """mkdir(2) fails, and nothing of it shows."""
     await desk.names()
-    desk.outbox._db.execute("CREATE TEMP TRIGGER full BEFORE INSERT ON errands BEGIN SELECT raise(FAIL, 'full'); END")
+    desk.outbox._ledger.connection.execute(
+        "CREATE TEMP TRIGGER full BEFORE INSERT ON errands BEGIN SELECT raise(FAIL, 'full'); END"
+    )
 
     with pytest.raises(DiskFull):
         await desk.makes_folder("d")

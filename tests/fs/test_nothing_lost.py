@@ -292,3 +292,18 @@ async def test_a_deletion_waits_for_a_new_sign_in(desk: Desk, cloud: Cloud, wire
     await desk.settles()
 
     assert await cloud.tree() == {}
+
+
+async def test_what_close_acknowledged_is_there_after_a_death_before_the_last_descriptor_is_gone(
+    mounts: Mounts, cloud: Cloud, clock: MockClock
+) -> None:
+    """close(2) returns from the flush: the kernel tells the end of the descriptor later, and nobody waits for that."""
+    async with mounts() as desk:
+        handle = await desk.creates("a")
+        await desk.fs.write(handle, 0, b"acknowledged")
+        await desk.fs.flush(handle)
+
+    async with mounts() as desk:
+        await desk.settles()
+
+    assert await cloud.tree() == {"a": b"acknowledged"}

@@ -163,7 +163,7 @@ async def test_a_journal_on_a_full_disk_is_written_all_the_same(
     """The reserve is given up for it; then writes are refused until it is back."""
     handle = await desk.creates("a")
     await desk.fs.write(handle, 0, b"accepted")
-    desk.outbox._db = FullUntil(desk.outbox._db, folder / "state" / "reserve")  # type: ignore[assignment]
+    desk.outbox._ledger.connection = FullUntil(desk.outbox._ledger.connection, folder / "state" / "reserve")  # type: ignore[assignment]
 
     await desk.closes(handle)
 

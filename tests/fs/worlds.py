@@ -97,6 +97,7 @@ def mounts_of(wire: Wire, token: str, folder: Path, kernel: RecordingKernel) -> 
             metadata = MetadataCache(
                 entries_max=10_000, ttl_s=TTL_S, negative_ttl_s=NEGATIVE_TTL_S, timer=trio.current_time
             )
+            journal = through(in_turn())
             volume = assemble(
                 await files.entry(root_path),
                 root_path,
@@ -104,7 +105,8 @@ def mounts_of(wire: Wire, token: str, folder: Path, kernel: RecordingKernel) -> 
                     service=Service(files, Files(session, in_background=True), Transport(session), user, capabilities),
                     memory=Memory(metadata, blocks, outbox),
                     machine=Machine(
-                        journal=through(in_turn()),
+                        journal=journal,
+                        journal_synced=journal,
                         disk=through(inline),
                         quick=through(inline),
                         wall_ms=lambda: NOW_MS + int(trio.current_time() * 1_000),

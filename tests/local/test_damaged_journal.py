@@ -77,7 +77,7 @@ def stopped(place: Path) -> Home:
     """The daemon ended in order: everything is in the database itself."""
     outbox = made(place / "stopped")
     accepted = tuple(accept(outbox, f"file {number}", content_of(number)) for number in range(CHANGES))
-    outbox._db.execute("VACUUM")  # the rows in the order of the pages
+    outbox._ledger.connection.execute("VACUUM")  # the rows in the order of the pages
     outbox.close()
     return Home(place / "stopped", accepted)
 
@@ -87,7 +87,7 @@ def killed(place: Path) -> Home:
     """The daemon was killed: the last rows are in the log alone."""
     outbox = made(place / "living")
     early = [accept(outbox, f"file {number}", content_of(number)) for number in range(CHANGES // 2)]
-    outbox._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    outbox._ledger.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     late = [accept(outbox, f"file {number}", content_of(number)) for number in range(CHANGES // 2, CHANGES)]
     shutil.copytree(place / "living", place / "killed", ignore=shutil.ignore_patterns("*-shm"))
     outbox.close()

@@ -274,7 +274,7 @@ def test_a_durable_record_syncs_bytes_then_name_then_row(folder: Path) -> None:
     survives power loss."""
     steps: list[object] = []
     outbox = Outbox(folder, sync=lambda descriptor: steps.append(os.fstat(descriptor).st_ino))
-    outbox._db.set_trace_callback(lambda statement: steps.append(statement.split("(")[0]))
+    outbox._ledger.connection.set_trace_callback(lambda statement: steps.append(statement.split("(")[0]))
 
     row = accept(outbox, durable=True)
 
@@ -310,7 +310,7 @@ def test_names_are_made_durable_by_one_full_commit(folder: Path) -> None:
     steps: list[object] = []
     outbox = Outbox(folder)
     outbox.note(errand())
-    outbox._db.set_trace_callback(lambda statement: steps.append(statement.split("(")[0]))
+    outbox._ledger.connection.set_trace_callback(lambda statement: steps.append(statement.split("(")[0]))
 
     outbox.make_durable()
 
@@ -328,7 +328,7 @@ def test_an_ordinary_record_does_not_wait_for_the_disk(folder: Path) -> None:
     """`close` promises to outlive the daemon, not the power: a copy of many small files is not held up by each."""
     steps: list[object] = []
     outbox = Outbox(folder, sync=steps.append)
-    outbox._db.set_trace_callback(lambda statement: steps.append(statement.split("(")[0]))
+    outbox._ledger.connection.set_trace_callback(lambda statement: steps.append(statement.split("(")[0]))
 
     accept(outbox)
 
@@ -355,7 +355,7 @@ def test_a_full_disk_is_an_error_and_harms_nothing_accepted_before(outbox: Outbo
     """`close` says so, and the program can tell its user; what it was told before still holds."""
     accepted = accept(outbox)
     draft = outbox.open_draft(accepted)
-    outbox._db.execute("PRAGMA max_page_count=1")
+    outbox._ledger.connection.execute("PRAGMA max_page_count=1")
 
     with pytest.raises(DiskFull, match="full"):
         outbox.record(replace(accepted, generation=2, parked="x" * 100_000), draft)

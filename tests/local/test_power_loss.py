@@ -77,7 +77,7 @@ def say(number: int, change_id: str, generation: int | None) -> None:
 def live(folder: str) -> None:
     """The program that is watched: changes overlap, and so do those that are synced and those that are not."""
     outbox = Outbox(Path(folder))
-    outbox._db.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
+    outbox._ledger.connection.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
     writer = Writer(outbox)
     open_changes: dict[int, tuple[Draft, ChangeRow]] = {}
     for turn in range(CHANGES + 2):
@@ -129,7 +129,7 @@ def lost(folder: Path, promises: dict[str, int]) -> dict[str, str]:
     outbox = Outbox(folder)
     try:
         rows = {row.id: row for row in outbox.recover()}
-        whole = outbox._db.execute("PRAGMA integrity_check").fetchall()
+        whole = outbox._ledger.connection.execute("PRAGMA integrity_check").fetchall()
         found = {id_: _difference(outbox, rows.get(id_), promise) for id_, promise in promises.items()}
     finally:
         outbox.close()

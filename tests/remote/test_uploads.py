@@ -38,8 +38,10 @@ class Bytes:
         self._pieces: Sequence[bytes | memoryview] = pieces
         self._pause_s = pause_s
         self.size = sum(map(len, pieces)) if size is None else size
+        self.read = 0
 
     async def pieces(self) -> AsyncIterator[bytes | memoryview]:
+        self.read += 1
         for piece in self._pieces:
             await trio.sleep(self._pause_s)
             yield piece
@@ -305,6 +307,21 @@ async def test_what_the_server_does_not_say_is_not_held_against_it(
     cx.answers(httpx.Response(200, json=file(**changes)))
 
     assert (await send(transport)).size == 5
+
+
+async def test_a_server_that_tells_md5_alone_is_held_to_it_in_each_upload(transport: Transport, cx: FakeCx) -> None:
+    """Of the first the content is read once more, of the next ones MD5 is taken on the way."""
+    right = file(checksum=None, md5checksum=in_base64(hashlib.md5(b"hello").digest()))
+    wrong = file(checksum=None, md5checksum=in_base64(hashlib.md5(b"other").digest()))
+    first, second, third = Bytes(b"hello"), Bytes(b"hello"), Bytes(b"hello")
+    cx.answers(*(httpx.Response(200, json=answer) for answer in (right, right, wrong)))
+
+    await send(transport, first)
+    await send(transport, second)
+    with pytest.raises(BadReply):
+        await send(transport, third)
+
+    assert (first.read, second.read, third.read) == (2, 1, 1)
 
 
 async def test_sha1_is_believed_before_md5(transport: Transport, cx: FakeCx) -> None:
