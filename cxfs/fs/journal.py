@@ -49,10 +49,13 @@ class Journal:
         self._synced = synced
         self.now_ms = wall_ms
 
-    async def record(self, change: Change, *, durable: bool = False, errand: Errand | None = None) -> None:
+    async def record(
+        self, change: Change, *, durable: bool = False, errand: Errand | None = None, over: Change | None = None
+    ) -> None:
         """Accepts the change as it is at this moment, and with it an errand that comes of it.
 
-        A change that was taken back (deleted, replaced) is left alone.
+        `over` is a change whose file it replaces: a kill leaves one of the two and never both. It is to be withdrawn
+        next. A change that was taken back (deleted, replaced) is left alone.
         """
         if change in self._changes:
             change.accepted_ms = change.accepted_ms or self.now_ms()
@@ -62,7 +65,7 @@ class Journal:
                 row,
                 change.draft,
                 durable=durable,
-                instead_of=replaces.id if replaces is not None else None,
+                instead_of=[each.id for each in (replaces, over) if each is not None],
                 errand=errand.row() if errand is not None else None,
             )
             await self._write(record, waits=durable)

@@ -178,7 +178,7 @@ class Renaming:
             self.take_over(node, change, replaced)
         self._tree.place(node, folder, shown)
         self._namespace.succeed(node, folder)
-        await self._journal.record(change)
+        await self._journal.record(change, over=replaced.change if replaced is not None else None)
         if node.entry is None and change.sealed:  # nobody could say whether it arrived under its former name
             after, now_ms = change.attempt_ended, self._journal.now_ms()
             leftover = to_clear(parent, before, is_folder=False, sealed=change.sealed, after=after, now_ms=now_ms)
@@ -220,7 +220,7 @@ class Renaming:
         self.take_over(node, change, replaced)
         self._messenger.accept(removal)
         self._tree.place(node, folder, shown)
-        await self._journal.record(change, errand=removal)
+        await self._journal.record(change, errand=removal, over=replaced.change)
         self._uploader.closed(change)
         return True
 
@@ -243,7 +243,7 @@ class Renaming:
         node.came_from = (parent, shown_before)
         if node.change is not None:
             self._changes.moved(node.change, folder.uuid, path)
-            await self._journal.record(node.change)
+            await self._journal.record(node.change, over=replaced.change if replaced is not None else None)
 
     async def _require_seen(self, overwritten: Entry, change: Change | None) -> None:
         """A version that nobody here has seen is not replaced: who asks again has looked at it."""

@@ -162,13 +162,13 @@ class Outbox:
         draft: Draft,
         *,
         durable: bool = False,
-        instead_of: str | None = None,
+        instead_of: Collection[str] = (),
         errand: ErrandRow | None = None,
     ) -> None:
         """Accepts a change, or what is newly known of it; durable against power loss when asked.
 
-        In the same step the errand that it takes the place of goes, and an `errand` that comes of it is accepted.
-        Raises DiskFull when this machine takes no more; what was recorded before then still holds.
+        In the same step the changes and errands that it takes the place of go (their drafts when they are discarded),
+        and an `errand` that comes of it is accepted. Raises DiskFull when this machine takes no more; what was recorded before then still holds.
         """
         # A change once made durable stays so: after a power cut its row must not claim more than its draft holds, or it
         # would be set aside with all that was acknowledged before.
@@ -178,7 +178,9 @@ class Outbox:
             self._marked.add(row.id)
         if durable:
             draft.make_durable()
-        accepted = [accept("changes", row.values), *delete("errands", instead_of)]
+        self._let_go(*instead_of)
+        former = *delete("changes", *instead_of), *delete("errands", *instead_of)
+        accepted = [*former, accept("changes", row.values)]
         accepted += [] if errand is None else [accept("errands", errand.values)]
         self._ledger.commit(*accepted, durable=durable)
         if durable:

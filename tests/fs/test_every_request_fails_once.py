@@ -1,4 +1,4 @@
-"""A day's work of thirty deeds, with one request that fails: each of them in turn, in each way that a request can fail.
+"""A day's work of over thirty deeds, with one request that fails: each of them in turn, in each way that a request can fail.
 
 What the account holds in the end is the same as without the failure: nothing is lost, nothing is there twice, nobody is
 accused of a conflict, and no program is told of it.
@@ -43,10 +43,10 @@ BEGINNING: Final = {
 Deed = tuple[str, "Callable[[Desk, Cloud], Awaitable[object]]"]
 
 
-async def edit_like_an_editor(desk: Desk) -> None:
+async def edit_like_an_editor(desk: Desk, name: str, content: bytes) -> None:
     """A temporary file over the real one."""
-    await desk.writes("shared.tmp", b"saved by the editor")
-    await desk.renames("shared.tmp", "shared")
+    await desk.writes(f"{name}.tmp", content)
+    await desk.renames(f"{name}.tmp", name)
 
 
 async def write_by_two(desk: Desk) -> None:
@@ -105,7 +105,8 @@ DEEDS: Final[tuple[Deed, ...]] = (
     ("set a file's time before it is sent", lambda desk, _: desk.touches("new/a", 1_111_111_111_000)),
     ("wait", lambda desk, _: desk.settles()),
     ("rename a file", lambda desk, _: desk.renames("new/a", "new/b")),
-    ("save like an editor", lambda desk, _: edit_like_an_editor(desk)),
+    ("save like an editor", lambda desk, _: edit_like_an_editor(desk, "shared", b"saved by the editor")),
+    ("and again, before that is sent", lambda desk, _: edit_like_an_editor(desk, "shared", b"saved once more")),
     ("delete a file", lambda desk, _: desk.removes("docs/old")),
     ("make a folder in the folder", lambda desk, _: desk.makes_folder("new/sub")),
     ("write into that", lambda desk, _: desk.writes("new/sub/c", b"in the deep")),
@@ -119,6 +120,7 @@ DEEDS: Final[tuple[Deed, ...]] = (
     ("remove a folder", lambda desk, _: desk.removes_folder("attic")),
     ("write and take back", lambda desk, _: write_and_take_back(desk)),
     ("save", lambda desk, _: desk.writes("often", b"what was saved first is the longest")),
+    ("save a new file like an editor", lambda desk, _: edit_like_an_editor(desk, "often", b"the longest in the end")),
     ("save again and again", lambda desk, _: save_again_and_again(desk)),
     ("let all arrive", lambda desk, _: desk.settles()),
     ("edit what they edit", edit_what_they_edit),

@@ -682,11 +682,22 @@ def test_a_change_takes_the_place_of_an_errand_in_one_step(outbox: Outbox, resta
     outbox.note(errand(Kind.REMOVE, id="a"))
     draft = outbox.open_draft(row)
 
-    outbox.record(row, draft, instead_of="a", errand=errand(Kind.REMOVE, id="b"))
+    outbox.record(row, draft, instead_of=["a"], errand=errand(Kind.REMOVE, id="b"))
 
     draft.close()
     again = restarted()
     assert (again.recover(), again.recover_errands()) == ([row], [errand(Kind.REMOVE, id="b")])
+
+
+def test_a_change_takes_the_place_of_another_in_one_step(outbox: Outbox, restarted: Callable[[], Outbox]) -> None:
+    """A file that waits was replaced: with both, one of them would go beside the other as a conflict."""
+    former, row = accept(outbox), accept(outbox)
+    draft = outbox.open_draft(row)
+
+    outbox.record(row, draft, instead_of=[former.id])
+
+    draft.close()
+    assert restarted().recover() == [row]
 
 
 def test_errands_come_back_in_the_order_they_were_accepted(outbox: Outbox, restarted: Callable[[], Outbox]) -> None:
