@@ -168,7 +168,8 @@ class Outbox:
         """Accepts a change, or what is newly known of it; durable against power loss when asked.
 
         In the same step the changes and errands that it takes the place of go (their drafts when they are discarded),
-        and an `errand` that comes of it is accepted. Raises DiskFull when this machine takes no more; what was recorded before then still holds.
+        and an `errand` that comes of it is accepted. Raises DiskFull when this machine takes no more; what was recorded
+        before then still holds.
         """
         # A change once made durable stays so: after a power cut its row must not claim more than its draft holds, or it
         # would be set aside with all that was acknowledged before.

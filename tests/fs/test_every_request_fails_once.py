@@ -1,4 +1,4 @@
-"""A day's work of over thirty deeds, with one request that fails: each of them in turn, in each way that a request can fail.
+"""A day's work, thirty deeds and more, with one request that fails: each in turn, in each way that a request can fail.
 
 What the account holds in the end is the same as without the failure: nothing is lost, nothing is there twice, nobody is
 accused of a conflict, and no program is told of it.
