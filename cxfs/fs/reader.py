@@ -8,19 +8,21 @@ stream of a version is closed.
 from __future__ import annotations
 
 import logging
+import os
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
 import trio
 
-from cxfs.core.errors import BadReply, CxfsError, RateLimited, Stale
+from cxfs.core.errors import BadReply, CxfsError, DiskFull, RateLimited, Stale
 from cxfs.core.ranges import ByteRange
 from cxfs.core.readahead import PIECE_BYTES_MAX, ReadAhead
 from cxfs.core.retry import RetryPolicy
 from cxfs.local.blocks import BlockFile, BlockKey, BlockStore
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import Callable
     from contextlib import AbstractAsyncContextManager
 
     from cxfs.core.entries import Entry, Owner, UuidPath
@@ -44,8 +46,8 @@ class Download(Protocol):
         """What names the version, where the server says so."""
         ...
 
-    def pieces(self) -> AsyncIterator[bytes]:
-        """All bytes of `range`, in order."""
+    async def pour(self, keep: Callable[[int, memoryview], None], landed: Callable[[ByteRange], None]) -> None:
+        """All bytes of `range`, in order: each piece to `keep`, perhaps in a thread, then its range to `landed`."""
         ...
 
 
@@ -140,9 +142,14 @@ class Reader:
         """A stream is closed; with the last one of a version its read-ahead ends."""
         version.streams -= 1
         if version.streams == 0:
-            del self._versions[version.blocks.key]
             for flight in version.flights:
                 flight.scope.cancel()
+            self._close_unused(version)
+
+    def _close_unused(self, version: Version) -> None:
+        # Not before its last flight has ended: a thread may be writing to the file.
+        if not version.streams and not version.flights:
+            del self._versions[version.blocks.key]
             version.blocks.close()
 
     def statistics(self) -> ReaderStatistics:
@@ -182,6 +189,7 @@ class Reader:
         finally:
             version.flights.remove(flight)
             version.landing.unpark_all()
+            self._close_unused(version)
 
     async def _fetch(self, version: Version, flight: Flight) -> None:
         """All of the flight's stretch, going on where a connection broke, until nothing comes for `stall_s` seconds."""
@@ -227,17 +235,16 @@ class Reader:
         ) as download:
             if version.etag is None:
                 version.etag = download.etag
-            at = download.range.start
             if download.range.stop > flight.reach.stop:
                 flight.reach = ByteRange(flight.reach.start, download.range.stop)
-            async for piece in download.pieces():
-                if not version.streams:
-                    break  # closed while this piece was being handed over
-                version.blocks.write(at, piece)
-                at += len(piece)
-                self._fetched_bytes += len(piece)
-                version.landing.unpark_all()
-        return at
+            with version.blocks.keeping(download.range):
+                await download.pour(partial(_put, version.blocks.descriptor), partial(self._landed, version))
+            return download.range.stop
+
+    def _landed(self, version: Version, part: ByteRange) -> None:
+        version.blocks.landed(part)
+        self._fetched_bytes += part.length
+        version.landing.unpark_all()
 
 
 class ReadStream:
@@ -277,6 +284,16 @@ class ReadStream:
         if not self._closed:
             self._closed = True
             self._reader.leave(self._version)
+
+
+def _put(descriptor: int, offset: int, content: memoryview) -> None:
+    """Into the cache file, by whichever thread has received it. Raises DiskFull."""
+    try:
+        while content:
+            written = os.pwrite(descriptor, content, offset)
+            offset, content = offset + written, content[written:]
+    except OSError as error:
+        raise DiskFull(f"the cache folder cannot take more: {error.strerror}") from error
 
 
 def _without(gap: ByteRange, taken: ByteRange) -> list[ByteRange]:
