@@ -57,7 +57,7 @@ def head(status: str = "206 Partial Content", **headers: object) -> bytes:
 def part(wanted: ByteRange, **headers: object) -> bytes:
     """The head of a 206 as a server of the contract gives it."""
     content_range = f"bytes {wanted.start}-{wanted.stop - 1}/{SIZE}"
-    return head(content_length=wanted.length, content_range=content_range, **headers)
+    return head("206 Partial Content", content_length=wanted.length, content_range=content_range, **headers)
 
 
 def answer(wanted: ByteRange, **headers: object) -> bytes:
