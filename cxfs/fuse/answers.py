@@ -8,7 +8,6 @@ from __future__ import annotations
 import errno
 import functools
 import logging
-import math
 from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, Protocol, TypeVar
 
 import trio
@@ -85,7 +84,9 @@ def answers(
         @functools.wraps(handler)
         async def wrapper(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
             try:
-                with trio.fail_after(math.inf if deadline is None else getattr(self, deadline)):
+                if deadline is None:
+                    return await handler(self, *args, **kwargs)
+                with trio.fail_after(getattr(self, deadline)):
                     return await handler(self, *args, **kwargs)
             except FUSEError:
                 raise

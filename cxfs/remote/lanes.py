@@ -73,8 +73,14 @@ class Lane:
         await self._limiter.acquire_on_behalf_of(place)
         try:
             self._requests += 1
+            began = trio.current_time()
             response = await self._answer_to(method, url, headers, body)
-            incoming = Incoming(response, no_progress_s=self._no_progress_s, count=self._count_in)
+            incoming = Incoming(
+                response,
+                waited_s=trio.current_time() - began,
+                no_progress_s=self._no_progress_s,
+                count=self._count_in,
+            )
             try:
                 yield incoming
             finally:
@@ -142,9 +148,13 @@ class Lane:
 
 
 class Answer(ABC):
-    """An answer whose body is still on its way. The names of headers are found in lower case."""
+    """An answer whose body is still on its way, `waited_s` seconds after the request.
 
-    def __init__(self, status: int, headers: Mapping[str, str]) -> None:
+    The names of headers are found in lower case.
+    """
+
+    def __init__(self, status: int, headers: Mapping[str, str], *, waited_s: float) -> None:
+        self.waited_s = waited_s
         self.status = status
         self.headers = headers
         self.coding = headers.get("content-encoding", "identity").strip().lower()
@@ -180,8 +190,10 @@ class Answer(ABC):
 class Incoming(Answer):
     """An answer over httpx."""
 
-    def __init__(self, response: httpx.Response, *, no_progress_s: float, count: Callable[[int], None]) -> None:
-        super().__init__(response.status_code, response.headers)
+    def __init__(
+        self, response: httpx.Response, *, waited_s: float, no_progress_s: float, count: Callable[[int], None]
+    ) -> None:
+        super().__init__(response.status_code, response.headers, waited_s=waited_s)
         self._response = response
         self._no_progress_s = no_progress_s
         self._count = count

@@ -159,7 +159,7 @@ class PipeAnswer(Answer):
     """An answer whose body is still in the pipe."""
 
     def __init__(self, pipe: Pipe, *, count: Callable[[int], None]) -> None:
-        super().__init__(pipe.status, pipe.headers)
+        super().__init__(pipe.status, pipe.headers, waited_s=pipe.waited_s)
         self._pipe = pipe
         self._count = count
 

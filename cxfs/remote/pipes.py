@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 PIECE_BYTES: Final = 1 << 20
 """The most that is received before it is handed on: so much memory a pipe, of which only what was used is real."""
 
+FIRST_PIECE_BYTES: Final = 128 << 10
+"""The first piece of a body is smaller: somebody is most likely waiting for just that."""
+
 SHORT_BODY_BYTES: Final = 128 << 10
 """A body of up to this length is received together with its head: the way to the thread and back costs more."""
 
@@ -50,6 +53,7 @@ class Pipe:
     def __init__(self, connected: socket.socket, *, no_progress_s: float) -> None:
         self.status = 0
         self.headers: Mapping[str, str] = {}
+        self.waited_s = 0.0
         self.is_used = False
         self._socket = connected
         self._no_progress_s = no_progress_s
@@ -59,6 +63,7 @@ class Pipe:
         self._parser = h11.Connection(h11.CLIENT)
         self._early = memoryview(b"")
         self._left: int | None = 0
+        self._is_first = True
 
     def secure(self, context: ssl.SSLContext, host: str, *, timeout_s: float) -> None:
         """TLS from here on; the certificate is verified as `context` says."""
@@ -99,7 +104,9 @@ class Pipe:
             asked = h11.Request(method=method, target=target, headers=list(headers))
             events = (asked, h11.Data(data=body), h11.EndOfMessage()) if body else (asked, h11.EndOfMessage())
             self._send(memoryview(b"".join(self._parser.send(event) or b"" for event in events)))
+            began = time.monotonic()
             self._read_head()
+            self.waited_s = time.monotonic() - began
             self.is_used = True
             if self._left is not None and self._left <= SHORT_BODY_BYTES:
                 self._receive_rest()
@@ -179,6 +186,7 @@ class Pipe:
         self._closes = response.http_version < b"1.1" or "close" in self.headers.get("connection", "").lower()
         if self._left is not None:
             came = self._parser.trailing_data[0]
+            self._is_first = True
             self._closes |= len(came) > self._left  # more than an answer: nobody knows what that is
             self._early = memoryview(came)[: self._left]
 
@@ -198,6 +206,7 @@ class Pipe:
         if self._left is None:
             return self._parsed_piece()
         room = memoryview(self._buffer)[: self._left]
+        room, self._is_first = room[: FIRST_PIECE_BYTES if self._is_first else None], False
         filled, begun = 0, time.monotonic()
         while filled < len(room):
             count = self._receive(room[filled:], PAUSE_S if filled else self._no_progress_s)

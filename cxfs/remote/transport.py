@@ -32,11 +32,15 @@ _NUMERIC_ETAG: Final = re.compile(r'"(\d{1,19})"', re.ASCII)
 
 
 class Download:
-    """Bytes on their way. `range` is what the body covers: the range asked for, or all from 0."""
+    """Bytes on their way. `range` is what the body covers: the range asked for, or all from 0.
+
+    The answer began `waited_s` seconds after the request.
+    """
 
     def __init__(self, incoming: Answer, covers: ByteRange) -> None:
         self.range = covers
         self.etag: str | None = incoming.headers.get("etag")
+        self.waited_s = incoming.waited_s
         self._incoming = incoming
         self._left = covers.length
 
