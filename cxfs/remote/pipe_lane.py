@@ -1,4 +1,4 @@
-"""The lane for content: pipes in threads, as many at a time as it has places. Knows no endpoint and no status.
+"""The lane for content: pipes, as many at a time as it has places. Knows no endpoint and no status.
 
 It says what a lane over httpx says and raises what that raises. It goes straight to the server: where a proxy stands in
 between, a lane over httpx takes its place.
@@ -14,16 +14,16 @@ from urllib.parse import urlsplit
 
 import trio
 
-from cxfs.core.errors import CxfsError, NameTooLong
+from cxfs.core.errors import CxfsError, NameTooLong, TimedOut
 from cxfs.remote.clients import KEEP_ALIVE_S
 from cxfs.remote.failures import NeverSent, sockets_in_our_words
 from cxfs.remote.lanes import Answer, LaneStatistics
-from cxfs.remote.pipes import HungUp, Pipe
+from cxfs.remote.pipes import READABLE, HungUp, Pipe
 from cxfs.remote.threads import interruptible
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 
 T = TypeVar("T")
 
@@ -42,24 +42,34 @@ class Dialler:
         self._trust = trust if parts.scheme == "https" else None
         self._port = parts.port or (443 if parts.scheme == "https" else 80)
         self._connect_s = connect_s
-        self._no_progress_s = no_progress_s
+        self.no_progress_s = no_progress_s
 
     async def dial(self) -> Pipe:
         """A new pipe. Raises NeverSent, or CertificateRefused."""
         with sockets_in_our_words(never_sent=True), trio.move_on_after(self._connect_s) as scope:
             stream = await trio.open_tcp_stream(self._name, self._port)
             stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            pipe = Pipe(socket.socket(fileno=stream.socket.detach()), no_progress_s=self._no_progress_s)
+            connected = socket.socket(fileno=stream.socket.detach())
+            connected.setblocking(False)  # the descriptor does not block, but Python's object must know it for TLS
+            pipe = Pipe(connected, no_progress_s=self.no_progress_s)
         if scope.cancelled_caught:
             raise NeverSent("no connection to the server in time")
         try:
             if self._trust is not None:
-                secure = partial(pipe.secure, self._trust, self._name, timeout_s=self._connect_s)
-                await interruptible(secure, interrupt=pipe.break_off)
+                await drive(pipe, pipe.secure(self._trust, self._name), timeout_s=self._connect_s)
         except BaseException:
             pipe.close()
             raise
         return pipe
+
+
+async def drive(pipe: Pipe, steps: Iterator[int], *, timeout_s: float) -> None:
+    """Goes through the steps of a pipe, and waits between them. Raises TimedOut when nothing moves for so long."""
+    for event in steps:
+        with trio.move_on_after(timeout_s):
+            await (trio.lowlevel.wait_readable if event == READABLE else trio.lowlevel.wait_writable)(pipe.socket)
+            continue
+        raise TimedOut(f"nothing moved for {timeout_s:.0f} s")
 
 
 class PipeLane:
@@ -108,7 +118,7 @@ class PipeLane:
         while True:
             pipe = self._waiting_pipe() or await self._dialler.dial()
             try:
-                await interruptible(partial(pipe.ask, method, target, lines, body), interrupt=pipe.break_off)
+                await drive(pipe, pipe.ask(method, target, lines, body), timeout_s=self._dialler.no_progress_s)
             except HungUp:
                 pipe.close()
                 if not pipe.is_used:

@@ -1,7 +1,8 @@
-"""One connection that carries content at the speed of the line. Blocks, so it belongs into a thread; knows no trio.
+"""One connection that carries content at the speed of the line. Knows no loop: whoever drives it does the waiting.
 
-h11 reads the head of an answer. A body whose length is told then goes from the socket into a buffer of the pipe's own
-and from there to whoever keeps it, without a copy in between; the interpreter's lock is free while the system works.
+Asking, and with it a short answer, is a generator of what it has to wait for, and is driven by the loop. A long body is
+poured in a thread, which blocks: from the socket into a buffer of the pipe's own and from there to whoever keeps it,
+without a copy in between, while the system works without the interpreter's lock. h11 reads heads, and bodies in chunks.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from cxfs.core.errors import TimedOut, Unreachable
 from cxfs.remote.failures import sockets_in_our_words
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 
 PIECE_BYTES: Final = 1 << 20
 """The most that is received before it is handed on: so much memory a pipe, of which only what was used is real."""
@@ -32,6 +33,9 @@ SHORT_BODY_BYTES: Final = 128 << 10
 
 PAUSE_S: Final = 0.005
 """What has arrived is handed on when nothing more came for so long, or when so much time has gone into one piece."""
+
+WRITABLE: Final = select.POLLOUT
+READABLE: Final = select.POLLIN
 
 HEAD_BYTES_MAX: Final = 64 << 10
 """Of an answer's status and headers."""
@@ -55,9 +59,10 @@ class Pipe:
         self.headers: Mapping[str, str] = {}
         self.waited_s = 0.0
         self.is_used = False
-        self._socket = connected
+        self.socket = connected
         self._no_progress_s = no_progress_s
         self._buffer = bytearray(PIECE_BYTES)
+        self._wants = READABLE
         self._broken_off = False
         self._closes = False
         self._parser = h11.Connection(h11.CLIENT)
@@ -65,24 +70,22 @@ class Pipe:
         self._left: int | None = 0
         self._is_first = True
 
-    def secure(self, context: ssl.SSLContext, host: str, *, timeout_s: float) -> None:
-        """TLS from here on; the certificate is verified as `context` says."""
+    def secure(self, context: ssl.SSLContext, host: str) -> Iterator[int]:
+        """TLS from here on, with a certificate verified as `context` says. Gives what it has to wait for, each time."""
         with sockets_in_our_words(never_sent=True):
-            secured = context.wrap_socket(self._socket, server_hostname=host, do_handshake_on_connect=False)
-            self._socket = secured
-            until = time.monotonic() + timeout_s
+            self.socket = context.wrap_socket(self.socket, server_hostname=host, do_handshake_on_connect=False)
             while True:
                 try:
-                    return secured.do_handshake()
+                    return self.socket.do_handshake()
                 except ssl.SSLWantReadError:
-                    self._wait(select.POLLIN, until - time.monotonic())
+                    yield READABLE
                 except ssl.SSLWantWriteError:
-                    self._wait(select.POLLOUT, until - time.monotonic())
+                    yield WRITABLE
 
     @property
     def is_stale(self) -> bool:
         """Whether an idle pipe is of no use any more: there is something to read, an end or what nobody asked for."""
-        return bool(_poll(self._socket, select.POLLIN, 0.0))
+        return bool(_poll(self.socket, select.POLLIN, 0.0))
 
     @property
     def is_reusable(self) -> bool:
@@ -94,27 +97,27 @@ class Pipe:
         """Whether all of the body has arrived, so that `pour` waits for nobody."""
         return self._left is not None and self._left == len(self._early)
 
-    def ask(self, method: str, target: str, headers: Sequence[tuple[str, str]], body: bytes = b"") -> None:
+    def ask(self, method: str, target: str, headers: Sequence[tuple[str, str]], body: bytes = b"") -> Iterator[int]:
         """Sends a request and reads the answer's head into `status` and `headers` (names in lower case).
 
-        Raises HungUp, Unreachable, TimedOut or BadReply.
+        Gives what it has to wait for, each time. Raises HungUp or Unreachable.
         """
         with sockets_in_our_words():
             self._parser = h11.Connection(h11.CLIENT, max_incomplete_event_size=HEAD_BYTES_MAX)
             asked = h11.Request(method=method, target=target, headers=list(headers))
             events = (asked, h11.Data(data=body), h11.EndOfMessage()) if body else (asked, h11.EndOfMessage())
-            self._send(memoryview(b"".join(self._parser.send(event) or b"" for event in events)))
+            yield from self._sending(memoryview(b"".join(self._parser.send(event) or b"" for event in events)))
             began = time.monotonic()
-            self._read_head()
+            yield from self._reading_head()
             self.waited_s = time.monotonic() - began
             self.is_used = True
             if self._left is not None and self._left <= SHORT_BODY_BYTES:
-                self._receive_rest()
+                yield from self._receiving_rest()
 
     def pour(self, keep: Callable[[memoryview], None]) -> None:
-        """Gives what is left of the body to `keep`, piece by piece, each soon after it has come.
+        """Gives what is left of the body to `keep`, piece by piece, each soon after it has come. Blocks.
 
-        Ends early where the server does. `keep` must be done with a piece when it returns. Raises as `ask` does.
+        Ends early where the server does. `keep` must be done with a piece when it returns. Unreachable, TimedOut.
         """
         with sockets_in_our_words():
             if self._early and self._left is not None:
@@ -125,7 +128,7 @@ class Pipe:
                 keep(memoryview(self._buffer)[:count])
 
     def piece(self) -> bytes:
-        """The next bytes of the body; none at its end."""
+        """The next bytes of the body; none at its end. Blocks."""
         with sockets_in_our_words():
             if self._early and self._left is not None:
                 early, self._early = bytes(self._early), memoryview(b"")
@@ -138,15 +141,26 @@ class Pipe:
         self._broken_off = True
         with suppress(OSError):
             # Not the method of an SSLSocket, which would let the reader go on below TLS.
-            socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+            socket.socket.shutdown(self.socket, socket.SHUT_RDWR)
 
     def close(self) -> None:
         """Closes the connection; no thread may be using it."""
-        self._socket.close()
+        self.socket.close()
 
     # ------------------------------------------------------------ the head
 
-    def _read_head(self) -> None:
+    def _sending(self, content: memoryview) -> Iterator[int]:
+        while content:
+            try:
+                content = content[self.socket.send(content) :]
+            except (BlockingIOError, ssl.SSLWantWriteError):
+                yield WRITABLE
+            except ssl.SSLWantReadError:
+                yield READABLE
+            except (BrokenPipeError, ConnectionResetError) as error:
+                raise HungUp("the server closed the connection") from error
+
+    def _reading_head(self) -> Iterator[int]:
         room = memoryview(self._buffer)[:FIRST_RECEIVE_BYTES]
         heard = False
         while True:
@@ -154,7 +168,7 @@ class Pipe:
             if isinstance(event, h11.Response):
                 break
             if event is h11.NEED_DATA:
-                count = self._receive_of_head(room, heard=heard)
+                count = yield from self._receiving_of_head(room, heard=heard)
                 heard = True
                 self._parser.receive_data(bytes(room[:count]))
             elif not isinstance(event, h11.InformationalResponse):
@@ -163,15 +177,20 @@ class Pipe:
         self.headers = {name.decode("ascii"): value.decode("latin-1") for name, value in event.headers}
         self._frame(event)
 
-    def _receive_of_head(self, room: memoryview, *, heard: bool) -> int:
+    def _receiving_of_head(self, room: memoryview, *, heard: bool) -> Generator[int, None, int]:
         try:
-            count = self._receive(room, self._no_progress_s)
+            count = yield from self._receiving(room)
         except ConnectionResetError:
             if heard:
                 raise
             count = 0
         if not count and not heard:
             raise HungUp("the server closed the connection without an answer")
+        return count
+
+    def _receiving(self, room: memoryview) -> Generator[int, None, int]:
+        while (count := self._received(room)) is None:
+            yield self._wants
         return count
 
     def _frame(self, response: h11.Response) -> None:
@@ -190,12 +209,12 @@ class Pipe:
             self._closes |= len(came) > self._left  # more than an answer: nobody knows what that is
             self._early = memoryview(came)[: self._left]
 
-    def _receive_rest(self) -> None:
+    def _receiving_rest(self) -> Iterator[int]:
         """All of a short body."""
         assert self._left is not None
         filled, room = len(self._early), memoryview(self._buffer)[: self._left]
         room[:filled] = self._early
-        while filled < self._left and (count := self._receive(room[filled:], self._no_progress_s)):
+        while filled < self._left and (count := (yield from self._receiving(room[filled:]))):
             filled += count
         self._early = room[:filled]
 
@@ -234,40 +253,31 @@ class Pipe:
 
     def _receive(self, room: memoryview, patience_s: float) -> int:
         """What comes within the patience; nothing at the end or after a pause, TimedOut after a long one."""
-        while True:
-            try:
-                count = self._socket.recv_into(room)
-            except (BlockingIOError, ssl.SSLWantReadError):
-                if not _poll(self._socket, select.POLLIN, patience_s):
-                    if patience_s < self._no_progress_s:
-                        return 0
-                    raise TimedOut(f"nothing arrived for {self._no_progress_s:.0f} s") from None
-            except ssl.SSLWantWriteError:
-                self._wait(select.POLLOUT, self._no_progress_s)
-            else:
-                if self._broken_off:
-                    raise Unreachable("the transfer was broken off")
-                return count
+        while (count := self._received(room)) is None:
+            if not _poll(self.socket, self._wants, patience_s):
+                if patience_s < self._no_progress_s:
+                    return 0
+                raise TimedOut(f"nothing arrived for {self._no_progress_s:.0f} s")
+        return count
 
     # ------------------------------------------------------------ shared
 
-    def _send(self, content: memoryview) -> None:
-        while content:
-            try:
-                content = content[self._socket.send(content) :]
-            except (BlockingIOError, ssl.SSLWantWriteError):
-                self._wait(select.POLLOUT, self._no_progress_s)
-            except ssl.SSLWantReadError:
-                self._wait(select.POLLIN, self._no_progress_s)
-            except (BrokenPipeError, ConnectionResetError) as error:
-                raise HungUp("the server closed the connection") from error
-
-    def _wait(self, event: int, timeout_s: float) -> None:
-        if not _poll(self._socket, event, timeout_s):
-            raise TimedOut("nothing moved for too long")
+    def _received(self, room: memoryview) -> int | None:
+        """What is there, nothing at the end; None when it is to be waited for what `_wants` says."""
+        try:
+            count = self.socket.recv_into(room)
+        except (BlockingIOError, ssl.SSLWantReadError):
+            self._wants = READABLE
+        except ssl.SSLWantWriteError:
+            self._wants = WRITABLE
+        else:
+            if self._broken_off:
+                raise Unreachable("the transfer was broken off")
+            return count
+        return None
 
 
 def _poll(connected: socket.socket, event: int, timeout_s: float) -> list[tuple[int, int]]:
     poll = select.poll()
     poll.register(connected, event)
-    return poll.poll(max(0.0, timeout_s) * 1_000)
+    return poll.poll(timeout_s * 1_000)

@@ -34,7 +34,7 @@ async def interruptible(work: Callable[[], T], *, interrupt: Callable[[], None])
         interrupt()
         return trio.lowlevel.Abort.FAILED
 
-    trio.lowlevel.start_thread_soon(work, deliver, name="pipe")
+    trio.lowlevel.start_thread_soon(work, deliver)
     try:
         result: T = await trio.lowlevel.wait_task_rescheduled(abort)
     except CxfsError:

@@ -6,7 +6,7 @@ What a refusal is called is told in test_failures and test_downloads; here it is
 from __future__ import annotations
 
 import ssl
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -358,38 +358,6 @@ async def test_more_than_was_asked_for_is_refused_before_it_is_kept(length: int)
     assert not any(landing.content[3_000:])
 
 
-async def test_what_a_slow_server_has_sent_lands_before_the_rest_comes() -> None:
-    """A reader may be waiting for just these bytes."""
-    landing, landed = Landing(), trio.Event()
-    landing.on_landed = lambda _: landed.set()
-
-    async def in_two_parts(stream: trio.abc.Stream, asked: bytes) -> bool:
-        await stream.send_all(part(LONG) + CONTENT[:10])
-        await landed.wait()
-        await stream.send_all(CONTENT[10:])
-        return True
-
-    async with session_with(Server(in_two_parts)) as session:
-        await fetch(session, LONG, landing)
-
-    assert landing.parts[0] == ByteRange(0, 10)
-    assert landing.content == CONTENT
-
-
-@pytest.mark.parametrize("said", [b"", part(LONG) + CONTENT[:10]], ids=["no answer", "no more of it"])
-async def test_silence_ends_at_the_time_without_progress(said: bytes) -> None:
-    """And the place in the lane is free again."""
-
-    async def falls_silent(stream: trio.abc.Stream, asked: bytes) -> None:
-        await stream.send_all(said)
-        await trio.sleep_forever()
-
-    async with session_with(Server(falls_silent), no_progress_s=0.05) as session:
-        with pytest.raises(TimedOut):
-            await fetch(session, LONG)
-        assert session.statistics().download.in_flight == 0
-
-
 @pytest.mark.parametrize("said", [b"", part(LONG) + CONTENT[:10]], ids=["before the answer", "in its middle"])
 async def test_a_cancelled_transfer_ends_at_once_and_leaves_no_thread_behind(said: bytes) -> None:
     """A file that is closed gives its line to others, and nothing is written to its descriptor any more."""
@@ -483,7 +451,9 @@ def certificates(tmp_path: Path) -> Certificates:
 
 
 @asynccontextmanager
-async def secured_session(server: Server, certificates: Certificates, ca_file: Path | None) -> AsyncIterator[Session]:
+async def secured_session(
+    server: Server, certificates: Certificates, ca_file: Path | None, **limits: Any
+) -> AsyncIterator[Session]:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(certificates.certificate, certificates.key)
     async with trio.open_nursery() as nursery:
@@ -491,9 +461,18 @@ async def secured_session(server: Server, certificates: Certificates, ca_file: P
         (listener,) = await nursery.start(serve)
         url = f"https://127.0.0.1:{listener.transport_listener.socket.getsockname()[1]}"
         urls = ServiceUrls.parse(api_url=url, data_url=url, auth_url=url)
-        async with open_session(urls, lambda: TOKEN, ca_file=ca_file) as session:
+        async with open_session(urls, lambda: TOKEN, ca_file=ca_file, limits=SessionLimits(**limits)) as session:
             yield session
         nursery.cancel_scope.cancel()
+
+
+def either_session(
+    server: Server, certificates: Certificates | None, **limits: Any
+) -> AbstractAsyncContextManager[Session]:
+    """Over TLS where there are certificates."""
+    if certificates is None:
+        return session_with(server, **limits)
+    return secured_session(server, certificates, certificates.authority, **limits)
 
 
 async def test_over_tls_it_is_the_same(certificates: Certificates) -> None:
@@ -533,3 +512,42 @@ async def test_a_transfer_cut_off_from_here_hands_out_no_ciphertext(certificates
 
     for landed in landing.parts:
         assert landing.content[landed.start : landed.stop] == CONTENT[landed.start : landed.stop]
+
+
+@pytest.mark.parametrize("secured", [False, True], ids=["plain", "over TLS"])
+async def test_what_a_slow_server_has_sent_lands_before_the_rest_comes(
+    certificates: Certificates, *, secured: bool
+) -> None:
+    """A reader may be waiting for just these bytes."""
+    landing, landed = Landing(), trio.Event()
+    landing.on_landed = lambda _: landed.set()
+
+    async def in_two_parts(stream: trio.abc.Stream, asked: bytes) -> bool:
+        await stream.send_all(part(LONG) + CONTENT[:10])
+        await landed.wait()
+        await stream.send_all(CONTENT[10:])
+        return True
+
+    async with either_session(Server(in_two_parts), certificates if secured else None) as session:
+        await fetch(session, LONG, landing)
+
+    assert landing.parts[0] == ByteRange(0, 10)
+    assert landing.content == CONTENT
+
+
+@pytest.mark.parametrize("secured", [False, True], ids=["plain", "over TLS"])
+@pytest.mark.parametrize("said", [b"", part(LONG) + CONTENT[:10]], ids=["no answer", "no more of it"])
+async def test_silence_ends_at_the_time_without_progress(
+    said: bytes, certificates: Certificates, *, secured: bool
+) -> None:
+    """And the place in the lane is free again."""
+
+    async def falls_silent(stream: trio.abc.Stream, asked: bytes) -> None:
+        await stream.send_all(said)
+        await trio.sleep_forever()
+
+    server = Server(falls_silent)
+    async with either_session(server, certificates if secured else None, no_progress_s=0.2) as session:
+        with pytest.raises(TimedOut):
+            await fetch(session, LONG)
+        assert session.statistics().download.in_flight == 0
