@@ -181,8 +181,8 @@ class ReadAhead:
         if is_here:
             return ()
         self._jumps += 1
-        doublings = min(self._jumps - JUMPS, 20)
-        extent = min(line.carried_bytes, line.ahead_bytes_max, BLOCK_BYTES << max(0, doublings))
+        doublings = 2 * min(max(0, self._jumps - JUMPS), 10)
+        extent = min(line.carried_bytes, line.ahead_bytes_max, BLOCK_BYTES << doublings)
         if extent < 2 * BLOCK_BYTES:
             return ()
         extent = 1 << (extent - 1).bit_length()  # so that what is brought fits together

@@ -282,7 +282,7 @@ class Reader:
             now = trio.current_time()
             self._pace.answered(download.waited_s, now)
             try:
-                with version.blocks.keeping(download.range):
+                with version.blocks.coming(download.range):
                     await download.pour(
                         partial(_put, version.blocks.descriptor), partial(self._landed, version, flight)
                     )

@@ -86,8 +86,8 @@ class ReadStream:
             return b""
         self._check_open()
         blocks = self._version.blocks
-        self._look_ahead(wanted, is_here=blocks.held.covers(wanted))
         with blocks.keeping(wanted):
+            self._look_ahead(wanted, is_here=blocks.held.covers(wanted))
             while True:
                 if not blocks.held.covers(wanted):
                     await self._reader.bring(self._version, wanted)

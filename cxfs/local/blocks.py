@@ -86,13 +86,19 @@ class BlockFile:
     def descriptor(self) -> int:
         """For reading and writing at a place, from any thread; valid for as long as the caller is a user.
 
-        What is written by it is told by `landed`, and the range kept by `keeping` from before the write until then.
+        What is written by it is told by `landed`, and the range is `coming` from before the write until then.
         """
         return self._descriptor
 
     @contextlib.contextmanager
     def keeping(self, wanted: ByteRange) -> Iterator[None]:
         """What is here of `wanted`, and what comes, is not evicted meanwhile."""
+        yield
+
+    @contextlib.contextmanager
+    def coming(self, stretch: ByteRange) -> Iterator[None]:
+        """Room is made for what is on its way there, and it is not evicted meanwhile. Raises DiskFull."""
+        self._store.make_room(sum(gap.length for gap in self.held.missing(stretch)))
         yield
 
     def read(self, wanted: ByteRange) -> bytes:
