@@ -200,6 +200,10 @@ class FileSystem:
         """A handle on an existing file."""
         return await self._contents.open(node, writable=writable, truncate=truncate)
 
+    def ready(self, handle: FileHandle, offset: int, size: int) -> memoryview | None:
+        """What `read` would return, if it is in memory; to be used before anything else happens."""
+        return self._contents.ready(handle, ByteRange(offset, offset + size))
+
     async def read(self, handle: FileHandle, offset: int, size: int) -> bytes:
         """Up to `size` bytes; fewer only at the end of the file."""
         return await self._contents.read(handle, ByteRange(offset, offset + size))

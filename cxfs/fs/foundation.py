@@ -84,8 +84,10 @@ def _reader(around: Surroundings) -> Reader:
         around.service.transport,
         around.memory.blocks,
         nursery=around.nursery,
+        disk=around.machine.disk,
         pin_versions=around.offers("versions"),
         stall_s=around.options.stall_s,
+        buffer_bytes_max=around.options.buffer_bytes_max,
         jitter=around.machine.jitter,
     )
 

@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from cxfs.fs.node import Node
     from cxfs.fs.offload import Offload
     from cxfs.fs.permissions import Permissions
-    from cxfs.fs.reader import Reader, ReadStream
+    from cxfs.fs.reader import Reader
     from cxfs.fs.room import Room
+    from cxfs.fs.streams import ReadStream
     from cxfs.fs.tree import Tree
     from cxfs.fs.uploader import Uploader
     from cxfs.local.outbox import Outbox
@@ -201,6 +202,12 @@ class Contents:
             self._messenger.closed(removal)
 
     # ------------------------------------------------------------ reading
+
+    def ready(self, handle: FileHandle, wanted: ByteRange) -> memoryview | None:
+        """What `read` would return, if it is in memory. Good until the next call."""
+        if handle.node.change is not None or handle.stream is None:
+            return None
+        return handle.stream.ready(wanted)
 
     async def read(self, handle: FileHandle, wanted: ByteRange) -> bytes:
         """The bytes of `wanted` that the file has; fewer only at its end."""

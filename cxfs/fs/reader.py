@@ -8,27 +8,40 @@ stream of a version is closed.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, replace
+import os
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
 import trio
 
-from cxfs.core.errors import BadReply, CxfsError, RateLimited, Stale
+from cxfs.core.errors import BadReply, CxfsError, DiskFull, RateLimited, Stale
+from cxfs.core.pace import Pace
 from cxfs.core.ranges import ByteRange
-from cxfs.core.readahead import PIECE_BYTES_MAX, ReadAhead
+from cxfs.core.readahead import Line, piece_bytes
 from cxfs.core.retry import RetryPolicy
-from cxfs.local.blocks import BlockFile, BlockKey, BlockStore
+from cxfs.fs.pages import Pages
+from cxfs.fs.streams import ReadStream
+from cxfs.fs.versions import Flight, Version, waiting_for
+from cxfs.local.blocks import BlockKey, BlockStore
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import Callable
     from contextlib import AbstractAsyncContextManager
 
-    from cxfs.core.entries import Entry, Owner, UuidPath
+    from cxfs.core.entries import Entry, UuidPath
+    from cxfs.fs.offload import Offload
 
 log = logging.getLogger(__name__)
 
 _POLICY: Final = RetryPolicy(tries_max=None)
 """A fetch that makes progress is tried again without end; one that makes none ends by its stall time."""
+
+BUFFER_BYTES_MAX: Final = 128 << 20
+"""On its way or ahead of readers, of all files together."""
+
+CACHE_PARTS: Final = 4
+"""More than such a part of the cache ahead of readers would push out what they have not come to yet."""
 
 
 class Download(Protocol):
@@ -44,8 +57,13 @@ class Download(Protocol):
         """What names the version, where the server says so."""
         ...
 
-    def pieces(self) -> AsyncIterator[bytes]:
-        """All bytes of `range`, in order."""
+    @property
+    def waited_s(self) -> float:
+        """Seconds from the request to the answer."""
+        ...
+
+    async def pour(self, keep: Callable[[int, memoryview], None], landed: Callable[[ByteRange], None]) -> None:
+        """All bytes of `range`, in order: each piece to `keep`, perhaps in a thread, then its range to `landed`."""
         ...
 
 
@@ -61,41 +79,14 @@ class ContentSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ReaderStatistics:
-    """A snapshot: fetches and bytes since the start, streams now."""
+    """A snapshot: fetches and bytes since the start, streams and what is under way now."""
 
     streams: int
     fetches: int
     fetched_bytes: int
     asked_bytes: int
     failures: int
-
-
-class Flight:
-    """One fetch of a stretch of a version. `reach` grows when the server sends more than was asked."""
-
-    def __init__(self, reach: ByteRange) -> None:
-        self.reach = reach
-        self.scope = trio.CancelScope()
-        self.error: CxfsError | None = None
-
-
-class Version:
-    """One version being read: its block file, its flights, and whom to wake when bytes land."""
-
-    def __init__(self, entry: Entry, blocks: BlockFile) -> None:
-        self.entry = entry
-        self.blocks = blocks
-        self.flights: list[Flight] = []
-        self.landing = trio.lowlevel.ParkingLot()
-        self.etag: str | None = None
-        self.streams = 0
-
-    def uncovered(self, wanted: ByteRange) -> list[ByteRange]:
-        """What of `wanted` is neither here nor on its way."""
-        gaps = self.blocks.held.missing(wanted)
-        for flight in self.flights:
-            gaps = [part for gap in gaps for part in _without(gap, flight.reach)]
-        return gaps
+    under_way_bytes: int
 
 
 class Reader:
@@ -107,8 +98,10 @@ class Reader:
         blocks: BlockStore,
         *,
         nursery: trio.Nursery,
+        disk: Offload,
         pin_versions: bool,
         stall_s: float,
+        buffer_bytes_max: int,
         jitter: Callable[[], float],
     ) -> None:
         self._source = source
@@ -117,6 +110,12 @@ class Reader:
         self._pin_versions = pin_versions
         self._stall_s = stall_s
         self._jitter = jitter
+        self._disk = disk
+        self._ahead_bytes_max = min(buffer_bytes_max, blocks.statistics().bytes_max // CACHE_PARTS)
+        self._pace = Pace()
+        self.pages = Pages()
+        self._looking_ahead: set[ReadStream] = set()
+        self._under_way_bytes = 0
         self._versions: dict[BlockKey, Version] = {}
         self._fetches = 0
         self._fetched_bytes = 0
@@ -136,26 +135,60 @@ class Reader:
         """Whether all of the version is here, so that reading it asks nobody."""
         return self._blocks.holds(BlockKey(entry.id, entry.version), entry.size)
 
-    def leave(self, version: Version) -> None:
-        """A stream is closed; with the last one of a version its read-ahead ends."""
+    def looks_ahead(self, stream: ReadStream, is_open: bool) -> None:  # noqa: FBT001
+        """Whether something is fetched ahead of this stream now."""
+        if is_open:
+            self._looking_ahead.add(stream)
+        else:
+            self._looking_ahead.discard(stream)
+
+    def leave(self, stream: ReadStream, version: Version) -> None:
+        """A stream is closed; with the last one of a version all its fetching ends."""
+        self._looking_ahead.discard(stream)
+        version.abandon(stream)
         version.streams -= 1
         if version.streams == 0:
+            version.cancel()
+            self._close_unused(version)
+
+    def _close_unused(self, version: Version) -> None:
+        # Not before its last flight has ended: a thread may be writing to the file.
+        if not version.streams and not version.flights and not version.reading:
             del self._versions[version.blocks.key]
-            for flight in version.flights:
-                flight.scope.cancel()
             version.blocks.close()
 
     def statistics(self) -> ReaderStatistics:
         """What was fetched, and for how many bytes asked."""
         streams = sum(version.streams for version in self._versions.values())
-        return ReaderStatistics(streams, self._fetches, self._fetched_bytes, self._asked_bytes, self._failures)
+        return ReaderStatistics(
+            streams=streams,
+            fetches=self._fetches,
+            fetched_bytes=self._fetched_bytes,
+            asked_bytes=self._asked_bytes,
+            failures=self._failures,
+            under_way_bytes=self._under_way_bytes,
+        )
 
-    def start(self, version: Version, wanted: ByteRange) -> None:
-        """Starts fetching what of `wanted` is not here and not on its way. No await: nobody comes in between."""
+    def line(self, stream: ReadStream) -> Line:
+        """What this stream may use of it. One that looks ahead shares the buffers with all that do."""
+        sharing = len(self._looking_ahead | {stream}) if self._looking_ahead else 1
+        return Line(self._pace.carried_bytes, self._ahead_bytes_max // sharing)
+
+    def start(
+        self, version: Version, wanted: ByteRange, ahead_of: ReadStream | None = None, *, for_good: bool = False
+    ) -> None:
+        """Starts fetching what of `wanted` is not here and not on its way. No await: nobody comes in between.
+
+        `ahead_of` will come to want it: as far as there is room for what nobody waits for yet.
+        """
+        size = piece_bytes(wanted.length)
         for gap in version.uncovered(wanted):
-            for piece in gap.pieces(PIECE_BYTES_MAX):
-                flight = Flight(piece)
+            for piece in gap.pieces(size):
+                if ahead_of is not None and self._under_way_bytes + piece.length > self._ahead_bytes_max:
+                    return
+                flight = Flight(piece, ahead_of, for_good=for_good)
                 version.flights.append(flight)
+                self._under_way_bytes += flight.left_bytes
                 self._nursery.start_soon(self._fly, version, flight)
 
     async def bring(self, version: Version, wanted: ByteRange) -> None:
@@ -163,11 +196,25 @@ class Reader:
         self._asked_bytes += wanted.length
         while version.streams and not version.blocks.held.covers(wanted):
             self.start(version, wanted)
-            watched = [flight for flight in version.flights if _meet(flight.reach, wanted)]
-            await version.landing.park()
+            watched = version.bringing(wanted)
+            with waiting_for(watched):
+                await version.landing.park()
             for flight in watched:
                 if flight.error is not None and not version.blocks.held.covers(wanted):
                     raise flight.error
+
+    async def from_disk(self, version: Version, wanted: ByteRange) -> bytes:
+        """The bytes of `wanted`, which are held; by a thread where the disk has to be waited for. ContentLost."""
+        at_once = self.pages.read(version.blocks.descriptor, wanted)
+        if at_once is not None:
+            return bytes(at_once)
+        version.reading += 1
+        try:
+            content = await self._disk(os.pread, version.blocks.descriptor, wanted.length, wanted.start)
+            return content if len(content) == wanted.length else version.blocks.read(wanted)
+        finally:
+            version.reading -= 1
+            self._close_unused(version)
 
     async def _fly(self, version: Version, flight: Flight) -> None:
         try:
@@ -181,7 +228,9 @@ class Reader:
             flight.error = BadReply("the fetch failed for a reason that is in the log")
         finally:
             version.flights.remove(flight)
+            self._under_way_bytes -= flight.left_bytes
             version.landing.unpark_all()
+            self._close_unused(version)
 
     async def _fetch(self, version: Version, flight: Flight) -> None:
         """All of the flight's stretch, going on where a connection broke, until nothing comes for `stall_s` seconds."""
@@ -227,62 +276,42 @@ class Reader:
         ) as download:
             if version.etag is None:
                 version.etag = download.etag
-            at = download.range.start
-            if download.range.stop > flight.reach.stop:
-                flight.reach = ByteRange(flight.reach.start, download.range.stop)
-            async for piece in download.pieces():
-                if not version.streams:
-                    break  # closed while this piece was being handed over
-                version.blocks.write(at, piece)
-                at += len(piece)
-                self._fetched_bytes += len(piece)
-                version.landing.unpark_all()
-        return at
+            elif download.etag not in {None, version.etag}:  # asked for before the first answer told its tag
+                raise Stale("the server holds another version of the file")
+            self._reaches(flight, download.range.stop)
+            now = trio.current_time()
+            self._pace.answered(download.waited_s, now)
+            try:
+                with version.blocks.coming(download.range):
+                    await download.pour(
+                        partial(_put, version.blocks.descriptor), partial(self._landed, version, flight)
+                    )
+            finally:
+                self._pace.ended(trio.current_time())
+            return download.range.stop
+
+    def _reaches(self, flight: Flight, stop: int) -> None:
+        """A server that ignores ranges sends more than was asked for."""
+        if stop > flight.reach.stop:
+            added = stop - flight.reach.stop
+            flight.reach = ByteRange(flight.reach.start, stop)
+            flight.left_bytes += added
+            self._under_way_bytes += added
+
+    def _landed(self, version: Version, flight: Flight, part: ByteRange) -> None:
+        version.blocks.landed(part)
+        self._fetched_bytes += part.length
+        self._pace.arrived(part.length, trio.current_time())
+        self._under_way_bytes -= min(part.length, flight.left_bytes)
+        flight.left_bytes -= min(part.length, flight.left_bytes)
+        version.landing.unpark_all()
 
 
-class ReadStream:
-    """One open file's reading of one version: bytes, and a read-ahead of its own."""
-
-    def __init__(self, reader: Reader, version: Version) -> None:
-        self._reader = reader
-        self._version = version
-        self._readahead = ReadAhead(version.entry.size)
-        self._closed = False
-
-    async def read(self, wanted: ByteRange) -> bytes:
-        """The bytes of `wanted`, clipped to the file; never fewer for a reason of the network.
-
-        Raises Stale when this version is gone from the server, Unreachable or TimedOut when it cannot be had now.
-        """
-        wanted = wanted.clipped(ByteRange(0, self._version.entry.size))
-        if not wanted.length:
-            return b""
-        if self._closed:
-            raise Stale("the file was closed")
-        plan = self._readahead.on_read(wanted)
-        self._reader.start(self._version, plan.need)
-        self._reader.start(self._version, plan.want)
-        if not self._version.blocks.held.covers(wanted):
-            await self._reader.bring(self._version, wanted)
-        if self._closed:
-            raise Stale("the file was closed")
-        return self._version.blocks.read(wanted)
-
-    def settled(self, owner: Owner) -> None:
-        """The file stands in another owner's tree now."""
-        self._version.entry = replace(self._version.entry, owner=owner)
-
-    def close(self) -> None:
-        """Ends the stream; closing twice is allowed."""
-        if not self._closed:
-            self._closed = True
-            self._reader.leave(self._version)
-
-
-def _without(gap: ByteRange, taken: ByteRange) -> list[ByteRange]:
-    parts = [ByteRange(gap.start, min(gap.stop, taken.start)), ByteRange(max(gap.start, taken.stop), gap.stop)]
-    return [part for part in parts if part.start < part.stop]
-
-
-def _meet(one: ByteRange, other: ByteRange) -> bool:
-    return one.start < other.stop and other.start < one.stop
+def _put(descriptor: int, offset: int, content: memoryview) -> None:
+    """Into the cache file, by whichever thread has received it. Raises DiskFull."""
+    try:
+        while content:
+            written = os.pwrite(descriptor, content, offset)
+            offset, content = offset + written, content[written:]
+    except OSError as error:
+        raise DiskFull(f"the cache folder cannot take more: {error.strerror}") from error

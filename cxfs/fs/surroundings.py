@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cxfs.fs.reader import BUFFER_BYTES_MAX
 from cxfs.fs.renaming import CONTINUED_BYTES_MAX
 from cxfs.fs.uploader import SETTLE_S
 
@@ -77,6 +78,7 @@ class VolumeOptions:
     uploads_max: int = 8
     settle_s: float = SETTLE_S
     stall_s: float = 60.0
+    buffer_bytes_max: int = BUFFER_BYTES_MAX
     groups: bool = True
     groups_refresh_s: float = 30.0
     continued_bytes_max: int = CONTINUED_BYTES_MAX

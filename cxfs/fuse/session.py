@@ -113,13 +113,14 @@ def _look_again_before_reading() -> None:
 
 
 async def wait_readable(descriptor: int, wait: Callable[[int], Awaitable[None]] = trio.lowlevel.wait_readable) -> None:
-    """Returns when there is something to read, and not only was when `wait` returned."""
+    """Returns when there is something to read, and not only was when `wait` returned.
+
+    Looking first spares a busy mount the way through epoll; pyfuse3's lock around this gives others their turn.
+    """
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)
-    while True:
+    while not poll.poll(0):
         await wait(descriptor)
-        if poll.poll(0):
-            return
 
 
 class Seam:

@@ -17,7 +17,7 @@ from cxfs.core.errors import DiskFull
 from cxfs.core.ranges import ByteRange, RangeSet
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from cxfs.core.entries import Uuid
@@ -82,11 +82,30 @@ class BlockFile:
             os.close(self._descriptor)
             self._descriptor = -1
 
+    @property
+    def descriptor(self) -> int:
+        """For reading and writing at a place, from any thread; valid for as long as the caller is a user.
+
+        What is written by it is told by `landed`, and the range is `coming` from before the write until then.
+        """
+        return self._descriptor
+
+    @contextlib.contextmanager
+    def keeping(self, wanted: ByteRange) -> Iterator[None]:
+        """What is here of `wanted`, and what comes, is not evicted meanwhile."""
+        yield
+
+    @contextlib.contextmanager
+    def coming(self, stretch: ByteRange) -> Iterator[None]:
+        """Room is made for what is on its way there, and it is not evicted meanwhile. Raises DiskFull."""
+        self._store.make_room(sum(gap.length for gap in self.held.missing(stretch)))
+        yield
+
     def read(self, wanted: ByteRange) -> bytes:
         """The bytes of `wanted`, all of which must be held."""
         return os.pread(self._descriptor, wanted.length, wanted.start)
 
-    def write(self, offset: int, content: bytes) -> None:
+    def write(self, offset: int, content: bytes | bytearray | memoryview) -> None:
         """Keeps bytes of this version; raises DiskFull when neither evicting nor the disk gives room."""
         self._store.make_room(len(content))
         try:
@@ -95,8 +114,12 @@ class BlockFile:
             raise DiskFull(f"the cache folder cannot take more: {error.strerror}") from error
         if written < len(content):
             raise DiskFull("the cache folder cannot take more: the disk is full")
+        self.landed(ByteRange(offset, offset + len(content)))
+
+    def landed(self, stretch: ByteRange) -> None:
+        """These bytes are in the file now: `write` says so itself, for a thread that wrote them somebody does."""
         before = self.held.length
-        self.held.add(ByteRange(offset, offset + len(content)))
+        self.held.add(stretch)
         self._store.grew(self.held.length - before)
 
     def close(self) -> None:

@@ -48,6 +48,11 @@ def trust(ca_file: Path | None) -> ssl.SSLContext:
     return context
 
 
+def goes_direct(*, by_proxy: bool) -> bool:
+    """Whether connections go straight to the server: no proxy is in between, or none may be."""
+    return not (by_proxy and getproxies())
+
+
 def client_maker(
     *,
     connect_s: float,
@@ -77,7 +82,7 @@ def client_maker(
         if transport is not None:
             return httpx.AsyncClient(limits=limits, transport=transport, **options)
         assert verify is not None
-        if by_proxy and getproxies():
+        if not goes_direct(by_proxy=by_proxy):
             return httpx.AsyncClient(limits=limits, verify=verify, **options)
         direct = DirectTransport(HearingBackend() if hears else BulkBackend(), verify=verify, limits=limits)
         return httpx.AsyncClient(limits=limits, verify=verify, transport=direct, **options)

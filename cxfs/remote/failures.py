@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final
 
+import h11
 import httpx
 import msgspec
 
@@ -176,14 +177,25 @@ def in_our_words() -> Iterator[None]:
     except httpx.TimeoutException as error:
         raise TimedOut(f"no answer in time ({type(error).__name__})") from None
     except httpx.TransportError as error:
-        raise _unreachable(error) from None
+        raise _unreachable(error, NeverSent if isinstance(error, httpx.ConnectError) else Unreachable) from None
     except httpx.HTTPError as error:  # an undecodable body, mostly
         raise BadReply(f"the answer cannot be read ({type(error).__name__})") from None
     except httpx.InvalidURL:
         raise NameTooLong("the path is too long for a URL") from None
 
 
-def _unreachable(error: httpx.TransportError) -> Unreachable:
+@contextmanager
+def sockets_in_our_words(*, never_sent: bool = False) -> Iterator[None]:
+    """The same for what sockets, TLS and h11 raise. `never_sent`: nothing was asked of the server yet."""
+    try:
+        yield
+    except CxfsError:
+        raise
+    except (OSError, h11.ProtocolError) as error:
+        raise _unreachable(error, NeverSent if never_sent else Unreachable) from None
+
+
+def _unreachable(error: Exception, kind: type[Unreachable]) -> Unreachable:
     text = printable(redact(str(error)))[:MESSAGE_CHARACTERS_MAX] or type(error).__name__
     cause: BaseException | None = error
     while cause is not None:
@@ -192,5 +204,4 @@ def _unreachable(error: httpx.TransportError) -> Unreachable:
                 f"the server's certificate is not trusted: {getattr(cause, 'verify_message', cause)}"
             )
         cause = cause.__cause__ or cause.__context__
-    kind = NeverSent if isinstance(error, httpx.ConnectError) else Unreachable
     return kind(f"cannot reach the server: {text}")

@@ -7,10 +7,11 @@ slots for ever when a request is cancelled while it waits for one (encode/httpco
 from __future__ import annotations
 
 import zlib
+from abc import ABC, abstractmethod
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import httpx
 import trio
@@ -20,6 +21,8 @@ from cxfs.remote.failures import in_our_words
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
+
+T = TypeVar("T")
 
 CLOSE_S: Final = 5.0
 """What giving a connection back may take, even for a task that is being cancelled."""
@@ -70,8 +73,14 @@ class Lane:
         await self._limiter.acquire_on_behalf_of(place)
         try:
             self._requests += 1
+            began = trio.current_time()
             response = await self._answer_to(method, url, headers, body)
-            incoming = Incoming(response, no_progress_s=self._no_progress_s, count=self._count_in)
+            incoming = Incoming(
+                response,
+                waited_s=trio.current_time() - began,
+                no_progress_s=self._no_progress_s,
+                count=self._count_in,
+            )
             try:
                 yield incoming
             finally:
@@ -138,28 +147,26 @@ class Lane:
             await client.aclose()
 
 
-class Incoming:
-    """An answer whose body is still on its way."""
+class Answer(ABC):
+    """An answer whose body is still on its way, `waited_s` seconds after the request.
 
-    def __init__(self, response: httpx.Response, *, no_progress_s: float, count: Callable[[int], None]) -> None:
-        self.status = response.status_code
-        self.headers: Mapping[str, str] = response.headers
-        self.coding = response.headers.get("content-encoding", "identity").strip().lower()
-        self._response = response
-        self._no_progress_s = no_progress_s
-        self._count = count
-        self._pieces: AsyncIterator[bytes] | None = None
+    The names of headers are found in lower case.
+    """
 
+    def __init__(self, status: int, headers: Mapping[str, str], *, waited_s: float) -> None:
+        self.waited_s = waited_s
+        self.status = status
+        self.headers = headers
+        self.coding = headers.get("content-encoding", "identity").strip().lower()
+
+    @abstractmethod
     async def piece(self) -> bytes:
         """The next bytes as they were sent; none at the end. Raises Unreachable, TimedOut or BadReply."""
-        pieces = self._pieces
-        if pieces is None:
-            pieces = self._pieces = self._response.aiter_raw()
-        with in_our_words(), trio.move_on_after(self._no_progress_s):
-            piece = await anext(pieces, b"")
-            self._count(len(piece))
-            return piece
-        raise TimedOut(f"nothing arrived for {self._no_progress_s:.0f} s")
+
+    async def pour(self, keep: Callable[[memoryview], T], landed: Callable[[T], None]) -> None:
+        """All of the body: each piece goes to `keep`, perhaps in a thread, and what that returns to `landed`, here."""
+        while piece := await self.piece():
+            landed(keep(memoryview(piece)))
 
     async def whole(self, bytes_max: int) -> bytes:
         """All of it, uncoded; BadReply when it is longer than `bytes_max`."""
@@ -178,6 +185,30 @@ class Incoming:
             parts.append(part)
             left -= len(part)
         return b"".join(parts)
+
+
+class Incoming(Answer):
+    """An answer over httpx."""
+
+    def __init__(
+        self, response: httpx.Response, *, waited_s: float, no_progress_s: float, count: Callable[[int], None]
+    ) -> None:
+        super().__init__(response.status_code, response.headers, waited_s=waited_s)
+        self._response = response
+        self._no_progress_s = no_progress_s
+        self._count = count
+        self._pieces: AsyncIterator[bytes] | None = None
+
+    async def piece(self) -> bytes:
+        """The next bytes as they were sent; none at the end. Raises Unreachable, TimedOut or BadReply."""
+        pieces = self._pieces
+        if pieces is None:
+            pieces = self._pieces = self._response.aiter_raw()
+        with in_our_words(), trio.move_on_after(self._no_progress_s):
+            piece = await anext(pieces, b"")
+            self._count(len(piece))
+            return piece
+        raise TimedOut(f"nothing arrived for {self._no_progress_s:.0f} s")
 
     async def aclose(self) -> None:
         """Gives the connection back to the pool, or closes it if the body was not read to its end."""

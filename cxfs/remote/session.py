@@ -20,10 +20,11 @@ import trio
 
 from cxfs.core.errors import BadReply, CxfsError, RateLimited, SignedOut, TimedOut
 from cxfs.core.retry import RetryPolicy
-from cxfs.remote.clients import MakeClient, client_maker, trust
+from cxfs.remote.clients import MakeClient, client_maker, goes_direct, trust
 from cxfs.remote.endpoints import ACCESS_TOKEN, API_VERSION, CLIENT_ID
 from cxfs.remote.failures import CERTAINLY_NOT_DONE, NOT_WORTH_REPEATING, failure_of
-from cxfs.remote.lanes import CLOSE_S, Incoming, Lane, LaneStatistics, OnePiece
+from cxfs.remote.lanes import CLOSE_S, Answer, Lane, LaneStatistics, OnePiece
+from cxfs.remote.pipe_lane import Dialler, PipeLane
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -122,6 +123,7 @@ class Session:
         retry: RetryPolicy,
         jitter: Callable[[], float],
         make_client: MakeClient,
+        downloads: PipeLane | None = None,
         on_refused: OnRefused | None = None,
     ) -> None:
         self._urls = urls
@@ -143,7 +145,7 @@ class Session:
 
         self._metadata = lane(limits.metadata_requests_max)
         self._background = lane(limits.background_requests_max)
-        self._download = lane(limits.download_requests_max)
+        self._download: Lane | PipeLane = downloads or lane(limits.download_requests_max)
         self._upload = lane(limits.upload_requests_max, hears=True)
 
     async def ask(self, call: Call, parse: Callable[[bytes], T], *, attempts: Attempts | None = None) -> T:
@@ -210,7 +212,7 @@ class Session:
     @asynccontextmanager
     async def download(
         self, resource: str, *, query: Mapping[str, str], headers: Mapping[str, str]
-    ) -> AsyncIterator[Incoming]:
+    ) -> AsyncIterator[Answer]:
         """One attempt at content from the data host; its status is 200 or 206, anything else is raised."""
         headers = {"Accept-Encoding": "identity", **headers}
         async with AsyncExitStack() as stack:
@@ -218,7 +220,7 @@ class Session:
 
     async def _content(
         self, stack: AsyncExitStack, resource: str, query: Mapping[str, str], headers: Mapping[str, str], token: str
-    ) -> Incoming:
+    ) -> Answer:
         """The answer, which the stack closes."""
         url = self._url(self._urls.data, resource, query, token)
         async with AsyncExitStack() as attempt:
@@ -247,7 +249,7 @@ class Session:
             await self._renewed(token)
             raise
 
-    async def _parsed(self, incoming: Incoming, parse: Callable[[bytes], T]) -> T:
+    async def _parsed(self, incoming: Answer, parse: Callable[[bytes], T]) -> T:
         """An error is a status other than 200, any other [doc]."""
         if incoming.status != 200:
             raise failure_of(incoming.status, incoming.headers, await incoming.beginning(ERROR_BYTES_MAX))
@@ -297,14 +299,20 @@ async def open_session(
     verified. `transport` replaces the network. Raises BadCertificateFile.
     """
     limits = limits or SessionLimits()
+    by_proxy = not urls.on_this_machine  # which cannot reach our loopback
+    verify = None if transport is not None else trust(ca_file)
     make_client = client_maker(
         connect_s=limits.connect_s,
         no_progress_s=limits.no_progress_s,
         user_agent=user_agent,
-        by_proxy=not urls.on_this_machine,  # which cannot reach our loopback
-        verify=None if transport is not None else trust(ca_file),
+        by_proxy=by_proxy,
+        verify=verify,
         transport=transport,
     )
+    downloads = None
+    if verify is not None and goes_direct(by_proxy=by_proxy):
+        dialler = Dialler(urls.data, trust=verify, connect_s=limits.connect_s, no_progress_s=limits.no_progress_s)
+        downloads = PipeLane(dialler, user_agent=user_agent, requests_max=limits.download_requests_max)
     session = Session(
         urls,
         tokens,
@@ -313,6 +321,7 @@ async def open_session(
         retry=retry or RetryPolicy(),
         jitter=jitter,
         make_client=make_client,
+        downloads=downloads,
         on_refused=on_refused,
     )
     async with aclosing(session):

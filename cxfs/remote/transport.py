@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from cxfs.core.entries import Entry, EntryName, Path, UuidPath
-    from cxfs.remote.lanes import Incoming
+    from cxfs.remote.lanes import Answer
     from cxfs.remote.session import Session
 
 __all__ = ["Content", "Download", "Transport", "content_type_of"]
@@ -34,11 +34,15 @@ _OTHER_CONTENT: Final = "the checksum of the upload is not that of what was sent
 
 
 class Download:
-    """Bytes on their way. `range` is what the body covers: the range asked for, or all from 0."""
+    """Bytes on their way. `range` is what the body covers: the range asked for, or all from 0.
 
-    def __init__(self, incoming: Incoming, covers: ByteRange) -> None:
+    The answer began `waited_s` seconds after the request.
+    """
+
+    def __init__(self, incoming: Answer, covers: ByteRange) -> None:
         self.range = covers
         self.etag: str | None = incoming.headers.get("etag")
+        self.waited_s = incoming.waited_s
         self._incoming = incoming
         self._left = covers.length
 
@@ -52,13 +56,36 @@ class Download:
     async def __anext__(self) -> bytes:
         piece = await self._incoming.piece()
         self._left -= len(piece)
-        if self._left < 0:
-            raise BadReply(f"the content of {self.range.length} bytes did not end there")
+        self._check_length()
         if piece:
             return piece
+        self._check_end()
+        raise StopAsyncIteration
+
+    async def pour(self, keep: Callable[[int, memoryview], None], landed: Callable[[ByteRange], None]) -> None:
+        """The same bytes, each piece to `keep` with its place in the file, then its range to `landed`.
+
+        `keep` may be called in a thread and must be done with the piece when it returns; `landed` is called on the
+        loop, in order. Returns after the last byte, or raises.
+        """
+
+        def put(piece: memoryview) -> ByteRange:
+            part = ByteRange(self.range.stop - self._left, self.range.stop - self._left + len(piece))
+            self._left -= len(piece)
+            self._check_length()
+            keep(part.start, piece)
+            return part
+
+        await self._incoming.pour(put, landed)
+        self._check_end()
+
+    def _check_length(self) -> None:
+        if self._left < 0:
+            raise BadReply(f"the content of {self.range.length} bytes did not end there")
+
+    def _check_end(self) -> None:
         if self._left:
             raise Unreachable(f"the content broke off {self._left} bytes before its end")
-        raise StopAsyncIteration
 
 
 class Transport:
@@ -160,7 +187,7 @@ def _check_version(etag: str | None, *, version: int, pinned: str | None) -> Non
         raise Stale("the server holds another version of the file")
 
 
-def _covered(incoming: Incoming, wanted: ByteRange, size: int) -> ByteRange:
+def _covered(incoming: Answer, wanted: ByteRange, size: int) -> ByteRange:
     """What the body covers, by its status and headers."""
     if incoming.status == 200:
         covers, total = ByteRange(0, size), incoming.headers.get("content-length", str(size))

@@ -6,28 +6,48 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from cxfs.core.ranges import ByteRange, RangeSet
-from cxfs.core.readahead import BLOCK_BYTES, SLACK_BYTES, WINDOW_BYTES_MAX, Plan, ReadAhead
+from cxfs.core.readahead import (
+    BLOCK_BYTES,
+    JUMPS,
+    LARGE_PIECE_BYTES,
+    PIECE_BYTES,
+    SLACK_BYTES,
+    STEPS_AHEAD_MAX,
+    WINDOW_BYTES,
+    Line,
+    Plan,
+    ReadAhead,
+    piece_bytes,
+)
 
 MIB = 1 << 20
 LARGE = 1 << 30
+SHORT_LINE = Line(carried_bytes=0, ahead_bytes_max=128 * MIB)
+LONG_LINE = Line(carried_bytes=16 * MIB, ahead_bytes_max=128 * MIB)
+ENDLESS_LINE = Line(carried_bytes=LARGE, ahead_bytes_max=128 * MIB)
 
 
 def blocks(start: int, stop: int) -> ByteRange:
     return ByteRange(start * BLOCK_BYTES, stop * BLOCK_BYTES)
 
 
-def plans(size: int, *reads: ByteRange) -> list[Plan]:
+def plans(size: int, *reads: ByteRange, line: Line = SHORT_LINE, is_here: bool = False) -> list[Plan]:
     """What one reader of a file of `size` bytes is told, read by read."""
     readahead = ReadAhead(size)
-    return [readahead.on_read(asked) for asked in reads]
+    return [readahead.on_read(asked, line, is_here=is_here) for asked in reads]
 
 
-def wanted(size: int, *reads: ByteRange) -> list[ByteRange]:
-    """The stretches fetched ahead, read by read; empty ones as `ByteRange(0, 0)`."""
-    return [plan.want if plan.want.length else ByteRange(0, 0) for plan in plans(size, *reads)]
+def wanted(size: int, *reads: ByteRange, line: Line = SHORT_LINE) -> list[list[ByteRange]]:
+    """The stretches fetched ahead, read by read."""
+    return [list(plan.want) for plan in plans(size, *reads, line=line)]
 
 
-NOTHING = ByteRange(0, 0)
+def widths(wants: list[list[ByteRange]]) -> list[int]:
+    """Blocks that are fetched ahead, read by read."""
+    return [sum(each.length for each in want) // BLOCK_BYTES for want in wants]
+
+
+NOTHING: list[ByteRange] = []
 
 TRANSCRIPTS = {
     "one read wants nothing more": [
@@ -35,31 +55,31 @@ TRANSCRIPTS = {
     ],
     "the second read in a row opens the window, and it doubles": [
         (blocks(0, 1), NOTHING),
-        (blocks(1, 2), blocks(2, 4)),
-        (blocks(2, 3), blocks(4, 7)),
-        (blocks(3, 4), blocks(7, 12)),
-        (blocks(4, 5), blocks(12, 21)),
+        (blocks(1, 2), [blocks(2, 4)]),
+        (blocks(2, 3), [blocks(4, 7)]),
+        (blocks(3, 4), [blocks(7, 12)]),
+        (blocks(4, 5), [blocks(12, 21)]),
     ],
     "small reads within a block go straight on": [
         (ByteRange(0, 4096), NOTHING),
-        (ByteRange(4096, 8192), blocks(1, 3)),
+        (ByteRange(4096, 8192), [blocks(1, 3)]),
     ],
     "the kernel's pairs arrive swapped and still go straight on": [
         (blocks(1, 2), NOTHING),
         (blocks(0, 1), NOTHING),
-        (blocks(3, 4), blocks(4, 6)),
+        (blocks(3, 4), [blocks(4, 6)]),
         (blocks(2, 3), NOTHING),
-        (blocks(5, 6), blocks(6, 10)),
+        (blocks(5, 6), [blocks(6, 10)]),
     ],
     "a jump closes the window": [
         (blocks(0, 1), NOTHING),
-        (blocks(1, 2), blocks(2, 4)),
+        (blocks(1, 2), [blocks(2, 4)]),
         (blocks(1000, 1001), NOTHING),
-        (blocks(1001, 1002), blocks(1002, 1004)),
+        (blocks(1001, 1002), [blocks(1002, 1004)]),
     ],
     "a jump back closes it too": [
         (blocks(1000, 1001), NOTHING),
-        (blocks(1001, 1002), blocks(1002, 1004)),
+        (blocks(1001, 1002), [blocks(1002, 1004)]),
         (blocks(0, 1), NOTHING),
     ],
     "the same bytes again want nothing": [
@@ -70,9 +90,45 @@ TRANSCRIPTS = {
     "a first read in the middle wants nothing either": [
         (blocks(3, 4), NOTHING),
     ],
+    "two steps back in a row open the window behind the reader, and it doubles": [
+        (blocks(1000, 1001), NOTHING),
+        (blocks(999, 1000), NOTHING),
+        (blocks(998, 999), [blocks(996, 998)]),
+        (blocks(997, 998), [blocks(993, 996)]),
+        (blocks(996, 997), [blocks(988, 993)]),
+    ],
+    "a reader that goes back ends at the beginning": [
+        (blocks(4, 5), NOTHING),
+        (blocks(3, 4), NOTHING),
+        (blocks(2, 3), [blocks(0, 2)]),
+        (blocks(1, 2), NOTHING),
+        (blocks(0, 1), NOTHING),
+    ],
+    "equal jumps are foreseen, and twice as many each time": [
+        (blocks(0, 1), NOTHING),
+        (blocks(100, 101), NOTHING),
+        (blocks(200, 201), NOTHING),
+        (blocks(300, 301), [blocks(400, 401), blocks(500, 501)]),
+        (blocks(400, 401), [blocks(600, 601), blocks(700, 701), blocks(800, 801)]),
+    ],
+    "equal jumps back as well": [
+        (blocks(900, 901), NOTHING),
+        (blocks(800, 801), NOTHING),
+        (blocks(700, 701), NOTHING),
+        (blocks(600, 601), [blocks(500, 501), blocks(400, 401)]),
+    ],
+    "a jump of another length ends that": [
+        (blocks(0, 1), NOTHING),
+        (blocks(100, 101), NOTHING),
+        (blocks(200, 201), NOTHING),
+        (blocks(300, 301), [blocks(400, 401), blocks(500, 501)]),
+        (blocks(450, 451), NOTHING),
+        (blocks(550, 551), NOTHING),
+    ],
 }
 
 offsets = st.integers(min_value=0, max_value=64 * MIB - 1)
+lines = st.builds(Line, st.integers(0, 64 * MIB), st.integers(MIB, 128 * MIB))
 reads = st.lists(
     st.tuples(offsets, st.integers(min_value=1, max_value=MIB)).map(lambda at: ByteRange(at[0], at[0] + at[1])),
     max_size=20,
@@ -98,76 +154,147 @@ def test_a_reader(story: str) -> None:
 )
 def test_the_first_read_costs_one_request_of_whole_blocks(asked: ByteRange, need: ByteRange) -> None:
     """A program that looks at the first bytes only, such as file(1), does not fetch megabytes."""
-    assert plans(LARGE, asked) == [Plan(need, ByteRange(need.stop, need.stop))]
+    assert plans(LARGE, asked) == [Plan(need)]
 
 
 def test_the_last_block_ends_with_the_file() -> None:
     """Nobody asks for bytes past the end."""
-    assert plans(100, ByteRange(0, 10)) == [Plan(ByteRange(0, 100), ByteRange(100, 100))]
+    assert plans(100, ByteRange(0, 10)) == [Plan(ByteRange(0, 100))]
 
 
-def test_the_window_grows_up_to_its_limit() -> None:
-    """One reader holds at most so much of the line and of the disk."""
-    straight = [blocks(at, at + 1) for at in range(1000)]
+@pytest.mark.parametrize(
+    ("line", "ahead_bytes"),
+    [(SHORT_LINE, WINDOW_BYTES), (LONG_LINE, 2 * LONG_LINE.carried_bytes), (ENDLESS_LINE, 128 * MIB)],
+    ids=["a short line", "a long line", "more than the buffers hold"],
+)
+def test_the_window_grows_up_to_what_the_line_needs(line: Line, ahead_bytes: int) -> None:
+    """One half is under way while the reader uses up the other."""
+    straight = [blocks(at, at + 1) for at in range(2000)]
 
-    ahead = [plan.want.stop - asked.stop for asked, plan in zip(straight, plans(LARGE, *straight), strict=True)]
+    ahead = [
+        want[-1].stop - asked.stop
+        for asked, want in zip(straight, wanted(LARGE, *straight, line=line), strict=True)
+        if want
+    ]
 
-    assert max(ahead) == WINDOW_BYTES_MAX
+    assert max(ahead) == ahead_bytes
 
 
 def test_an_open_window_is_filled_in_few_large_requests() -> None:
     """Once at its limit, a new stretch is asked for when half of it has been used up, not with each read."""
     straight = [blocks(at, at + 1) for at in range(1000)]
 
-    stretches = [want for want in wanted(LARGE, *straight)[500:] if want.length]
+    stretches = [want for want in wanted(LARGE, *straight)[500:] if want]
 
-    assert {want.length for want in stretches} == {WINDOW_BYTES_MAX // 2}
+    assert {want[0].length for want in stretches} == {WINDOW_BYTES // 2}
 
 
-def test_random_reads_want_nothing() -> None:
+def test_requests_are_large_and_on_a_long_line_larger() -> None:
+    """Each costs a millisecond at both ends, and a round trip in which its connection brings nothing."""
+    assert piece_bytes(WINDOW_BYTES) == PIECE_BYTES
+    assert piece_bytes(ENDLESS_LINE.window_bytes // 2) == LARGE_PIECE_BYTES
+
+
+def test_random_reads_want_nothing_at_first() -> None:
     """A database that picks pages here and there pays for those alone."""
-    here_and_there = [blocks(at * 7919 % 8000, at * 7919 % 8000 + 1) for at in range(1, 100)]
+    here_and_there = [blocks(at * at * 13 % 8000, at * at * 13 % 8000 + 1) for at in range(1, JUMPS + 2)]
 
-    assert set(wanted(LARGE, *here_and_there)) == {NOTHING}
+    assert widths(wanted(LARGE, *here_and_there, line=ENDLESS_LINE)) == [0] * (JUMPS + 1)
+
+
+def test_many_random_reads_bring_more_each_up_to_what_the_line_carries_meanwhile() -> None:
+    """So a read takes twice as long at most, and the whole file is soon here."""
+    here_and_there = [blocks(at * at * 13 % 8000, at * at * 13 % 8000 + 1) for at in range(1, 40)]
+
+    brought = widths(wanted(LARGE, *here_and_there, line=LONG_LINE))[JUMPS + 1 :]
+
+    assert brought[:3] == [3, 15, 63]
+    assert max(brought) == LONG_LINE.carried_bytes // BLOCK_BYTES - 1
+
+
+def test_random_reads_of_what_is_here_bring_nothing() -> None:
+    """They wait for nobody."""
+    here_and_there = [blocks(at * at * 13 % 8000, at * at * 13 % 8000 + 1) for at in range(1, 40)]
+
+    assert not any(plan.want for plan in plans(LARGE, *here_and_there, line=LONG_LINE, is_here=True))
+
+
+def test_on_a_thin_line_random_reads_bring_exactly_their_blocks() -> None:
+    """What it carries in a round trip is less than one."""
+    here_and_there = [blocks(at * at * 13 % 8000, at * at * 13 % 8000 + 1) for at in range(1, 100)]
+
+    assert widths(wanted(LARGE, *here_and_there, line=Line(BLOCK_BYTES // 2, 128 * MIB))) == [0] * 99
+
+
+def test_equal_jumps_are_foreseen_to_a_limit() -> None:
+    """Each is a request, and the reader may stop at any."""
+    steps = [blocks(at * 10, at * 10 + 1) for at in range(100)]
+    foreseen = RangeSet()
+
+    for asked, want in zip(steps, wanted(LARGE, *steps, line=ENDLESS_LINE), strict=True):
+        for each in want:
+            foreseen.add(each)
+        foreseen.remove(ByteRange(0, asked.stop))
+        assert foreseen.length <= STEPS_AHEAD_MAX * BLOCK_BYTES
+
+
+def test_a_jump_away_from_an_open_window_leaves_what_was_wanted() -> None:
+    """What is still on its way for nobody gives the line to what is needed now."""
+    told = plans(LARGE, blocks(0, 1), blocks(1, 2), blocks(2, 3), blocks(5000, 5001), blocks(100, 101))
+
+    assert [plan.leaves for plan in told] == [False, False, False, True, False]
 
 
 def test_a_read_within_the_slack_goes_straight_on() -> None:
     """The kernel's own read-ahead runs a little before the program."""
     near = ByteRange(BLOCK_BYTES + SLACK_BYTES, BLOCK_BYTES + SLACK_BYTES + 1)
 
-    assert wanted(LARGE, blocks(0, 1), near)[-1].length > 0
+    assert widths(wanted(LARGE, blocks(0, 1), near))[-1] > 0
 
 
-@given(reads)
+@given(reads, lines)
 @settings(deadline=None)
-def test_whatever_is_read_the_plans_stay_within_the_file(asked: list[ByteRange]) -> None:
+def test_whatever_is_read_the_plans_stay_within_the_file_and_the_buffers(asked: list[ByteRange], line: Line) -> None:
     """A range past the end is an error at the server."""
     size = 64 * MIB
 
-    bounds = [bound for plan in plans(size, *(each.clipped(ByteRange(0, size)) for each in asked)) for bound in plan]
+    told = plans(size, *(each.clipped(ByteRange(0, size)) for each in asked), line=line)
 
-    assert all(0 <= each.start <= each.stop <= size for each in bounds)
+    assert all(0 <= each.start <= each.stop <= size for plan in told for each in (plan.need, *plan.want))
+    assert all(sum(each.length for each in plan.want) <= line.ahead_bytes_max + 2 * BLOCK_BYTES for plan in told)
 
 
-@given(reads)
+@given(reads, lines)
 @settings(deadline=None)
-def test_whatever_is_read_is_needed(asked: list[ByteRange]) -> None:
+def test_whatever_is_read_is_needed(asked: list[ByteRange], line: Line) -> None:
     """The answer waits for `need`: a byte missing from it would never come."""
-    needs = [RangeSet([plan.need]) for plan in plans(LARGE, *asked)]
+    needs = [RangeSet([plan.need]) for plan in plans(LARGE, *asked, line=line)]
 
     assert all(need.covers(each) for need, each in zip(needs, asked, strict=True))
 
 
+@given(st.integers(min_value=1, max_value=40 * MIB), st.integers(min_value=4096, max_value=MIB), lines)
+@settings(deadline=None)
+def test_a_file_read_from_end_to_end_is_planned_whole_and_no_byte_ahead_twice(size: int, step: int, line: Line) -> None:
+    """Read-ahead that asks again for what is on its way would double the traffic."""
+    planned = plans(size, *ByteRange(0, size).pieces(step), line=line)
+
+    everything = RangeSet(part for plan in planned for part in (plan.need, *plan.want))
+    ahead = [part for plan in planned for part in plan.want]
+    assert everything == RangeSet([ByteRange(0, size)])
+    assert RangeSet(ahead).length == sum(part.length for part in ahead)
+
+
 @given(st.integers(min_value=1, max_value=40 * MIB), st.integers(min_value=4096, max_value=MIB))
 @settings(deadline=None)
-def test_a_file_read_from_end_to_end_is_planned_whole_and_no_byte_ahead_twice(size: int, step: int) -> None:
-    """Read-ahead that asks again for what is on its way would double the traffic."""
-    planned = plans(size, *ByteRange(0, size).pieces(step))
+def test_the_same_backwards(size: int, step: int) -> None:
+    """Some formats keep their contents at the end."""
+    planned = plans(size, *reversed(list(ByteRange(0, size).pieces(step))))
 
-    everything = RangeSet(part for plan in planned for part in plan)
-    ahead = RangeSet(plan.want for plan in planned)
+    everything = RangeSet(part for plan in planned for part in (plan.need, *plan.want))
+    ahead = [part for plan in planned for part in plan.want]
     assert everything == RangeSet([ByteRange(0, size)])
-    assert ahead.length == sum(plan.want.length for plan in planned)
+    assert RangeSet(ahead).length == sum(part.length for part in ahead)
 
 
 @given(st.integers(min_value=8 * BLOCK_BYTES, max_value=40 * MIB))
@@ -176,5 +303,5 @@ def test_a_file_read_from_end_to_end_waits_for_its_first_blocks_only(size: int) 
     """From the third read on, what a reader needs was wanted before."""
     planned = plans(size, *ByteRange(0, size).pieces(BLOCK_BYTES))
 
-    ahead = RangeSet(plan.want for plan in planned)
+    ahead = RangeSet(part for plan in planned for part in plan.want)
     assert ahead.missing(ByteRange(0, size)) == [blocks(0, 2)]

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 EXPECTED: Final = {
     "AcrossTrees": "EXDEV",
     "AlreadyExists": "EEXIST",
+    "ContentLost": "EIO",
     "BadName": "EINVAL",
     "BadReply": "EIO",
     "BadRequest": "EINVAL",
@@ -176,6 +177,9 @@ async def test_no_bug_ends_the_mount(name: str, bug: Exception, caplog: pytest.L
 
 class Waiting(Broken):
     """A file system whose answers never come."""
+
+    def ready(self, *_args: object) -> None:
+        return None
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         async def waits(*_args: object, **_kwargs: object) -> None:

@@ -1,0 +1,72 @@
+"""What the line carries, from what was seen of it. Pure arithmetic: times come in as values, in seconds.
+
+Two figures: how long the first byte of an answer takes, and how many bytes come per second while bodies are on their
+way, however many at a time. Their product is what must be under way at any moment for the line to be full.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+UNKNOWN_BYTES: Final = 1 << 20
+"""What one round trip is believed to carry before anything was seen."""
+
+MEASURED_S: Final = 0.05
+"""A stretch of arriving content is judged when it has lasted so long: shorter ones tell of buffers."""
+
+MEASURED_BYTES: Final = 1 << 20
+"""Or when so much has come."""
+
+MEMORY: Final = 0.75
+"""How much of the former figure is left in a new one."""
+
+DELAY_RISE: Final = 1 / 16
+"""How fast a longer delay is believed; a shorter one is at once, since only waiting behind others makes it longer."""
+
+
+class Pace:
+    """The figures of one mount."""
+
+    def __init__(self) -> None:
+        self._delay_s: float | None = None
+        self._rate: float | None = None  # bytes a second
+        self._bodies = 0
+        self._since_s = 0.0
+        self._busy_s = 0.0
+        self._bytes = 0
+
+    @property
+    def carried_bytes(self) -> int:
+        """What comes in during one round trip."""
+        if self._delay_s is None or self._rate is None:
+            return UNKNOWN_BYTES
+        return int(self._delay_s * self._rate)
+
+    def answered(self, waited_s: float, at_s: float) -> None:
+        """An answer took so long to begin; its body comes from now on."""
+        if self._delay_s is None or waited_s < self._delay_s:
+            self._delay_s = waited_s
+        else:
+            self._delay_s += (waited_s - self._delay_s) * DELAY_RISE
+        if not self._bodies:
+            self._since_s = at_s
+        self._bodies += 1
+
+    def arrived(self, count: int, at_s: float) -> None:
+        """So many bytes of bodies have come."""
+        self._bytes += count
+        self._count_busy(at_s)
+
+    def ended(self, at_s: float) -> None:
+        """A body comes no more."""
+        self._count_busy(at_s)
+        self._bodies -= 1
+
+    def _count_busy(self, at_s: float) -> None:
+        self._busy_s += max(0.0, at_s - self._since_s)
+        self._since_s = at_s
+        if self._busy_s <= 0.0 or (self._busy_s < MEASURED_S and self._bytes < MEASURED_BYTES):
+            return
+        seen = self._bytes / self._busy_s
+        self._rate = seen if self._rate is None else self._rate * MEMORY + seen * (1 - MEMORY)
+        self._bytes, self._busy_s = 0, 0.0

@@ -1,0 +1,91 @@
+"""What the line carries, from transcripts of answers and bytes. Times are in seconds."""
+
+from __future__ import annotations
+
+import pytest
+
+from cxfs.core.pace import UNKNOWN_BYTES, Pace
+
+MIB = 1 << 20
+
+
+def one_after_the_other(
+    pace: Pace, count: int, *, delay_s: float, rate: float, size: int, start_s: float = 0.0
+) -> float:
+    """So many transfers on a line of that rate; when the last one ended."""
+    now = start_s
+    for _ in range(count):
+        now += delay_s
+        pace.answered(delay_s, now)
+        now += size / rate
+        pace.arrived(size, now)
+        pace.ended(now)
+    return now
+
+
+def test_before_anything_was_seen_a_guess_is_made() -> None:
+    """The first reads of a mount are no slower for it."""
+    assert Pace().carried_bytes == UNKNOWN_BYTES
+
+
+@pytest.mark.parametrize(("delay_s", "rate"), [(0.02, 100e6), (0.1, 10e6), (0.001, 1e9)])
+def test_what_comes_in_one_round_trip_is_known_after_some_transfers(delay_s: float, rate: float) -> None:
+    """Also when each one waits for the one before it."""
+    pace = Pace()
+
+    one_after_the_other(pace, 20, delay_s=delay_s, rate=rate, size=2 * MIB)
+
+    assert pace.carried_bytes == pytest.approx(delay_s * rate, rel=0.05)
+
+
+def test_transfers_side_by_side_are_one_line() -> None:
+    """Eight of them that share a line do not make it an eighth as wide."""
+    pace, now = Pace(), 1.0
+    for _ in range(8):
+        pace.answered(0.02, now)
+    for _ in range(200):
+        now += 0.01
+        for _ in range(8):
+            pace.arrived(MIB // 8, now)
+
+    assert pace.carried_bytes == pytest.approx(0.02 * MIB / 0.01, rel=0.05)
+
+
+def test_time_in_which_nothing_is_under_way_does_not_count() -> None:
+    """A reader that thinks for a second has not made the line slower."""
+    pace = Pace()
+
+    now = one_after_the_other(pace, 10, delay_s=0.02, rate=100e6, size=MIB)
+    one_after_the_other(pace, 10, delay_s=0.02, rate=100e6, size=MIB, start_s=now + 60)
+
+    assert pace.carried_bytes == pytest.approx(2e6, rel=0.05)
+
+
+def test_an_answer_that_waited_behind_others_does_not_make_the_line_longer() -> None:
+    """Else a full line would ask for ever larger windows."""
+    pace = Pace()
+    now = one_after_the_other(pace, 10, delay_s=0.02, rate=100e6, size=MIB)
+    before = pace.carried_bytes
+
+    pace.answered(0.2, now)
+
+    assert pace.carried_bytes < 2 * before
+
+
+def test_a_line_that_became_another_is_learnt() -> None:
+    """From the office to the train."""
+    pace = Pace()
+    now = one_after_the_other(pace, 50, delay_s=0.001, rate=1e9, size=MIB)
+
+    one_after_the_other(pace, 100, delay_s=0.1, rate=1e6, size=MIB, start_s=now)
+
+    assert pace.carried_bytes == pytest.approx(100_000, rel=0.2)
+
+
+def test_bytes_without_any_time_say_nothing() -> None:
+    """A clock that does not move is no infinite line."""
+    pace = Pace()
+
+    one_after_the_other(pace, 10, delay_s=0.0, rate=float("inf"), size=10 * MIB)
+
+    assert pace.carried_bytes == UNKNOWN_BYTES
