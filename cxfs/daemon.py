@@ -145,7 +145,7 @@ def allow_descriptors() -> None:
 
 async def _run(settings: MountSettings, surroundings: _Surroundings) -> Leftovers:
     outbox = Outbox(settings.state_folder)
-    blocks = BlockStore(settings.cache_folder / "blocks", bytes_max=settings.options.cache_bytes_max)
+    blocks: BlockStore | None = None
     try:
         account = MountedAccount(settings.profile)
         tokens = renewing(settings.profile, settings.token, settings.source, account, learnt=settings.known_secrets.add)
@@ -160,17 +160,26 @@ async def _run(settings: MountSettings, surroundings: _Surroundings) -> Leftover
             trio.open_nursery() as nursery,
         ):
             who = await account.learn(session)
+            blocks = await trio.to_thread.run_sync(_blocks, settings, who)
             volume = await _volume(settings, session, outbox, blocks, nursery)
             _claim(settings, outbox, who, volume.left)
             nursery.start_soon(tokens.watch, volume.uploader.wake)
             await _serve(settings, volume, nursery, surroundings)
             nursery.cancel_scope.cancel()
     finally:
-        blocks.close()
+        if blocks is not None:
+            blocks.close()
         outbox.close()
     rows = volume.waiting.rows()
     parked = sum(1 for row in rows if row.status is Status.PARKED)
     return Leftovers.of([row.path for row in rows], parked=parked)
+
+
+def _blocks(settings: MountSettings, account: Account) -> BlockStore:
+    """The content of former mounts, of this account's."""
+    return BlockStore(
+        settings.cache_folder / "blocks", bytes_max=settings.options.cache_bytes_max, owner=str(account.id)
+    )
 
 
 def _claim(settings: MountSettings, outbox: Outbox, account: Account, waiting: int) -> None:
@@ -268,6 +277,7 @@ async def _serve(settings: MountSettings, volume: Volume, nursery: trio.Nursery,
             volume.space.refresh,
             volume.space.run,
             volume.filesystem.keep_drafts_ready,
+            volume.sealing.run,
         ):
             nursery.start_soon(run)
         await _answer_the_kernel(settings, volume, second_signal, surroundings)

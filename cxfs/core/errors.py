@@ -77,6 +77,12 @@ class DiskFull(CxfsError):
     """This machine's disk, or the limit set for our share of it, is used up."""
 
 
+class ContentLost(CxfsError):
+    """Cached content proved damaged, or is gone: it is to be fetched again."""
+
+    transient = True
+
+
 class TooLarge(CxfsError):
     """The file is larger than CX or this mount can hold."""
 

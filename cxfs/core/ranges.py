@@ -113,6 +113,15 @@ class RangeSet:
         at = bisect_right(self._starts, wanted.start) - 1
         return at >= 0 and wanted.stop <= self._stops[at]
 
+    def within(self, wanted: ByteRange) -> list[ByteRange]:
+        """The parts of `wanted` that are there, in order."""
+        parts: list[ByteRange] = []
+        for index in range(bisect_right(self._stops, wanted.start), len(self._starts)):
+            if self._starts[index] >= wanted.stop:
+                break
+            parts.append(ByteRange(self._starts[index], self._stops[index]).clipped(wanted))
+        return parts
+
     def missing(self, wanted: ByteRange) -> list[ByteRange]:
         """The parts of `wanted` that are not there, in order."""
         gaps: list[ByteRange] = []

@@ -8,12 +8,13 @@ stream of a version is closed.
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
 import trio
 
-from cxfs.core.errors import BadReply, CxfsError, RateLimited, Stale
+from cxfs.core.errors import BadReply, ContentLost, CxfsError, RateLimited, Stale
 from cxfs.core.ranges import ByteRange
 from cxfs.core.readahead import PIECE_BYTES_MAX, ReadAhead
 from cxfs.core.retry import RetryPolicy
@@ -128,7 +129,7 @@ class Reader:
         key = BlockKey(entry.id, entry.version)
         version = self._versions.get(key)
         if version is None:
-            version = self._versions[key] = Version(entry, self._blocks.open(key, entry.size))
+            version = self._versions[key] = Version(entry, self._blocks.open(key, entry.size, entry.sha1))
         version.streams += 1
         return ReadStream(self, version)
 
@@ -259,14 +260,18 @@ class ReadStream:
             return b""
         if self._closed:
             raise Stale("the file was closed")
-        plan = self._readahead.on_read(wanted)
-        self._reader.start(self._version, plan.need)
-        self._reader.start(self._version, plan.want)
-        if not self._version.blocks.held.covers(wanted):
-            await self._reader.bring(self._version, wanted)
-        if self._closed:
-            raise Stale("the file was closed")
-        return self._version.blocks.read(wanted)
+        blocks = self._version.blocks
+        with blocks.keeping(wanted):
+            plan = self._readahead.on_read(wanted)
+            self._reader.start(self._version, plan.need)
+            self._reader.start(self._version, plan.want)
+            while True:
+                if not blocks.held.covers(wanted):
+                    await self._reader.bring(self._version, wanted)
+                if self._closed:
+                    raise Stale("the file was closed")
+                with suppress(ContentLost):  # somebody has cut the cache's file: fetched again
+                    return blocks.read(wanted)
 
     def settled(self, owner: Owner) -> None:
         """The file stands in another owner's tree now."""

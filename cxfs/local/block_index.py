@@ -1,0 +1,121 @@
+"""What the cache's folder says of itself to the next mount: a log of records with checksums. Judges no content.
+
+Losing it, or any part of it, costs time only: a block is believed when its content has the checksum in its record. So
+nothing here is synced, a record that is damaged is left out, and an index that cannot be read is an empty one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import struct
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+from zlib import crc32
+
+from cxfs.local import extents
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+NAME: Final = "index"
+
+NEW_NAME: Final = "index.new"
+
+STALE_RECORDS_MAX: Final = 10_000
+"""Records that later ones replaced: with more than so many, and than there are others, the log is written anew."""
+
+_FORMAT: Final = "cxfs block index 1"
+_HEAD: Final = struct.Struct("<HI")
+_END: Final = _HEAD.pack(0, 0)
+"""Written by a cache that was closed in order: what is on disk is what the index says."""
+
+
+@dataclass(slots=True)
+class Loaded:
+    """Records by place, the least recently used first. `is_whole`: the last daemon ended in order."""
+
+    records: dict[str, bytes] = field(default_factory=dict)
+    is_whole: bool = False
+
+
+class BlockIndex:
+    """The log in `folder`. One thread at a time; every failure to write is silent, and means a loss of time."""
+
+    def __init__(self, folder: Path, *, owner: str) -> None:
+        self._file = folder / NAME
+        self._header = f"{_FORMAT} {owner}\n".encode()
+        self._lines = 0
+        self._live = 0
+
+    def load(self) -> Loaded:
+        """What it says; nothing where it is another account's, of another format, or damaged at its beginning."""
+        try:
+            raw = self._file.read_bytes()
+        except OSError:
+            return Loaded()
+        if not raw.startswith(self._header):
+            return Loaded()
+        loaded = Loaded(is_whole=raw.endswith(_END))
+        for each in _records_in(raw, len(self._header)):
+            self._lines += 1
+            with contextlib.suppress(ValueError):
+                name, extent, _ = extents.place_and_size(each)
+                place = extents.place_of(name, extent)
+                loaded.records.pop(place, None)
+                if not extents.is_gone(each):
+                    loaded.records[place] = each
+        self._live = len(loaded.records)
+        if loaded.is_whole:
+            self._reopen(len(raw) - len(_END))
+        return loaded
+
+    def _reopen(self, length: int) -> None:
+        """It is not closed in order any more."""
+        with contextlib.suppress(OSError):
+            os.truncate(self._file, length)
+
+    def append(self, records: Iterable[bytes]) -> None:
+        """Adds to the log, which begins anew where somebody removed it, and is cleaned when most of it is stale."""
+        lines = [_HEAD.pack(len(each), crc32(each)) + each for each in records]
+        with contextlib.suppress(OSError):
+            descriptor = os.open(self._file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                head = [] if os.fstat(descriptor).st_size else [self._header]
+                os.write(descriptor, b"".join([*head, *lines]))
+            finally:
+                os.close(descriptor)
+        self._lines += len(lines)
+        if self._lines > 2 * self._live + STALE_RECORDS_MAX:
+            self._clean()
+
+    def _clean(self) -> None:
+        loaded = self.load()
+        self._write(loaded.records.values(), end=b"")
+
+    def write(self, records: Iterable[bytes]) -> None:
+        """All of it, in the order in which they were used; the cache is closed in order."""
+        self._write(records, end=_END)
+
+    def _write(self, records: Iterable[bytes], *, end: bytes) -> None:
+        lines = [_HEAD.pack(len(each), crc32(each)) + each for each in records]
+        self._lines = self._live = len(lines)
+        new = self._file.with_name(NEW_NAME)
+        with contextlib.suppress(OSError):
+            new.unlink(missing_ok=True)
+            descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            with os.fdopen(descriptor, "wb") as written:
+                written.write(b"".join([self._header, *lines, end]))
+            new.replace(self._file)
+
+
+def _records_in(raw: bytes, at: int) -> Iterator[bytes]:
+    """Up to where the log was torn; what is damaged in between is left out."""
+    while at + _HEAD.size <= len(raw):
+        length, expected = _HEAD.unpack_from(raw, at)
+        at += _HEAD.size
+        found = raw[at : at + length]
+        at += length
+        if length and len(found) == length and crc32(found) == expected:
+            yield found
