@@ -25,6 +25,10 @@ class ByteRange(NamedTuple):
         start = min(max(self.start, within.start), within.stop)
         return ByteRange(start, max(start, min(self.stop, within.stop)))
 
+    def meets(self, other: ByteRange) -> bool:
+        """Whether they have a byte in common."""
+        return max(self.start, other.start) < min(self.stop, other.stop)
+
     def aligned(self, block_bytes: int, size: int) -> ByteRange:
         """Widened to whole blocks, the last of which ends at `size`."""
         start = self.start // block_bytes * block_bytes

@@ -17,7 +17,8 @@ from zlib import crc32
 
 from cxfs.core.errors import ContentLost, DiskFull
 from cxfs.core.ranges import ByteRange, RangeSet
-from cxfs.local.extents import BLOCK_BYTES, BlockKey, Known, Sums, blocks_of, extents_in, stretch_of
+from cxfs.local.checksums import Checksums
+from cxfs.local.extents import BLOCK_BYTES, BlockKey, Known, blocks_of, stretch_of
 from cxfs.local.holes import punch
 from cxfs.local.sealing import Sealed, SealJob
 
@@ -58,8 +59,8 @@ class BlockFile:
     """
 
     __slots__ = (
-        "_descriptor", "_fresh", "_keeper", "_kept", "_sums", "_unproven", "digested", "held", "is_checked", "key",
-        "outstanding", "path", "refusals", "sha1", "size", "users",
+        "_checksums", "_descriptor", "_keeper", "_kept", "digested", "held", "is_checked", "key", "outstanding", "path",
+        "refusals", "sha1", "size", "users",
     )  # fmt: skip
 
     def __init__(self, keeper: Keeper, key: BlockKey, path: Path, size: int, sha1: bytes | None = None) -> None:
@@ -76,9 +77,7 @@ class BlockFile:
         self._keeper = keeper
         self._descriptor = -1
         self._kept: list[ByteRange] = []
-        self._sums: dict[int, bytes] = {}
-        self._unproven: dict[int, int] = {}  # extent → blocks, as bits
-        self._fresh: set[int] = set()
+        self._checksums = Checksums(size)
 
     # ------------------------------------------------------------ users
 
@@ -133,8 +132,8 @@ class BlockFile:
         """
         self._kept.append(wanted)
         try:
-            if self._unproven:
-                self.prove(wanted)
+            if self._checksums.has_unproven:
+                self._prove(wanted)
             self._keeper.used(self, wanted, was_here=self.held.covers(wanted))
             yield
         finally:
@@ -144,8 +143,8 @@ class BlockFile:
 
     def read(self, wanted: ByteRange) -> bytes:
         """The bytes of `wanted`. Raises ContentLost where they are not held (any more): a hole would read as zeros."""
-        if self._unproven:
-            self.prove(wanted)
+        if self._checksums.has_unproven:
+            self._prove(wanted)
         if not self.held.covers(wanted):
             raise ContentLost(f"a part of {self.key.name} is not in the cache any more")
         found = os.pread(self._descriptor, wanted.length, wanted.start)
@@ -169,117 +168,66 @@ class BlockFile:
         """These bytes are in the file now: `write` says so itself; of a thread that used the descriptor it is said."""
         added = stretch.length - sum(part.length for part in self.held.within(stretch))
         self.held.add(stretch)
-        self._fresh.update(extents_in(stretch))
+        self._checksums.came(stretch)
         self._keeper.landed(self, stretch, added)
 
     # ------------------------------------------------------------ proof
 
     def take_on(self, extent: int, known: Known) -> None:
         """What an earlier run, or this one before the file came to rest, knew of an extent. Not proven yet."""
-        self._sums[extent] = known.sums.packed()
-        self._unproven[extent] = known.sums.bits
+        self._checksums.take_on(extent, known.sums)
         for block, stretch in blocks_of(extent, self.size):
             if known.sums.bits >> block & 1:
                 self.held.add(stretch)
 
-    def prove(self, wanted: ByteRange) -> None:
+    def _prove(self, wanted: ByteRange) -> None:
         """Compares blocks that nobody has looked at yet with their checksums; those that differ are not here."""
-        for extent in extents_in(wanted):
-            bits = self._unproven.get(extent, 0)
-            for block, stretch in blocks_of(extent, self.size) if bits else ():
-                if bits >> block & 1 and _meet(stretch, wanted):
-                    bits &= ~(1 << block)
-                    self._prove_block(extent, block, stretch)
-            if bits:
-                self._unproven[extent] = bits
-            else:
-                self._unproven.pop(extent, None)
-
-    def _prove_block(self, extent: int, block: int, stretch: ByteRange) -> None:
-        sums = Sums.unpacked(self._sums.get(extent))
-        found = b""
-        with contextlib.suppress(OSError):  # a disk that cannot read it any more
-            found = os.pread(self._descriptor, stretch.length, stretch.start)
-        if len(found) == stretch.length and crc32(found) == sums.sums[block]:
-            return
-        log.warning("the cached content of %s is damaged at %d and is fetched again", self.key.name, stretch.start)
-        self._sums[extent] = sums.without(block).packed()
-        self._lose(stretch)
+        for block, expected in self._checksums.now_proven(wanted):
+            found = b""
+            with contextlib.suppress(OSError):  # a disk that cannot read it any more
+                found = os.pread(self._descriptor, block.length, block.start)
+            if len(found) < block.length or crc32(found) != expected:
+                log.warning("the cached content of %s is damaged at %d: fetched again", self.key.name, block.start)
+                self._checksums.drop_block(block)
+                self._lose(block)
 
     def known(self, extent: int) -> Known:
         """For the index."""
-        return Known(self.size, self.sha1, self.is_checked, Sums.unpacked(self._sums.get(extent)))
-
-    def sealed_extents(self) -> list[int]:
-        """Those of which a block has a checksum."""
-        return [extent for extent, raw in self._sums.items() if raw[0]]
+        return Known(self.size, self.sha1, self.is_checked, self._checksums.of(extent))
 
     @property
     def is_sealed(self) -> bool:
         """Whether all that is held has checksums, so that a record says all there is to know."""
-        return all(
-            Sums.unpacked(self._sums.get(extent)).bits >> block & 1
-            for extent in {extent for part in self.held for extent in extents_in(part)}
-            for block, stretch in blocks_of(extent, self.size)
-            if self.held.within(stretch)
-        )
+        return self._checksums.cover(self.held)
 
     # ------------------------------------------------------------ sealing
 
-    @property
-    def wants_checking(self) -> bool:
-        """Whether all of it is here and was not compared with the server's digest yet."""
-        return self.sha1 is not None and not self.is_checked and self.held.covers(ByteRange(0, self.size))
-
     def next_job(self, bytes_max: int) -> SealJob | None:
-        """What somebody else may read of it to seal it, some `bytes_max` at a time; None when it is sealed."""
-        if self.wants_checking:
+        """What somebody else may read of it to seal it, some `bytes_max` at a time; None when it is sealed.
+
+        Where all of it is here and was not compared with the server's digest yet, that is done in the same pass.
+        """
+        if self.sha1 is not None and not self.is_checked and self.held.covers(ByteRange(0, self.size)):
             begun = self.digested
             if begun is None:
                 return self._job(0, bytes_max, sha1(usedforsecurity=False))
             return self._job(begun.job.stretch.stop, bytes_max, begun.digest)
-        blocks = self._unsealed_blocks()
+        blocks = self._checksums.lacking(self.held)
         if not blocks:
             return None
-        start = blocks[0].start
         stop = next((one.stop for one, other in pairwise(blocks) if one.stop != other.start), blocks[-1].stop)
-        return self._job(start, min(stop - start, bytes_max), None)
+        return self._job(blocks[0].start, min(stop - blocks[0].start, bytes_max), None)
 
     def _job(self, start: int, length: int, digest: Any) -> SealJob:
-        stretch = ByteRange(start, min(self.size, start + length))
+        stretch = ByteRange(start, min(self.size, start + length)).aligned(BLOCK_BYTES, self.size)
         self.outstanding = SealJob(self.key, self.path, stretch, digest)
         return self.outstanding
 
-    def _unsealed_blocks(self) -> list[ByteRange]:
-        found = []
-        for extent in sorted(self._fresh):
-            bits = Sums.unpacked(self._sums.get(extent)).bits
-            whole = [
-                stretch
-                for block, stretch in blocks_of(extent, self.size)
-                if not bits >> block & 1 and self.held.covers(stretch)
-            ]
-            if not whole:
-                self._fresh.discard(extent)
-            found += whole
-        return found
-
     def seal(self, sealed: Sealed) -> set[int]:
         """Takes the checksums of whole blocks; the extents of which more is known now."""
-        changed = set()
-        for extent in extents_in(sealed.job.stretch):
-            before = Sums.unpacked(self._sums.get(extent))
-            added = {
-                block: sealed.sums[stretch.start]
-                for block, stretch in blocks_of(extent, self.size)
-                if stretch.start in sealed.sums and not before.bits >> block & 1  # one that it has proves more
-            }
-            if added:
-                self._sums[extent] = before.having(added).packed()
-                changed.add(extent)
         self.digested = sealed if sealed.digest is not None else None
         self.outstanding = None
-        return changed
+        return self._checksums.add(sealed.job.stretch, sealed.sums)
 
     def has_sha1(self, found: bytes) -> bool:
         """Whether this digest of all of it is the server's; then every byte of it is proven."""
@@ -287,7 +235,7 @@ class BlockFile:
         if found != self.sha1:
             return False
         self.is_checked = True
-        self._unproven.clear()
+        self._checksums.all_proven()
         return True
 
     # ------------------------------------------------------------ giving up
@@ -295,14 +243,12 @@ class BlockFile:
     def give_up(self, extent: int) -> int:
         """Frees an extent, also behind an open descriptor; how many bytes that were. 0: it is in use, or cannot be."""
         stretch = stretch_of(extent, self.size)
-        if any(_meet(kept, stretch) for kept in self._kept):
+        if any(kept.meets(stretch) for kept in self._kept):
             return 0
         parts = self.held.within(stretch)
         if not self._punch(parts):
             return 0
-        self._sums.pop(extent, None)
-        self._unproven.pop(extent, None)
-        self._fresh.discard(extent)
+        self._checksums.drop(extent)
         self._forgo(stretch)
         return sum(part.length for part in parts)
 
@@ -326,9 +272,7 @@ class BlockFile:
 
     def lose_everything(self) -> None:
         """Nothing of it is here, or can be believed."""
-        self._sums.clear()
-        self._unproven.clear()
-        self._fresh.clear()
+        self._checksums.clear()
         self._lose(ByteRange(0, self.size))
 
     def _lose(self, stretch: ByteRange) -> None:
@@ -341,14 +285,10 @@ class BlockFile:
         self.is_checked = False
         self.digested = None
         job = self.outstanding
-        if job is not None and (job.digest is not None or _meet(job.stretch, stretch)):
+        if job is not None and (job.digest is not None or job.stretch.meets(stretch)):
             self.outstanding = None
 
     def discard(self) -> None:
         """Frees the bytes; only the keeper calls this, on a file that nobody uses."""
         with contextlib.suppress(OSError):  # somebody emptied the cache folder: that is allowed at any moment
             self.path.unlink()
-
-
-def _meet(one: ByteRange, other: ByteRange) -> bool:
-    return one.start < other.stop and other.start < one.stop

@@ -34,42 +34,50 @@ _END: Final = _HEAD.pack(0, 0)
 
 @dataclass(slots=True)
 class Loaded:
-    """Records by place, the least recently used first. `is_whole`: the last daemon ended in order."""
+    """What is known of each place, the least recently used first, and the sizes of files of more than one extent.
+
+    `is_whole`: the last daemon ended in order.
+    """
 
     records: dict[str, bytes] = field(default_factory=dict)
+    large: dict[str, int] = field(default_factory=dict)
     is_whole: bool = False
 
 
 class BlockIndex:
     """The log in `folder`. One thread at a time; every failure to write is silent, and means a loss of time."""
 
-    def __init__(self, folder: Path, *, owner: str) -> None:
+    def __init__(self, folder: Path, *, owner: str, stale_records_max: int = STALE_RECORDS_MAX) -> None:
         self._file = folder / NAME
+        self._stale_records_max = stale_records_max
         self._header = f"{_FORMAT} {owner}\n".encode()
         self._lines = 0
         self._live = 0
 
     def load(self) -> Loaded:
         """What it says; nothing where it is another account's, of another format, or damaged at its beginning."""
-        try:
-            raw = self._file.read_bytes()
-        except OSError:
-            return Loaded()
-        if not raw.startswith(self._header):
-            return Loaded()
+        raw = self._raw()
         loaded = Loaded(is_whole=raw.endswith(_END))
-        for each in _records_in(raw, len(self._header)):
+        self._lines = 0
+        for name, extent, size, each in _said_in(raw, len(self._header)):
             self._lines += 1
-            with contextlib.suppress(ValueError):
-                name, extent, _ = extents.place_and_size(each)
-                place = extents.place_of(name, extent)
-                loaded.records.pop(place, None)
-                if not extents.is_gone(each):
-                    loaded.records[place] = each
+            place = extents.place_of(name, extent)
+            loaded.records.pop(place, None)
+            if not extents.is_gone(each):
+                loaded.records[place] = extents.resting_of(each)
+                if size > extents.EXTENT_BYTES:
+                    loaded.large[name] = size
         self._live = len(loaded.records)
         if loaded.is_whole:
             self._reopen(len(raw) - len(_END))
         return loaded
+
+    def _raw(self) -> bytes:
+        with contextlib.suppress(OSError):
+            raw = self._file.read_bytes()
+            if raw.startswith(self._header):
+                return raw
+        return b""
 
     def _reopen(self, length: int) -> None:
         """It is not closed in order any more."""
@@ -87,12 +95,16 @@ class BlockIndex:
             finally:
                 os.close(descriptor)
         self._lines += len(lines)
-        if self._lines > 2 * self._live + STALE_RECORDS_MAX:
+        if self._lines > 2 * self._live + self._stale_records_max:
             self._clean()
 
     def _clean(self) -> None:
-        loaded = self.load()
-        self._write(loaded.records.values(), end=b"")
+        latest: dict[str, bytes] = {}
+        for name, extent, _, each in _said_in(self._raw(), len(self._header)):
+            place = extents.place_of(name, extent)
+            latest.pop(place, None)
+            latest[place] = each
+        self._write([each for each in latest.values() if not extents.is_gone(each)], end=b"")
 
     def write(self, records: Iterable[bytes]) -> None:
         """All of it, in the order in which they were used; the cache is closed in order."""
@@ -110,12 +122,13 @@ class BlockIndex:
             new.replace(self._file)
 
 
-def _records_in(raw: bytes, at: int) -> Iterator[bytes]:
-    """Up to where the log was torn; what is damaged in between is left out."""
+def _said_in(raw: bytes, at: int) -> Iterator[tuple[str, int, int, bytes]]:
+    """Name, extent, size of the file and the record, up to where the log was torn; damaged ones are left out."""
     while at + _HEAD.size <= len(raw):
         length, expected = _HEAD.unpack_from(raw, at)
         at += _HEAD.size
         found = raw[at : at + length]
         at += length
         if length and len(found) == length and crc32(found) == expected:
-            yield found
+            with contextlib.suppress(ValueError):
+                yield *extents.place_and_size(found), found

@@ -139,6 +139,8 @@ def place_and_size(raw: bytes) -> tuple[str, int, int]:
     if len(raw) < _RECORD.size or len(raw) != _RECORD.size + 4 * raw[_RECORD.size - 1].bit_count():
         raise ValueError("not a record of the block index")
     raw_object, version, extent, size, _, _, _ = _RECORD.unpack_from(raw)
+    if extent * EXTENT_BYTES >= size:
+        raise ValueError("an extent beyond the end of its file")
     return f"{raw_object.decode('ascii')}.{version}", extent, size
 
 

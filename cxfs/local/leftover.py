@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final
 from cxfs.core.ranges import ByteRange
 from cxfs.local import block_index, extents
 from cxfs.local.block_file import BlockFile
-from cxfs.local.extents import EXTENT_BYTES
 from cxfs.local.holes import punch
 
 if TYPE_CHECKING:
@@ -25,13 +24,13 @@ DISK_BLOCK_BYTES: Final = 4096
 
 def take_on(folder: Path, loaded: Loaded, shelf: Shelf, keeper: Keeper) -> None:
     """Fills the shelf, in the order of the index."""
-    files = _files_in(folder)
-    for place, raw in loaded.records.items():
-        name, extent, size = extents.place_and_size(raw)
-        if name not in files:
+    names = _names_in(folder)
+    for place, known in loaded.records.items():
+        name, extent = extents.parted(place)
+        if name not in names:
             continue
-        known = extents.resting_of(raw)
-        if size <= EXTENT_BYTES:
+        size = loaded.large.get(name)
+        if size is None:
             shelf.put_resting(place, known)
             continue
         file = shelf.files.get(name)
@@ -39,20 +38,19 @@ def take_on(folder: Path, loaded: Loaded, shelf: Shelf, keeper: Keeper) -> None:
             whole = extents.known_of(known)
             file = BlockFile(keeper, extents.key_of(name), folder / name, size, whole.sha1)
             shelf.put(file)
-        if file.size == size:
-            before = file.held.length
-            file.take_on(extent, extents.known_of(known))
-            shelf.landed(file, extents.stretch_of(extent, size), file.held.length - before)
-    for name, found in files.items():
+        before = file.held.length
+        file.take_on(extent, extents.known_of(known))
+        shelf.landed(file, extents.stretch_of(extent, size), file.held.length - before)
+    for name in names:
         if not shelf.has(name):
             _remove(folder / name)
         elif not loaded.is_whole:
-            _free_the_unspoken(found, shelf)
+            _free_the_unspoken(folder / name, shelf)
 
 
-def _files_in(folder: Path) -> dict[str, os.DirEntry[str]]:
+def _names_in(folder: Path) -> set[str]:
     with os.scandir(folder) as entries:
-        return {entry.name: entry for entry in entries if extents.name_is_ours(entry.name)}
+        return {entry.name for entry in entries if extents.name_is_ours(entry.name)}
 
 
 def remove_all(folder: Path) -> int:
@@ -60,7 +58,7 @@ def remove_all(folder: Path) -> int:
 
     Raises OSError where that cannot be done.
     """
-    names = list(_files_in(folder))
+    names = _names_in(folder)
     for name in names:
         (folder / name).unlink(missing_ok=True)
     for name in (block_index.NAME, block_index.NEW_NAME):
@@ -70,8 +68,8 @@ def remove_all(folder: Path) -> int:
 
 def occupied(folder: Path) -> tuple[int, int]:
     """How many files of content there are, and how many bytes of the disk they take."""
-    sizes = [entry.stat(follow_symlinks=False).st_blocks * 512 for entry in _files_in(folder).values()]
-    return len(sizes), sum(sizes)
+    names = _names_in(folder)
+    return len(names), sum((folder / name).lstat().st_blocks * 512 for name in names)
 
 
 def _remove(path: Path) -> None:
@@ -79,14 +77,13 @@ def _remove(path: Path) -> None:
         path.unlink()
 
 
-def _free_the_unspoken(file: os.DirEntry[str], shelf: Shelf) -> None:
+def _free_the_unspoken(path: Path, shelf: Shelf) -> None:
     """A daemon that was killed had brought in more than it had written down: that counts for nothing and takes room."""
-    size, held = shelf.held_of(file.name)
+    size, held = shelf.held_of(path.name)
     with contextlib.suppress(OSError):
-        found = file.stat(follow_symlinks=False)
-        if found.st_blocks * 512 < held.length + DISK_BLOCK_BYTES * (len(held) + 1):
+        if path.lstat().st_blocks * 512 < held.length + DISK_BLOCK_BYTES * (len(held) + 1):
             return
-        descriptor = os.open(file.path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
         try:
             for gap in held.missing(ByteRange(0, size)):
                 punch(descriptor, gap)
