@@ -38,6 +38,9 @@ class Keeper(Protocol):
     def make_room(self, needed_bytes: int) -> None:
         """So many more fit; raises DiskFull."""
 
+    def keep_room(self, came_bytes: int) -> None:
+        """So many have come without asking first; raises DiskFull."""
+
     def landed(self, file: BlockFile, stretch: ByteRange, added_bytes: int) -> None:
         """Bytes came in, so many of which were not here before."""
 
@@ -85,7 +88,7 @@ class BlockFile:
     def descriptor(self) -> int:
         """For reading and writing at a place, from any thread; valid for as long as the caller is a user.
 
-        What is written by it is told by `landed`, and the range kept by `keeping` from before the write until then.
+        What is written by it is told by `landed`, and the range is `coming` from before the write until then.
         """
         return self._descriptor
 
@@ -139,6 +142,15 @@ class BlockFile:
         finally:
             self._kept.remove(wanted)
 
+    @contextmanager
+    def coming(self, stretch: ByteRange) -> Iterator[None]:
+        """What is on its way there is not evicted meanwhile, whoever wants it."""
+        self._kept.append(stretch)
+        try:
+            yield
+        finally:
+            self._kept.remove(stretch)
+
     # ------------------------------------------------------------ bytes
 
     def read(self, wanted: ByteRange) -> bytes:
@@ -162,10 +174,14 @@ class BlockFile:
             raise DiskFull(f"the cache folder cannot take more: {error.strerror}") from error
         if written < len(content):
             raise DiskFull("the cache folder cannot take more: the disk is full")
-        self.landed(ByteRange(offset, offset + len(content)))
+        self._count(ByteRange(offset, offset + len(content)))
 
     def landed(self, stretch: ByteRange) -> None:
-        """These bytes are in the file now: `write` says so itself; of a thread that used the descriptor it is said."""
+        """A thread has written these bytes by the descriptor. Raises DiskFull when there should be no more of them."""
+        self._count(stretch)
+        self._keeper.keep_room(stretch.length)
+
+    def _count(self, stretch: ByteRange) -> None:
         added = stretch.length - sum(part.length for part in self.held.within(stretch))
         self.held.add(stretch)
         self._checksums.came(stretch)

@@ -165,8 +165,16 @@ class BlockStore:
     def make_room(self, needed_bytes: int) -> None:
         """Evicts until `needed_bytes` fit below the limit; raises DiskFull below the disk's floor."""
         self._evict(self._bytes_max - needed_bytes)
-        self._unchecked_bytes += needed_bytes
-        if not needed_bytes or self._unchecked_bytes < FREE_CHECK_BYTES:
+        self._look_at_disk(needed_bytes, needed_bytes)
+
+    def keep_room(self, came_bytes: int) -> None:
+        """So many have come in without asking first: evicts down to the limit; raises DiskFull below the floor."""
+        self._evict(self._bytes_max)
+        self._look_at_disk(came_bytes, 0)
+
+    def _look_at_disk(self, more_bytes: int, needed_bytes: int) -> None:
+        self._unchecked_bytes += more_bytes
+        if not more_bytes or self._unchecked_bytes < FREE_CHECK_BYTES:
             return
         self._unchecked_bytes = 0
         try:

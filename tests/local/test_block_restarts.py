@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import shutil
 import tracemalloc
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -120,6 +121,20 @@ def test_what_was_used_last_is_known_after_a_restart(cache: Cache, key: Callable
     cache.restarts()
 
     assert [cache.store.holds(key(number), SMALL) for number in (1, 2, 3)] == [True, False, True]
+
+
+def test_what_is_read_of_a_large_file_goes_last(cache: Cache, key: Callable[[int], BlockKey]) -> None:
+    """Its other parts go before."""
+    cache.bytes_max = 4 * EXTENT_BYTES
+    cache.restarts()
+    reader = cache.store.open(key(1), LARGE)
+    cache.reads(key(1), LARGE)
+    cache.reads(key(1), LARGE, ByteRange(0, 1))
+
+    cache.reads(key(2), EXTENT_BYTES)
+
+    assert [part.start for part in reader.held.missing(ByteRange(0, LARGE))] == [EXTENT_BYTES]
+    reader.close()
 
 
 def test_a_smaller_limit_holds_from_the_start(cache: Cache, key: Callable[[int], BlockKey]) -> None:
@@ -267,6 +282,21 @@ def test_a_torn_index_is_believed_as_far_as_it_goes(cache: Cache, folder: Path, 
     cache.is_killed()
 
     assert [cache.reads(key(number), SMALL) for number in range(4)] == [0, 0, 0, SMALL]
+
+
+def test_a_damaged_record_is_left_out(folder: Path, key: Callable[[int], BlockKey]) -> None:
+    """Wherever the damage is in it; those around it count."""
+    folder.mkdir()
+    BlockIndex(folder, owner="ann").write(record_of(key(number), number) for number in range(3))
+    whole = (folder / NAME).read_bytes()
+    length = len(record_of(key(0), 0))
+    start = len(whole.partition(b"\n")[0]) + 1 + (length + 6) + 6
+    for place in range(start, start + length):
+        (folder / NAME).write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+
+        found = BlockIndex(folder, owner="ann").load().records
+
+        assert set(found) == {key(0).name, key(2).name}
 
 
 def test_an_index_that_somebody_removed_begins_anew(cache: Cache, folder: Path, key: Callable[[int], BlockKey]) -> None:
@@ -425,6 +455,25 @@ def test_a_version_that_means_something_else_now_is_not_served(folder: Path, key
 
     assert file.held.length == 0
     file.close()
+
+
+def test_damage_is_not_taken_for_content_while_the_whole_is_compared(
+    cache: Cache, key: Callable[[int], BlockKey]
+) -> None:
+    """A block of an earlier run has its checksum from then, and keeps it whatever the disk has now."""
+    cache.reads(key(1), LARGE, ByteRange(0, 1))
+    cache.restarts()
+    with cache.path(key(1)).open("r+b") as file:
+        file.write(b"damage")
+    cache.reads(key(1), LARGE, ByteRange(BLOCK_BYTES, LARGE))
+    cache.store.unsealed.hurry()
+    [job] = cache.store.unsealed.jobs()
+
+    cache.store.unsealed.take(replace(seal(job), digest=None))  # before it comes to its end
+    cache.store.index.append(cache.store.unsealed.take_records())
+    cache.is_killed()
+
+    assert cache.reads(key(1), LARGE, ByteRange(0, EXTENT_BYTES)) == BLOCK_BYTES
 
 
 def test_content_given_up_while_it_is_compared_proves_nothing(cache: Cache, key: Callable[[int], BlockKey]) -> None:

@@ -178,6 +178,7 @@ def test_what_a_read_waits_for_is_never_evicted(blocks: BlockStore, key: Callabl
         read_once(blocks, key(2), key(3), key(4), key(5))
 
         assert oldest.read(ByteRange(0, 10)) == content_of(key(1))[:10]
+        assert blocks.statistics().bytes_held == BYTES_MAX
     oldest.close()
 
 
@@ -233,6 +234,24 @@ def test_an_evicted_file_is_gone_from_disk(blocks: BlockStore, folder: Path, key
     read_once(blocks, *(key(number) for number in range(10)))
 
     assert len(list(folder.iterdir())) == 3
+
+
+def test_what_a_thread_has_written_counts(blocks: BlockStore, disk: Disk, key: Callable[[int], BlockKey]) -> None:
+    """It is told afterwards; the limit and the disk's floor are the same."""
+    read_once(blocks, key(1), key(2), key(3))
+    file = blocks.open(key(4), SIZE)
+    whole = ByteRange(0, SIZE)
+
+    with file.coming(whole):
+        os.pwrite(file.descriptor, content_of(key(4)), 0)
+        file.landed(whole)
+        disk.free_bytes = 0
+        with pytest.raises(DiskFull):
+            blocks.keep_room(FREE_CHECK_BYTES)
+
+        assert file.read(whole) == content_of(key(4))
+    assert blocks.statistics().bytes_held == SIZE
+    file.close()
 
 
 def test_room_is_counted_in_bytes_held(blocks: BlockStore, key: Callable[[int], BlockKey]) -> None:
@@ -336,6 +355,22 @@ def test_a_draft_that_cannot_be_linked_is_not_kept(
     blocks.adopt(key(1), tmp_path / "nowhere", SIZE)
 
     assert blocks.statistics().files == 0
+
+
+def test_a_draft_that_has_its_own_name_still_is_not_given_up_in_parts(
+    blocks: BlockStore, tmp_path: Path, key: Callable[[int], BlockKey]
+) -> None:
+    """Until the journal says that it was sent it may be sent again, and a hole in it would be sent too."""
+    draft = tmp_path / "draft"
+    draft.write_bytes(content_of(key(1)))
+    blocks.adopt(key(1), draft, SIZE)
+    reader = blocks.open(key(1), SIZE)
+
+    read_once(blocks, *(key(number) for number in range(2, 9)))
+
+    assert draft.read_bytes() == content_of(key(1))
+    assert blocks.statistics().bytes_held == BYTES_MAX
+    reader.close()
 
 
 def test_a_version_that_is_open_already_is_left_alone(
