@@ -30,7 +30,7 @@ from cxfs.fs.surroundings import Machine, Memory, Service, Surroundings, VolumeO
 from cxfs.fs.volume import Volume, assemble
 from cxfs.fuse.operations import Operations
 from cxfs.fuse.session import Kernel, mounted
-from cxfs.local.blocks import BlockStore
+from cxfs.local.blocks import FOLDER, BlockStore
 from cxfs.local.metadata import MetadataCache
 from cxfs.local.outbox import Outbox
 from cxfs.mounts import HeldLock, Leftovers, hold_lock
@@ -177,9 +177,7 @@ async def _run(settings: MountSettings, surroundings: _Surroundings) -> Leftover
 
 def _blocks(settings: MountSettings, account: Account) -> BlockStore:
     """The content of former mounts, of this account's."""
-    return BlockStore(
-        settings.cache_folder / "blocks", bytes_max=settings.options.cache_bytes_max, owner=str(account.id)
-    )
+    return BlockStore(settings.cache_folder / FOLDER, bytes_max=settings.options.cache_bytes_max, owner=str(account.id))
 
 
 def _claim(settings: MountSettings, outbox: Outbox, account: Account, waiting: int) -> None:
@@ -264,6 +262,8 @@ async def _serve(settings: MountSettings, volume: Volume, nursery: trio.Nursery,
     verbs = MountVerbs(
         volume.waiting,
         volume.uploader,
+        volume.blocks,
+        volume.reader,
         profile=settings.profile.name,
         mountpoint=settings.mountpoint,
         root=settings.options.root,

@@ -10,7 +10,7 @@ import contextlib
 import os
 import shutil
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cxfs.core.errors import DiskFull, Stale
 from cxfs.core.ranges import ByteRange
@@ -23,8 +23,11 @@ from cxfs.local.shelf import Shelf
 from cxfs.local.unsealed import Unsealed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+
+FOLDER: Final = "blocks"
+"""Below a profile's cache folder."""
 
 __all__ = ["BlockFile", "BlockKey", "BlockStatistics", "BlockStore"]
 
@@ -36,6 +39,9 @@ FREE_CHECK_BYTES: Final = 16 << 20
 
 EXTENTS_MAX: Final = 200_000
 """Small files in memory then take some 60 MB, and large ones 200 GiB of the disk."""
+
+CLEARED_AT_A_TIME: Final = 200
+"""Files; a few milliseconds, after which others have their turn."""
 
 CLOSING_BYTES_MAX: Final = 512 << 20
 """What is still sealed at the end; the rest is not kept. Unmounting waits for less than a second of it."""
@@ -54,6 +60,13 @@ class BlockStatistics:
     misses: int
 
 
+class Cleared(NamedTuple):
+    """How much was freed."""
+
+    files: int
+    bytes: int
+
+
 class BlockStore:
     """All content kept below `folder`, with what an earlier run of the same `owner` left there. On the loop only."""
 
@@ -68,7 +81,7 @@ class BlockStore:
         self.unsealed = Unsealed(shelf := Shelf(folder), self._refused)
         self.index = BlockIndex(folder, owner=owner)
         self._shelf = shelf
-        self._folder = folder
+        self.folder = folder
         self._bytes_max = bytes_max
         self._free_bytes = free_bytes
         self._hits = self._misses = 0
@@ -81,8 +94,8 @@ class BlockStore:
 
     def make_folder(self) -> None:
         """The folder is there, also when somebody removed it: emptying a cache is allowed at any moment."""
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._folder.chmod(0o700)
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.folder.chmod(0o700)
 
     # ------------------------------------------------------------ files
 
@@ -140,7 +153,7 @@ class BlockStore:
         if self._shelf.has(key.name):
             return
         path = self._path(key)
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, DiskFull):
             path.unlink(missing_ok=True)
             os.link(draft, path)
             file = BlockFile(self, key, path, size, sha1)
@@ -153,12 +166,17 @@ class BlockStore:
         """This version proved useless (its object is gone); frees it unless somebody reads it."""
         self._shelf.drop_named(key.name)
 
-    def clear(self) -> tuple[int, int]:
-        """Frees everything that nobody has open; how many files and bytes that were."""
-        before, names = self._shelf.bytes_held, self._shelf.names_unused()
-        for name in names:
-            self._shelf.drop_named(name)
-        return len(names), before - self._shelf.bytes_held
+    def clear(self) -> Iterator[Cleared]:
+        """Frees everything that nobody has open, some at a time: after each, how much that was so far."""
+        files = freed_bytes = 0
+        names = self._shelf.names_unused()
+        for start in range(0, len(names), CLEARED_AT_A_TIME):
+            before = self._shelf.files_held, self._shelf.bytes_held
+            for name in names[start : start + CLEARED_AT_A_TIME]:
+                self._shelf.drop_named(name)
+            files += before[0] - self._shelf.files_held
+            freed_bytes += before[1] - self._shelf.bytes_held
+            yield Cleared(files, freed_bytes)
 
     # ------------------------------------------------------------ room
 
@@ -179,13 +197,13 @@ class BlockStore:
         self._unchecked_bytes = 0
         try:
             self.make_folder()
-            lacking = FREE_BYTES_FLOOR + needed_bytes - self._free_bytes(self._folder)
+            lacking = FREE_BYTES_FLOOR + needed_bytes - self._free_bytes(self.folder)
         except OSError as error:
-            raise DiskFull(f"the cache folder {self._folder} cannot be used: {error.strerror}") from error
+            raise DiskFull(f"the cache folder {self.folder} cannot be used: {error.strerror}") from error
         if lacking > 0:
             self._unchecked_bytes = FREE_CHECK_BYTES  # look again before the next byte
             if self._evict(self._shelf.bytes_held - lacking) < lacking:
-                raise DiskFull(f"the disk of {self._folder} is full")
+                raise DiskFull(f"the disk of {self.folder} is full")
 
     def give_way(self, needed_bytes: int) -> None:
         """Somebody whose bytes are precious needs the disk: frees so many, as far as no read waits for them."""
@@ -243,7 +261,7 @@ class BlockStore:
                 left_bytes -= job.stretch.length
         for file in self._shelf.files.values():
             file.close_descriptor()
-        if self._folder.is_dir():
+        if self.folder.is_dir():
             self.index.write(self._shelf.records())
 
     def statistics(self) -> BlockStatistics:
@@ -259,4 +277,4 @@ class BlockStore:
         )
 
     def _path(self, key: BlockKey) -> Path:
-        return self._folder / key.name
+        return self.folder / key.name
