@@ -98,11 +98,8 @@ def _facts(mount: which.ChosenMount, told: Mapping[str, Any]) -> dict[str, str]:
         facts["reads"] = f"{hits + misses}{_share(hits, hits + misses)}"
     for group in counters.values():
         facts |= {_label(name): _value(name, value) for name, value in group.items()}
-    return {
-        **facts,
-        "folder": told["folder"],
-        "profile": f"{mount.profile}{'' if told['mounted'] else ', not mounted'}",
-    }
+    profile = mount.profile if told["mounted"] else f"{mount.profile}, not mounted"
+    return {**facts, "folder": told["folder"], "profile": profile}
 
 
 def _of(held: int, limit: int) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+import trio
 
 from cxfs.control.protocol import Arguments
 from cxfs.fs.sealing import ROUND_S
@@ -64,8 +65,6 @@ async def test_content_that_was_spoilt_on_its_way_is_replaced(
 async def test_rounds_follow_each_other(desk: Desk, cloud: Cloud, clock: MockClock) -> None:
     """Each writes down what came in since the last one."""
     await cloud.holds({"a": b"x" * MIB, "b": b"y" * MIB})
-    desk.volume.sealing  # noqa: B018
-    import trio
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(desk.volume.sealing.run)
@@ -156,9 +155,4 @@ async def test_a_mount_clears_what_nobody_has_open(
     assert freed == {"files": 1, "bytes": MIB}
     wire.goes_offline()
     assert await desk.all_of(opened) == b"y" * MIB
-    assert not desk.volume.reader._blocks.holds(_key(await desk.node("a")), MIB)
-
-
-def _key(node: object) -> BlockKey:
-    entry = node.entry  # type: ignore[attr-defined]
-    return BlockKey(entry.id, entry.version)
+    assert not (await cached(desk, "a")).exists()
