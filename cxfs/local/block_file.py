@@ -38,8 +38,8 @@ class Keeper(Protocol):
     def make_room(self, needed_bytes: int) -> None:
         """So many more fit; raises DiskFull."""
 
-    def keep_room(self, came_bytes: int) -> None:
-        """So many have come without asking first; raises DiskFull."""
+    def expect(self, more_bytes: int) -> None:
+        """So many more are on their way than before, for which there was room; or fewer."""
 
     def landed(self, file: BlockFile, stretch: ByteRange, added_bytes: int) -> None:
         """Bytes came in, so many of which were not here before."""
@@ -54,6 +54,16 @@ class Keeper(Protocol):
         """Its last user is gone."""
 
 
+class Expected:
+    """A stretch that is on its way, and how much of it has not come yet."""
+
+    __slots__ = ("left_bytes", "stretch")
+
+    def __init__(self, stretch: ByteRange, left_bytes: int) -> None:
+        self.stretch = stretch
+        self.left_bytes = left_bytes
+
+
 class BlockFile:
     """The content of one version, as far as it is here. `held` says which bytes are; `sha1` is the server's digest.
 
@@ -62,8 +72,8 @@ class BlockFile:
     """
 
     __slots__ = (
-        "_checksums", "_descriptor", "_keeper", "_kept", "digested", "held", "is_checked", "key", "outstanding", "path",
-        "refusals", "sha1", "size", "users",
+        "_checksums", "_descriptor", "_expected", "_keeper", "_kept", "digested", "held", "is_checked", "key",
+        "outstanding", "path", "refusals", "sha1", "size", "users",
     )  # fmt: skip
 
     def __init__(self, keeper: Keeper, key: BlockKey, path: Path, size: int, sha1: bytes | None = None) -> None:
@@ -80,6 +90,7 @@ class BlockFile:
         self._keeper = keeper
         self._descriptor = -1
         self._kept: list[ByteRange] = []
+        self._expected: list[Expected] = []
         self._checksums = Checksums(size)
 
     # ------------------------------------------------------------ users
@@ -144,12 +155,21 @@ class BlockFile:
 
     @contextmanager
     def coming(self, stretch: ByteRange) -> Iterator[None]:
-        """What is on its way there is not evicted meanwhile, whoever wants it."""
+        """Room is made for what is on its way there, and it is not evicted meanwhile. Raises DiskFull.
+
+        Once what is on its way is in the file nobody could be told that the limit is passed, or the disk full.
+        """
+        expected = Expected(stretch, sum(gap.length for gap in self.held.missing(stretch)))
+        self._keeper.make_room(expected.left_bytes)
+        self._keeper.expect(expected.left_bytes)
         self._kept.append(stretch)
+        self._expected.append(expected)
         try:
             yield
         finally:
+            self._expected.remove(expected)
             self._kept.remove(stretch)
+            self._keeper.expect(-expected.left_bytes)
 
     # ------------------------------------------------------------ bytes
 
@@ -174,15 +194,16 @@ class BlockFile:
             raise DiskFull(f"the cache folder cannot take more: {error.strerror}") from error
         if written < len(content):
             raise DiskFull("the cache folder cannot take more: the disk is full")
-        self._count(ByteRange(offset, offset + len(content)))
+        self.landed(ByteRange(offset, offset + len(content)))
 
     def landed(self, stretch: ByteRange) -> None:
-        """A thread has written these bytes by the descriptor. Raises DiskFull when there should be no more of them."""
-        self._count(stretch)
-        self._keeper.keep_room(stretch.length)
-
-    def _count(self, stretch: ByteRange) -> None:
+        """These bytes are in the file: `write` says so itself; of a thread that used the descriptor it is said."""
         added = stretch.length - sum(part.length for part in self.held.within(stretch))
+        for expected in self._expected:
+            if expected.stretch.meets(stretch):
+                came = min(added, expected.left_bytes)
+                expected.left_bytes -= came
+                self._keeper.expect(-came)
         self.held.add(stretch)
         self._checksums.came(stretch)
         self._keeper.landed(self, stretch, added)

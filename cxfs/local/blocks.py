@@ -85,6 +85,7 @@ class BlockStore:
         self._bytes_max = bytes_max
         self._free_bytes = free_bytes
         self._hits = self._misses = 0
+        self._expected_bytes = 0
         self._refused_keys: list[BlockKey] = []
         self._unchecked_bytes = FREE_CHECK_BYTES
         with contextlib.suppress(OSError):  # whoever reads is told
@@ -182,17 +183,9 @@ class BlockStore:
 
     def make_room(self, needed_bytes: int) -> None:
         """Evicts until `needed_bytes` fit below the limit; raises DiskFull below the disk's floor."""
-        self._evict(self._bytes_max - needed_bytes)
-        self._look_at_disk(needed_bytes, needed_bytes)
-
-    def keep_room(self, came_bytes: int) -> None:
-        """So many have come in without asking first: evicts down to the limit; raises DiskFull below the floor."""
-        self._evict(self._bytes_max)
-        self._look_at_disk(came_bytes, 0)
-
-    def _look_at_disk(self, more_bytes: int, needed_bytes: int) -> None:
-        self._unchecked_bytes += more_bytes
-        if not more_bytes or self._unchecked_bytes < FREE_CHECK_BYTES:
+        self._evict(self._bytes_max - self._expected_bytes - needed_bytes)
+        self._unchecked_bytes += needed_bytes
+        if not needed_bytes or self._unchecked_bytes < FREE_CHECK_BYTES:
             return
         self._unchecked_bytes = 0
         try:
@@ -211,6 +204,10 @@ class BlockStore:
 
     def _evict(self, bytes_kept_max: int) -> int:
         return self._shelf.evict(max(0, bytes_kept_max), extents_kept_max=EXTENTS_MAX)
+
+    def expect(self, more_bytes: int) -> None:
+        """So many more are on their way than before, for which there was room; or fewer."""
+        self._expected_bytes += more_bytes
 
     # ------------------------------------------------------------ what files tell
 

@@ -236,21 +236,43 @@ def test_an_evicted_file_is_gone_from_disk(blocks: BlockStore, folder: Path, key
     assert len(list(folder.iterdir())) == 3
 
 
-def test_what_a_thread_has_written_counts(blocks: BlockStore, disk: Disk, key: Callable[[int], BlockKey]) -> None:
-    """It is told afterwards; the limit and the disk's floor are the same."""
+def test_room_is_made_before_a_thread_writes(blocks: BlockStore, key: Callable[[int], BlockKey]) -> None:
+    """What it has written is told afterwards; the limit holds at every moment in between."""
     read_once(blocks, key(1), key(2), key(3))
-    file = blocks.open(key(4), SIZE)
-    whole = ByteRange(0, SIZE)
+    file, whole = blocks.open(key(4), SIZE), ByteRange(0, SIZE)
 
     with file.coming(whole):
+        before = blocks.statistics().bytes_held
         os.pwrite(file.descriptor, content_of(key(4)), 0)
+        read_once(blocks, key(5))
+        meanwhile = blocks.statistics().bytes_held
         file.landed(whole)
-        disk.free_bytes = 0
-        with pytest.raises(DiskFull):
-            blocks.keep_room(FREE_CHECK_BYTES)
 
-        assert file.read(whole) == content_of(key(4))
-    assert blocks.statistics().bytes_held == SIZE
+    assert (before, meanwhile, blocks.statistics().bytes_held) == (2 * SIZE, 2 * SIZE, 3 * SIZE)
+    assert file.read(whole) == content_of(key(4))
+    file.close()
+
+
+def test_room_that_was_not_needed_is_given_back(blocks: BlockStore, key: Callable[[int], BlockKey]) -> None:
+    """A fetch may break off half-way."""
+    file = blocks.open(key(1), SIZE)
+    with file.coming(ByteRange(0, SIZE)):
+        file.write(0, content_of(key(1))[:40])
+
+    read_once(blocks, key(2), key(3))
+
+    assert blocks.statistics().bytes_held == 2 * SIZE + 40
+    file.close()
+
+
+def test_nothing_is_let_in_on_a_full_disk(blocks: BlockStore, disk: Disk, key: Callable[[int], BlockKey]) -> None:
+    """It is told before the thread begins."""
+    disk.free_bytes = 0
+    file = blocks.open(key(1), SIZE)
+
+    with pytest.raises(DiskFull), file.coming(ByteRange(0, SIZE)):
+        pass
+
     file.close()
 
 
