@@ -19,7 +19,6 @@ from cxfs.core.errors import ContentLost, DiskFull
 from cxfs.core.ranges import ByteRange, RangeSet
 from cxfs.local.checksums import Checksums
 from cxfs.local.extents import BLOCK_BYTES, BlockKey, Known, blocks_of, stretch_of
-from cxfs.local.holes import punch
 from cxfs.local.sealing import Sealed, SealJob
 
 if TYPE_CHECKING:
@@ -52,6 +51,9 @@ class Keeper(Protocol):
 
     def left(self, file: BlockFile) -> None:
         """Its last user is gone."""
+
+    def punch(self, descriptor: int, stretch: ByteRange) -> bool:
+        """Whether there is a hole now."""
 
 
 class Expected:
@@ -296,7 +298,7 @@ class BlockFile:
                 descriptor = os.open(self.path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
             if os.fstat(descriptor).st_nlink > 1:  # a draft that became this version, and has its own name still
                 return False
-            return sum(punch(descriptor, self._to_the_end(part)) for part in parts) == len(parts)
+            return sum(self._keeper.punch(descriptor, self._to_the_end(part)) for part in parts) == len(parts)
         except OSError:
             return False
         finally:

@@ -18,6 +18,7 @@ from cxfs.local import extents, leftover
 from cxfs.local.block_file import BlockFile
 from cxfs.local.block_index import BlockIndex
 from cxfs.local.extents import EXTENT_BYTES, BlockKey
+from cxfs.local.holes import punch
 from cxfs.local.sealing import seal
 from cxfs.local.shelf import Shelf
 from cxfs.local.unsealed import Unsealed
@@ -77,6 +78,7 @@ class BlockStore:
         bytes_max: int,
         owner: str = "",
         free_bytes: Callable[[Path], int] = lambda at: shutil.disk_usage(at).free,
+        punch: Callable[[int, ByteRange], bool] = punch,
     ) -> None:
         self.unsealed = Unsealed(shelf := Shelf(folder), self._refused)
         self.index = BlockIndex(folder, owner=owner)
@@ -84,6 +86,7 @@ class BlockStore:
         self.folder = folder
         self._bytes_max = bytes_max
         self._free_bytes = free_bytes
+        self.punch = punch
         self._hits = self._misses = 0
         self._expected_bytes = 0
         self._refused_keys: list[BlockKey] = []

@@ -14,6 +14,7 @@ import pytest
 from cxfs.core.errors import ContentLost, DiskFull
 from cxfs.core.ranges import ByteRange
 from cxfs.local.blocks import FREE_BYTES_FLOOR, FREE_CHECK_BYTES, BlockFile, BlockKey, BlockStatistics, BlockStore
+from cxfs.local.extents import EXTENT_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -227,6 +228,35 @@ def test_only_what_reads_wait_for_passes_the_limit(blocks: BlockStore, key: Call
 
     close_all(files)
     assert blocks.statistics().bytes_held == BYTES_MAX
+
+
+def test_without_holes_what_is_open_goes_when_it_is_closed(
+    folder: Path, disk: Disk, key: Callable[[int], BlockKey]
+) -> None:
+    """Not every file system has them: the limit is passed meanwhile, and reading goes on."""
+    blocks = BlockStore(folder, bytes_max=BYTES_MAX, free_bytes=disk, punch=lambda *_: False)
+    read_once(blocks, key(0))
+
+    files = [fetch(blocks, key(number)) for number in range(1, 101)]
+
+    assert blocks.statistics().bytes_held == 100 * SIZE
+    assert [file.read(ByteRange(0, SIZE)) for file in files] == [content_of(file.key) for file in files]
+    close_all(files)
+    assert blocks.statistics().bytes_held == BYTES_MAX
+    assert len(list(folder.iterdir())) == 3
+
+
+def test_without_holes_a_large_file_goes_as_a_whole(folder: Path, disk: Disk, key: Callable[[int], BlockKey]) -> None:
+    """Once nobody has it open."""
+    blocks = BlockStore(folder, bytes_max=3 * EXTENT_BYTES, free_bytes=disk, punch=lambda *_: False)
+    large = blocks.open(key(1), 3 * EXTENT_BYTES)
+    large.write(0, b"x" * 3 * EXTENT_BYTES)
+    large.close()
+
+    read_once(blocks, key(2))
+
+    assert [file.name for file in folder.iterdir()] == [key(2).name]
+    assert blocks.statistics().bytes_held == SIZE
 
 
 def test_an_evicted_file_is_gone_from_disk(blocks: BlockStore, folder: Path, key: Callable[[int], BlockKey]) -> None:
