@@ -229,17 +229,20 @@ for _ in range(60):
 
 
 @pytest.mark.promise
-def test_the_cache_may_be_deleted_under_a_running_mount(own_mount: Mount, file: Path, content: bytes) -> None:
+def test_the_cache_may_be_deleted_under_a_running_mount(
+    own_account: Account, own_mount: Mount, file: Path, content: bytes
+) -> None:
     """The cache's folder may be deleted at any moment, also while the mount runs and files are open."""
+    own_account.put("/other", b"other")
     with file.open("rb", buffering=0) as opened:
         begun = opened.read(MIB)
         shutil.rmtree(own_mount.home / "cache")
+        other = (own_mount.path / "other").read_bytes()
         rest = b""
         while piece := opened.read(MIB):
             rest += piece
 
-    own_mount.run("sync")
-    assert checksum(begun + rest) == checksum(content)
+    assert (checksum(begun + rest), other) == (checksum(content), b"other")
     own_mount.remount()
     assert checksum(file.read_bytes()) == checksum(content)
 
