@@ -6,6 +6,7 @@ kernel too. Decides nothing: `local/blocks` does.
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Final
 
 import trio
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from cxfs.fs.tree import Tree
     from cxfs.local.blocks import BlockStore
     from cxfs.local.sealing import Sealed, SealJob
+
+log = logging.getLogger(__name__)
 
 ROUND_S: Final = 2.0
 """Between two rounds. What came in within it is fetched again after a crash, and that is all."""
@@ -36,7 +39,10 @@ class Sealing:
         """Goes on until cancelled."""
         while True:
             await trio.sleep(ROUND_S)
-            await self.round()
+            try:
+                await self.round()
+            except Exception:
+                log.exception("a bug while sealing the cache")  # which reads as well without it
 
     async def round(self) -> None:
         """All that waits for it now, and what came in before is in the index."""

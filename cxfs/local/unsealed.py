@@ -17,6 +17,9 @@ log = logging.getLogger(__name__)
 JOB_BYTES_MAX: Final = 32 << 20
 """What one job reads: some 50 ms of a processor, for which the end of a mount may have to wait."""
 
+JOBS_MAX: Final = 50
+"""Files at a time: a few milliseconds of the loop, before others have their turn."""
+
 OPEN_LOOKS: Final = 5
 """A file that is open is most likely still coming in, and its reader has better use for the machine: it is passed over
 so many times."""
@@ -55,20 +58,32 @@ class Unsealed:
     def jobs(self) -> list[SealJob]:
         """What to read next of this round, of each file one job; none at its end."""
         jobs: list[SealJob] = []
+        while not jobs:
+            jobs, over = self._jobs_and_sealed()
+            for name in over:
+                self._over(name)
+            if not over:
+                break
+        return jobs
+
+    def _jobs_and_sealed(self) -> tuple[list[SealJob], list[str]]:
+        """Of the next few files: what to read, and which of them have nothing to read."""
+        jobs: list[SealJob] = []
+        over: list[str] = []
         bytes_left = JOB_BYTES_MAX
-        for name, looks in list(self._looks.items()):
+        for name, looks in self._looks.items():
             file = self._shelf.files.get(name)
             if file is not None and file.users and looks < OPEN_LOOKS:
                 continue
             job = file.next_job(bytes_left) if file is not None else None
             if job is None:
-                self._over(name)
-                continue
-            jobs.append(job)
-            bytes_left -= job.stretch.length
-            if bytes_left <= 0:
+                over.append(name)
+            else:
+                jobs.append(job)
+                bytes_left -= job.stretch.length
+            if bytes_left <= 0 or len(jobs) + len(over) >= JOBS_MAX:
                 break
-        return jobs
+        return jobs, over
 
     def take(self, sealed: Sealed) -> None:
         """What a job found; nothing, where anything of its file was given up meanwhile."""
@@ -86,6 +101,8 @@ class Unsealed:
                 return
             changed.add(0)
         self._changed |= {(file.key.name, extent) for extent in changed}
+        if file.next_job(JOB_BYTES_MAX) is None:
+            self._over(file.key.name)
 
     def _refuse(self, file: BlockFile) -> None:
         file.refusals += 1

@@ -8,9 +8,10 @@ import pytest
 import trio
 
 from cxfs.control.protocol import Arguments
-from cxfs.fs.sealing import ROUND_S
+from cxfs.fs.sealing import ROUND_S, Sealing
 from cxfs.local.blocks import BlockKey
 from cxfs.verbs import MountVerbs
+from tests.fs.recording import RecordingKernel
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from tests.fs.cloud import Cloud, Wire
     from tests.fs.desk import Desk, Mounts
-    from tests.fs.recording import RecordingKernel
+
 
 MIB = 1 << 20
 
@@ -77,6 +78,29 @@ async def test_rounds_follow_each_other(desk: Desk, cloud: Cloud, clock: MockClo
         nursery.cancel_scope.cancel()
 
     assert (first, second) == (1, 2)
+
+
+async def test_a_fault_in_sealing_ends_no_mount(
+    desk: Desk, cloud: Cloud, clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is logged, and the next round comes."""
+    rounds = 0
+
+    async def fails(work: object, /, *args: object) -> object:
+        nonlocal rounds
+        rounds += 1
+        raise RuntimeError("a bug")
+
+    await cloud.holds({"a": b"x" * MIB})
+    await desk.reads("a")
+    volume = desk.volume
+    sealing = Sealing(volume.blocks, desk.fs._tree, RecordingKernel(), fails)  # type: ignore[arg-type]
+
+    with trio.move_on_after(ROUND_S * 3.5):
+        await sealing.run()
+
+    assert rounds == 3
+    assert caplog.text.count("a bug while sealing") == 3
 
 
 async def test_a_small_cache_holds_its_limit_while_a_large_file_is_open(
