@@ -229,6 +229,8 @@ class BlockFile:
                 log.warning("the cached content of %s is damaged at %d: fetched again", self.key.name, block.start)
                 self._checksums.drop_block(block)
                 self._lose(block)
+                if not any(expected.stretch.meets(block) for expected in self._expected):
+                    self._punch([block])
 
     def known(self, extent: int) -> Known:
         """For the index."""

@@ -36,7 +36,7 @@ _END: Final = _HEAD.pack(0, 0)
 class Loaded:
     """What is known of each place, the least recently used first, and the sizes of files of more than one extent.
 
-    `is_whole`: the last daemon ended in order.
+    `is_whole`: the last daemon ended in order, and nothing of what it said is damaged.
     """
 
     records: dict[str, bytes] = field(default_factory=dict)
@@ -59,8 +59,12 @@ class BlockIndex:
         raw = self._raw()
         loaded = Loaded(is_whole=raw.endswith(_END))
         self._lines = 0
-        for name, extent, size, each in _said_in(raw, len(self._header)):
+        for said in _said_in(raw, len(self._header)):
             self._lines += 1
+            if said is None:
+                loaded.is_whole = False
+                continue
+            name, extent, size, each = said
             place = extents.place_of(name, extent)
             loaded.records.pop(place, None)
             if not extents.is_gone(each):
@@ -68,7 +72,7 @@ class BlockIndex:
                 if size > extents.EXTENT_BYTES:
                     loaded.large[name] = size
         self._live = len(loaded.records)
-        if loaded.is_whole:
+        if raw.endswith(_END):
             self._reopen(len(raw) - len(_END))
         return loaded
 
@@ -100,10 +104,11 @@ class BlockIndex:
 
     def _clean(self) -> None:
         latest: dict[str, bytes] = {}
-        for name, extent, _, each in _said_in(self._raw(), len(self._header)):
-            place = extents.place_of(name, extent)
-            latest.pop(place, None)
-            latest[place] = each
+        for said in _said_in(self._raw(), len(self._header)):
+            if said is not None:
+                place = extents.place_of(said[0], said[1])
+                latest.pop(place, None)
+                latest[place] = said[-1]
         self._write([each for each in latest.values() if not extents.is_gone(each)], end=b"")
 
     def write(self, records: Iterable[bytes]) -> None:
@@ -122,13 +127,19 @@ class BlockIndex:
             new.replace(self._file)
 
 
-def _said_in(raw: bytes, at: int) -> Iterator[tuple[str, int, int, bytes]]:
-    """Name, extent, size of the file and the record, up to where the log was torn; damaged ones are left out."""
+def _said_in(raw: bytes, at: int) -> Iterator[tuple[str, int, int, bytes] | None]:
+    """Name, extent, size of the file and the record, up to where the log was torn; None for one that is damaged."""
     while at + _HEAD.size <= len(raw):
         length, expected = _HEAD.unpack_from(raw, at)
         at += _HEAD.size
         found = raw[at : at + length]
         at += length
-        if length and len(found) == length and crc32(found) == expected:
-            with contextlib.suppress(ValueError):
-                yield *extents.place_and_size(found), found
+        if length:
+            yield _said(found) if crc32(found) == expected else None
+
+
+def _said(found: bytes) -> tuple[str, int, int, bytes] | None:
+    try:
+        return *extents.place_and_size(found), found
+    except ValueError:
+        return None
