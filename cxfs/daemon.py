@@ -30,7 +30,7 @@ from cxfs.fs.surroundings import Machine, Memory, Service, Surroundings, VolumeO
 from cxfs.fs.volume import Volume, assemble
 from cxfs.fuse.operations import Operations
 from cxfs.fuse.session import Kernel, mounted
-from cxfs.local.blocks import BlockStore
+from cxfs.local.blocks import FOLDER, BlockStore
 from cxfs.local.metadata import MetadataCache
 from cxfs.local.outbox import Outbox
 from cxfs.mounts import HeldLock, Leftovers, hold_lock
@@ -145,7 +145,7 @@ def allow_descriptors() -> None:
 
 async def _run(settings: MountSettings, surroundings: _Surroundings) -> Leftovers:
     outbox = Outbox(settings.state_folder)
-    blocks = BlockStore(settings.cache_folder / "blocks", bytes_max=settings.options.cache_bytes_max)
+    blocks: BlockStore | None = None
     try:
         account = MountedAccount(settings.profile)
         tokens = renewing(settings.profile, settings.token, settings.source, account, learnt=settings.known_secrets.add)
@@ -160,17 +160,24 @@ async def _run(settings: MountSettings, surroundings: _Surroundings) -> Leftover
             trio.open_nursery() as nursery,
         ):
             who = await account.learn(session)
+            blocks = await trio.to_thread.run_sync(_blocks, settings, who)
             volume = await _volume(settings, session, outbox, blocks, nursery)
             _claim(settings, outbox, who, volume.left)
             nursery.start_soon(tokens.watch, volume.uploader.wake)
             await _serve(settings, volume, nursery, surroundings)
             nursery.cancel_scope.cancel()
     finally:
-        blocks.close()
+        if blocks is not None:
+            blocks.close()
         outbox.close()
     rows = volume.waiting.rows()
     parked = sum(1 for row in rows if row.status is Status.PARKED)
     return Leftovers.of([row.path for row in rows], parked=parked)
+
+
+def _blocks(settings: MountSettings, account: Account) -> BlockStore:
+    """The content of former mounts, of this account's."""
+    return BlockStore(settings.cache_folder / FOLDER, bytes_max=settings.options.cache_bytes_max, owner=str(account.id))
 
 
 def _claim(settings: MountSettings, outbox: Outbox, account: Account, waiting: int) -> None:
@@ -257,6 +264,8 @@ async def _serve(settings: MountSettings, volume: Volume, nursery: trio.Nursery,
     verbs = MountVerbs(
         volume.waiting,
         volume.uploader,
+        volume.blocks,
+        volume.reader,
         profile=settings.profile.name,
         mountpoint=settings.mountpoint,
         root=settings.options.root,
@@ -270,6 +279,7 @@ async def _serve(settings: MountSettings, volume: Volume, nursery: trio.Nursery,
             volume.space.refresh,
             volume.space.run,
             volume.filesystem.keep_drafts_ready,
+            volume.sealing.run,
         ):
             nursery.start_soon(run)
         await _answer_the_kernel(settings, volume, second_signal, surroundings)

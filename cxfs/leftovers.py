@@ -1,4 +1,6 @@
-"""What a mount that does not run has left: rows of its journal and where their content is. Reads; changes nothing.
+"""What a mount that does not run has left: rows of its journal and where their content is, and its cache.
+
+It reads, and changes nothing but the cache, which can be emptied.
 
 A mount that runs is asked over its control socket instead, since it alone knows what it is doing.
 """
@@ -13,7 +15,10 @@ from cxfs.core.errors import NotFound
 from cxfs.core.names import escape
 from cxfs.core.pending import Kind, Pending, Status, kind_of
 from cxfs.core.ranges import ByteRange, RangeSet
+from cxfs.local.blocks import FOLDER
+from cxfs.local.leftover import occupied, remove_all
 from cxfs.local.reading import draft_file, read_journal
+from cxfs.mounts import kept_unmounted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,6 +26,27 @@ if TYPE_CHECKING:
     from cxfs.core.entries import TreePath
     from cxfs.local.reading import SetAside
     from cxfs.local.rows import ChangeRow, ErrandRow
+
+
+class StoppedCache:
+    """The cache in a profile's cache folder. `state_folder` is the profile's, whose lock a mount would hold."""
+
+    def __init__(self, cache_folder: Path, state_folder: Path) -> None:
+        self.folder = cache_folder / FOLDER
+        self._state_folder = state_folder
+
+    def counters(self) -> dict[str, int]:
+        """How many files it holds, and how much of the disk they take. Raises OSError."""
+        files, held = occupied(self.folder) if self.folder.is_dir() else (0, 0)
+        return {"files": files, "bytes_held": held}
+
+    def clear(self) -> dict[str, int]:
+        """Empties it: how many files and bytes. Raises AlreadyMounted when a mount has begun, OSError."""
+        with kept_unmounted(self._state_folder):
+            counted = self.counters()
+            if self.folder.is_dir():
+                remove_all(self.folder)
+        return {"files": counted["files"], "bytes": counted["bytes_held"]}
 
 
 class StoppedMount:

@@ -127,6 +127,19 @@ def hold_lock(state_folder: Path, mountpoint: Path, *, root: str = "/") -> Itera
         os.close(descriptor)
 
 
+@contextlib.contextmanager
+def kept_unmounted(state_folder: Path) -> Iterator[None]:
+    """No daemon of this folder starts during the block; raises AlreadyMounted when one runs. Says nothing of itself."""
+    state_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(state_folder / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        if not _taken_within(descriptor, GLANCE_S):
+            raise AlreadyMounted(_who_has(state_folder))
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def read_record(state_folder: Path) -> MountRecord | None:
     """What the last daemon of this folder said, whether or not it still runs; None when nothing readable is there."""
     for look in range(LOOKS):

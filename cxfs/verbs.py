@@ -19,9 +19,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cxfs.control.server import Tell, Verb
+    from cxfs.fs.reader import Reader
     from cxfs.fs.syncing import SyncProgress
     from cxfs.fs.uploader import Uploader
     from cxfs.fs.waiting import Waiting
+    from cxfs.local.blocks import BlockStore
 
 ROWS_AT_A_TIME: Final = 100
 """In one line of an answer: at the most some hundred KiB, however long the names are."""
@@ -38,10 +40,22 @@ class Phase(StrEnum):
 class MountVerbs:
     """The verbs of one mount."""
 
-    def __init__(self, waiting: Waiting, uploader: Uploader, *, profile: str, mountpoint: Path, root: str) -> None:
+    def __init__(
+        self,
+        waiting: Waiting,
+        uploader: Uploader,
+        blocks: BlockStore,
+        reader: Reader,
+        *,
+        profile: str,
+        mountpoint: Path,
+        root: str,
+    ) -> None:
         self.phase = Phase.MOUNTED
         self._waiting = waiting
         self._uploader = uploader
+        self._blocks = blocks
+        self._reader = reader
         self._profile = profile
         self._mountpoint = mountpoint
         self._root = root
@@ -56,6 +70,8 @@ class MountVerbs:
             "retry": self.retry,
             "export": self.export,
             "discard": self.discard,
+            "cache": self.cache,
+            "clear-cache": self.clear_cache,
         }
 
     async def status(self, arguments: Arguments, _tell: Tell) -> Mapping[str, object]:
@@ -120,6 +136,26 @@ class MountVerbs:
         change_id = _required(arguments, "id")
         arguments.end()
         return asdict(await self._waiting.discard(change_id))
+
+    async def cache(self, arguments: Arguments, _tell: Tell) -> Mapping[str, object]:
+        """`cache`: where it is, and all counters of it and of reading, by their names; `…_bytes` are sizes."""
+        arguments.end()
+        return {
+            "folder": os.fspath(self._blocks.folder),
+            "counters": {
+                "cache": asdict(self._blocks.statistics()),
+                "reading": asdict(self._reader.statistics()),
+            },
+        }
+
+    async def clear_cache(self, arguments: Arguments, tell: Tell) -> Mapping[str, object]:
+        """`clear-cache`: frees what nobody has open, with news of how much so far."""
+        arguments.end()
+        freed: dict[str, object] = {"files": 0, "bytes": 0}
+        for cleared in self._blocks.clear():
+            freed = cleared._asdict()
+            await tell(freed)
+        return freed
 
 
 def _required(arguments: Arguments, name: str) -> str:

@@ -18,6 +18,7 @@ COMMANDS: Final = {
     "profiles": "cxfs.cli.profile_list",
     "sync": "cxfs.cli.sync",
     "uploads": "cxfs.cli.uploads",
+    "cache": "cxfs.cli.cache",
     "whoami": "cxfs.cli.whoami",
     "serve": "cxfs.cli.serve",
     "help": "cxfs.cli.help",

@@ -15,6 +15,7 @@ import click
 
 from cxfs.cli import profiles, tables, which
 from cxfs.cli.exits import Exit, Refusal
+from cxfs.cli.listing import ListingGroup
 from cxfs.control.client import ControlClient, ControlRefused
 from cxfs.core.errors import NotFound
 from cxfs.core.pending import Kind, Pending, Status, lies_in
@@ -27,16 +28,6 @@ EXPORT_SILENCE_S: Final = 120.0
 
 json_option = click.option("--json", "as_json", is_flag=True, help="For programs; sizes in bytes, ages in seconds.")
 some_paths = click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
-
-
-class ListingGroup(click.Group):
-    """A group whose command `list` need not be named: anything else than a command's name is for it."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """As click does, with `list` put in front where no command is named."""
-        if not args or (args[0] not in self.commands and args[0] not in ctx.help_option_names):
-            args = ["list", *args]
-        return super().parse_args(ctx, args)
 
 
 @click.group("uploads", cls=ListingGroup, short_help="Show what is not at the server yet; retry, export, discard.")

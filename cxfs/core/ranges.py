@@ -25,6 +25,10 @@ class ByteRange(NamedTuple):
         start = min(max(self.start, within.start), within.stop)
         return ByteRange(start, max(start, min(self.stop, within.stop)))
 
+    def meets(self, other: ByteRange) -> bool:
+        """Whether they have a byte in common."""
+        return max(self.start, other.start) < min(self.stop, other.stop)
+
     def aligned(self, block_bytes: int, size: int) -> ByteRange:
         """Widened to whole blocks, the last of which ends at `size`."""
         start = self.start // block_bytes * block_bytes
@@ -112,6 +116,15 @@ class RangeSet:
             return True
         at = bisect_right(self._starts, wanted.start) - 1
         return at >= 0 and wanted.stop <= self._stops[at]
+
+    def within(self, wanted: ByteRange) -> list[ByteRange]:
+        """The parts of `wanted` that are there, in order."""
+        parts: list[ByteRange] = []
+        for index in range(bisect_right(self._stops, wanted.start), len(self._starts)):
+            if self._starts[index] >= wanted.stop:
+                break
+            parts.append(ByteRange(self._starts[index], self._stops[index]).clipped(wanted))
+        return parts
 
     def missing(self, wanted: ByteRange) -> list[ByteRange]:
         """The parts of `wanted` that are not there, in order."""

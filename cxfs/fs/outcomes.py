@@ -74,7 +74,7 @@ class Outcomes:
             return
         self._space.took(change.grows_bytes)
         self._changes.remove(change)
-        self._blocks.adopt(BlockKey(entry.id, entry.version), change.draft.file, entry.size)
+        self._blocks.adopt(BlockKey(entry.id, entry.version), change.draft.file, entry.size, entry.sha1)
         if change.node is not None:
             self._settle_node(change.node, change, entry)
         change.draft.close()

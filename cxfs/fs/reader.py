@@ -127,7 +127,7 @@ class Reader:
         key = BlockKey(entry.id, entry.version)
         version = self._versions.get(key)
         if version is None:
-            version = self._versions[key] = Version(entry, self._blocks.open(key, entry.size))
+            version = self._versions[key] = Version(entry, self._blocks.open(key, entry.size, entry.sha1))
         version.streams += 1
         return ReadStream(self, version)
 

@@ -22,6 +22,7 @@ from cxfs.fs.outbound import Outbound, bring_out
 from cxfs.fs.renaming import Renaming
 from cxfs.fs.resettling import Resettling
 from cxfs.fs.room import Room
+from cxfs.fs.sealing import Sealing
 from cxfs.fs.waiting import Waiting
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ class Volume:
     messenger: Messenger
     blocks: BlockStore
     waiting: Waiting
+    sealing: Sealing
 
     @property
     def left(self) -> int:
@@ -82,6 +84,7 @@ def assemble(root: Entry, root_path: TreePath, around: Surroundings) -> Volume:
             reader=base.reader,
             kernel=around.machine.kernel,
         ),
+        sealing=Sealing(around.memory.blocks, base.tree, around.machine.kernel, around.machine.disk),
     )
 
 

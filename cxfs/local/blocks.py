@@ -1,7 +1,7 @@
 """Content of the server's versions on disk, least recently used out first. Losing any of it costs time, never data.
 
-One sparse file per (object, version) and, in memory, which of its bytes are there. A file in use is never evicted, so
-the limit can be passed by what is open at the moment and is kept again as soon as that is closed.
+One sparse file per (object, version), which the next run finds again. What is given up at a time is an extent of one,
+also behind a program that has the file open: so the limit holds whatever is open. Only what a read waits for is spared.
 """
 
 from __future__ import annotations
@@ -9,18 +9,28 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from cxfs.core.errors import DiskFull
-from cxfs.core.ranges import ByteRange, RangeSet
+from cxfs.core.errors import DiskFull, Stale
+from cxfs.core.ranges import ByteRange
+from cxfs.local import extents, leftover
+from cxfs.local.block_file import BlockFile
+from cxfs.local.block_index import BlockIndex
+from cxfs.local.extents import EXTENT_BYTES, BlockKey
+from cxfs.local.holes import punch
+from cxfs.local.sealing import seal
+from cxfs.local.shelf import Shelf
+from cxfs.local.unsealed import Unsealed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from cxfs.core.entries import Uuid
+FOLDER: Final = "blocks"
+"""Below a profile's cache folder."""
+
+__all__ = ["BlockFile", "BlockKey", "BlockStatistics", "BlockStore"]
 
 FREE_BYTES_FLOOR: Final = 256 << 20
 """The cache leaves this much of the disk to others, whatever its own limit."""
@@ -28,225 +38,243 @@ FREE_BYTES_FLOOR: Final = 256 << 20
 FREE_CHECK_BYTES: Final = 16 << 20
 """The disk's free space is asked for once per this much written, not for every block."""
 
+EXTENTS_MAX: Final = 200_000
+"""Small files in memory then take some 60 MB, and large ones 200 GiB of the disk."""
 
-class BlockKey(NamedTuple):
-    """Content that never changes: one version of one object."""
+CLEARED_AT_A_TIME: Final = 200
+"""Files; a few milliseconds, after which others have their turn."""
 
-    object: Uuid
-    version: int
+CLOSING_BYTES_MAX: Final = 512 << 20
+"""What is still sealed at the end; the rest is not kept. Unmounting waits for less than a second of it."""
 
 
 @dataclass(frozen=True, slots=True)
 class BlockStatistics:
-    """A snapshot of the store; bytes are those held, not sparse sizes."""
+    """A snapshot of the store; bytes are those held, not sparse sizes. `hits`: reads of which all was here."""
 
     files: int
     files_in_use: int
     bytes_held: int
     bytes_max: int
     evicted_files: int
+    hits: int
+    misses: int
 
 
-class BlockFile:
-    """The content of one version, as far as it is here. `held` says which bytes are."""
+class Cleared(NamedTuple):
+    """How much was freed."""
 
-    def __init__(self, store: BlockStore, key: BlockKey, path: Path, size: int, held: RangeSet) -> None:
-        self.key = key
-        self.size = size
-        self.held = held
-        self.path = path
-        self.users = 0
-        self._store = store
-        self._descriptor = -1
-
-    def enter(self) -> None:
-        """One user more. Only a file in use has a descriptor: thousands of small ones may be kept."""
-        if self.users == 0:
-            try:
-                self._open_descriptor()
-            except OSError as error:
-                self._close_descriptor()
-                raise DiskFull(f"the cache folder cannot be used: {error.strerror}") from error
-        self.users += 1
-
-    def _open_descriptor(self) -> None:
-        self._store.make_folder()
-        self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        if os.fstat(self._descriptor).st_size != self.size:  # new, or somebody emptied the cache folder
-            self._store.grew(-self.held.length)
-            self.held = RangeSet()
-            os.ftruncate(self._descriptor, self.size)
-
-    def _close_descriptor(self) -> None:
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
-
-    @property
-    def descriptor(self) -> int:
-        """For reading and writing at a place, from any thread; valid for as long as the caller is a user.
-
-        What is written by it is told by `landed`, and the range is `coming` from before the write until then.
-        """
-        return self._descriptor
-
-    @contextlib.contextmanager
-    def keeping(self, wanted: ByteRange) -> Iterator[None]:
-        """What is here of `wanted`, and what comes, is not evicted meanwhile."""
-        yield
-
-    @contextlib.contextmanager
-    def coming(self, stretch: ByteRange) -> Iterator[None]:
-        """Room is made for what is on its way there, and it is not evicted meanwhile. Raises DiskFull."""
-        self._store.make_room(sum(gap.length for gap in self.held.missing(stretch)))
-        yield
-
-    def read(self, wanted: ByteRange) -> bytes:
-        """The bytes of `wanted`, all of which must be held."""
-        return os.pread(self._descriptor, wanted.length, wanted.start)
-
-    def write(self, offset: int, content: bytes | bytearray | memoryview) -> None:
-        """Keeps bytes of this version; raises DiskFull when neither evicting nor the disk gives room."""
-        self._store.make_room(len(content))
-        try:
-            written = os.pwrite(self._descriptor, content, offset)
-        except OSError as error:
-            raise DiskFull(f"the cache folder cannot take more: {error.strerror}") from error
-        if written < len(content):
-            raise DiskFull("the cache folder cannot take more: the disk is full")
-        self.landed(ByteRange(offset, offset + len(content)))
-
-    def landed(self, stretch: ByteRange) -> None:
-        """These bytes are in the file now: `write` says so itself, for a thread that wrote them somebody does."""
-        before = self.held.length
-        self.held.add(stretch)
-        self._store.grew(self.held.length - before)
-
-    def close(self) -> None:
-        """One user less; the file stays until it is evicted."""
-        self.users -= 1
-        if self.users == 0:
-            self._close_descriptor()
-            self._store.make_room(0)
-
-    def discard(self) -> None:
-        """Frees the bytes; only the store calls this, on a file that nobody uses."""
-        with contextlib.suppress(OSError):  # somebody emptied the cache folder: that is allowed at any moment
-            self.path.unlink()
+    files: int
+    bytes: int
 
 
 class BlockStore:
-    """All content kept below `folder`, which it empties at the start: what is held is known in memory only."""
+    """All content kept below `folder`, with what an earlier run of the same `owner` left there. On the loop only."""
 
     def __init__(
-        self, folder: Path, *, bytes_max: int, free_bytes: Callable[[Path], int] = lambda at: shutil.disk_usage(at).free
+        self,
+        folder: Path,
+        *,
+        bytes_max: int,
+        owner: str = "",
+        free_bytes: Callable[[Path], int] = lambda at: shutil.disk_usage(at).free,
+        punch: Callable[[int, ByteRange], bool] = punch,
     ) -> None:
-        self._folder = folder
+        self.unsealed = Unsealed(shelf := Shelf(folder), self._refused)
+        self.index = BlockIndex(folder, owner=owner)
+        self._shelf = shelf
+        self.folder = folder
         self._bytes_max = bytes_max
         self._free_bytes = free_bytes
-        self._files: OrderedDict[BlockKey, BlockFile] = OrderedDict()
-        self._bytes_held = 0
-        self._evicted = 0
+        self.punch = punch
+        self._hits = self._misses = 0
+        self._expected_bytes = 0
+        self._refused_keys: list[BlockKey] = []
         self._unchecked_bytes = FREE_CHECK_BYTES
-        shutil.rmtree(folder, ignore_errors=True)
-        self.make_folder()
+        with contextlib.suppress(OSError):  # whoever reads is told
+            self.make_folder()
+            leftover.take_on(folder, self.index.load(), shelf, self)
+            self._evict(bytes_max)
 
     def make_folder(self) -> None:
         """The folder is there, also when somebody removed it: emptying a cache is allowed at any moment."""
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.folder.chmod(0o700)
 
-    def open(self, key: BlockKey, size: int) -> BlockFile:
-        """The file for a version of `size` bytes, kept while it is open; each open has its `close`."""
-        file = self._files.get(key)
+    # ------------------------------------------------------------ files
+
+    def open(self, key: BlockKey, size: int, sha1: bytes | None = None) -> BlockFile:
+        """The file for a version of `size` bytes, kept while it is open; each open has its `close`.
+
+        `sha1` is the digest that the server tells of it: what is here under another one is not that version. Raises
+        DiskFull where there can be no file, and Stale while somebody reads another content of that version.
+        """
+        file = self._found(key, size, sha1)
         if file is None:
-            file = self._files[key] = BlockFile(self, key, self._path(key), size, RangeSet())
-        file.enter()
-        self._files.move_to_end(key)
+            file = BlockFile(self, key, self._path(key), size, sha1)
+            self._shelf.put(file)
+        try:
+            file.enter()
+        except DiskFull:
+            if not file.users:
+                self._shelf.drop(file)
+            raise
+        if size <= EXTENT_BYTES:  # the kernel may have its pages, so that nobody reads it here
+            self._shelf.used(file, ByteRange(0, size))
         return file
+
+    def _found(self, key: BlockKey, size: int, sha1: bytes | None) -> BlockFile | None:
+        file = self._shelf.files.get(key.name)
+        if file is None:
+            known = self._shelf.take(key.name)
+            if known is None:
+                return None
+            file = BlockFile(self, key, self._path(key), known.size, known.sha1)
+            file.is_checked = known.is_checked
+            file.take_on(0, known)
+            self._shelf.put(file)
+        if file.size == size and (sha1 == file.sha1 or None in {sha1, file.sha1}):
+            file.sha1 = file.sha1 or sha1
+            return file
+        if file.users:
+            raise Stale("the server has other content under the version that is open")
+        self._shelf.drop(file)
+        return None
 
     def holds(self, key: BlockKey, size: int) -> bool:
         """Whether all bytes of this version are here."""
-        file = self._files.get(key)
+        resting = self._shelf.at_rest(key.name)
+        if resting is not None:
+            return extents.is_whole(resting, size)
+        file = self._shelf.files.get(key.name)
         return size == 0 or (file is not None and file.held.covers(ByteRange(0, size)))
 
-    def adopt(self, key: BlockKey, draft: Path, size: int) -> None:
+    def adopt(self, key: BlockKey, draft: Path, size: int, sha1: bytes | None = None) -> None:
         """A draft has become this version: its content is kept under a second name where the file system can.
 
         Call it before the draft's own name goes; on another file system nothing is kept, and reading fetches.
         """
-        if key in self._files:
+        if self._shelf.has(key.name):
             return
         path = self._path(key)
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, DiskFull):
             path.unlink(missing_ok=True)
             os.link(draft, path)
-            self._files[key] = BlockFile(self, key, path, size, RangeSet([ByteRange(0, size)]))
-            self.grew(size)
+            file = BlockFile(self, key, path, size, sha1)
+            self._shelf.put(file)
+            if size:
+                file.landed(ByteRange(0, size))
             self.make_room(0)
 
+    def forget(self, key: BlockKey) -> None:
+        """This version proved useless (its object is gone); frees it unless somebody reads it."""
+        self._shelf.drop_named(key.name)
+
+    def clear(self) -> Iterator[Cleared]:
+        """Frees everything that nobody has open, some at a time: after each, how much that was so far."""
+        files = freed_bytes = 0
+        names = self._shelf.names_unused()
+        for start in range(0, len(names), CLEARED_AT_A_TIME):
+            before = self._shelf.files_held, self._shelf.bytes_held
+            for name in names[start : start + CLEARED_AT_A_TIME]:
+                self._shelf.drop_named(name)
+            files += before[0] - self._shelf.files_held
+            freed_bytes += before[1] - self._shelf.bytes_held
+            yield Cleared(files, freed_bytes)
+
+    # ------------------------------------------------------------ room
+
     def make_room(self, needed_bytes: int) -> None:
-        """Evicts what nobody uses until `needed_bytes` fit below the limit; raises DiskFull below the disk's floor."""
-        self._evict(self._bytes_max - needed_bytes)
+        """Evicts until `needed_bytes` fit below the limit; raises DiskFull below the disk's floor."""
+        self._evict(self._bytes_max - self._expected_bytes - needed_bytes)
         self._unchecked_bytes += needed_bytes
         if not needed_bytes or self._unchecked_bytes < FREE_CHECK_BYTES:
             return
         self._unchecked_bytes = 0
         try:
             self.make_folder()
-            lacking = FREE_BYTES_FLOOR + needed_bytes - self._free_bytes(self._folder)
+            lacking = FREE_BYTES_FLOOR + needed_bytes - self._free_bytes(self.folder)
         except OSError as error:
-            raise DiskFull(f"the cache folder {self._folder} cannot be used: {error.strerror}") from error
+            raise DiskFull(f"the cache folder {self.folder} cannot be used: {error.strerror}") from error
         if lacking > 0:
             self._unchecked_bytes = FREE_CHECK_BYTES  # look again before the next byte
-            if self._evict(max(0, self._bytes_held - lacking)) < lacking:
-                raise DiskFull(f"the disk of {self._folder} is full")
+            if self._evict(self._shelf.bytes_held - lacking) < lacking:
+                raise DiskFull(f"the disk of {self.folder} is full")
 
     def give_way(self, needed_bytes: int) -> None:
-        """Somebody whose bytes are precious needs the disk: frees so many, as far as nobody reads them."""
-        self._evict(max(0, self._bytes_held - needed_bytes))
+        """Somebody whose bytes are precious needs the disk: frees so many, as far as no read waits for them."""
+        self._evict(self._shelf.bytes_held - needed_bytes)
 
-    def grew(self, added_bytes: int) -> None:
-        """More is held now."""
-        self._bytes_held += added_bytes
+    def _evict(self, bytes_kept_max: int) -> int:
+        return self._shelf.evict(max(0, bytes_kept_max), extents_kept_max=EXTENTS_MAX)
 
-    def forget(self, key: BlockKey) -> None:
-        """This version proved useless (its object is gone); frees it unless somebody reads it."""
-        file = self._files.get(key)
-        if file is not None and file.users == 0:
-            self._drop(file)
+    def expect(self, more_bytes: int) -> None:
+        """So many more are on their way than before, for which there was room; or fewer."""
+        self._expected_bytes += more_bytes
+
+    # ------------------------------------------------------------ what files tell
+
+    def landed(self, file: BlockFile, stretch: ByteRange, added_bytes: int) -> None:
+        """Bytes came in."""
+        self._shelf.landed(file, stretch, added_bytes)
+        self.unsealed.add(file)
+
+    def lost(self, file: BlockFile, stretch: ByteRange, lost_bytes: int) -> None:
+        """Bytes proved not to be here."""
+        self._shelf.lost(file, stretch, lost_bytes)
+
+    def used(self, file: BlockFile, stretch: ByteRange, *, was_here: bool) -> None:
+        """Somebody reads there."""
+        self._shelf.used(file, stretch)
+        self._hits += was_here
+        self._misses += not was_here
+
+    def left(self, file: BlockFile) -> None:
+        """Nobody uses it any more."""
+        if not file.held:
+            self._shelf.drop(file)
+        elif not self.unsealed.waits(file):
+            self._shelf.rest(file)
+        self.make_room(0)
+
+    def _refused(self, file: BlockFile) -> None:
+        """Its content is not what the server has: none of it is served any more."""
+        file.lose_everything()
+        self._refused_keys.append(file.key)
+        if not file.users:
+            self._shelf.drop(file)
+
+    def take_refused(self) -> list[BlockKey]:
+        """Versions whose content proved wrong since the last time, so that others forget it too."""
+        refused, self._refused_keys = self._refused_keys, []
+        return refused
+
+    # ------------------------------------------------------------ the end
 
     def close(self) -> None:
-        """Frees everything."""
-        for file in list(self._files.values()):
-            self._drop(file)
-        shutil.rmtree(self._folder, ignore_errors=True)
+        """Leaves the content for the next run, what it lacks of checksums made up for; blocks for about a second."""
+        left_bytes = CLOSING_BYTES_MAX
+        self.unsealed.hurry()
+        while left_bytes > 0 and (jobs := self.unsealed.jobs()):
+            for job in jobs:
+                self.unsealed.take(seal(job))
+                left_bytes -= job.stretch.length
+        for file in self._shelf.files.values():
+            file.close_descriptor()
+        if self.folder.is_dir():
+            self.index.write(self._shelf.records())
 
     def statistics(self) -> BlockStatistics:
         """How much is held, and of how many files."""
         return BlockStatistics(
-            files=len(self._files),
-            files_in_use=sum(1 for file in self._files.values() if file.users),
-            bytes_held=self._bytes_held,
+            files=self._shelf.files_held,
+            files_in_use=sum(1 for file in self._shelf.files.values() if file.users),
+            bytes_held=self._shelf.bytes_held,
             bytes_max=self._bytes_max,
-            evicted_files=self._evicted,
+            evicted_files=self._shelf.evicted_files,
+            hits=self._hits,
+            misses=self._misses,
         )
 
-    def _evict(self, bytes_kept_max: int) -> int:
-        """Frees the least recently used until at most `bytes_kept_max` are held; the number of bytes freed."""
-        before = self._bytes_held
-        if before > bytes_kept_max:
-            for file in list(self._files.values()):
-                if self._bytes_held <= bytes_kept_max:
-                    break
-                if file.users == 0:
-                    self._drop(file)
-                    self._evicted += 1
-        return before - self._bytes_held
-
-    def _drop(self, file: BlockFile) -> None:
-        del self._files[file.key]
-        self._bytes_held -= file.held.length
-        file.discard()
-
     def _path(self, key: BlockKey) -> Path:
-        return self._folder / f"{key.object}.{key.version}"
+        return self.folder / key.name

@@ -65,6 +65,23 @@ def test_a_range_set_misses_exactly_the_bytes_nobody_added(
 
 
 @given(changes, ranges)
+def test_a_range_set_tells_the_parts_that_are_there(story: list[tuple[str, ByteRange]], wanted: ByteRange) -> None:
+    """What is there and what is missing are all that was asked for."""
+    there, truth = after(story)
+
+    parts = there.within(wanted)
+    assert bytes_of(*parts) == bytes_of(wanted) & truth
+    assert sum(each.length for each in parts) == len(bytes_of(*parts))
+    assert parts == sorted(parts)
+
+
+@given(ranges, ranges)
+def test_two_ranges_meet_when_they_share_a_byte(one: ByteRange, other: ByteRange) -> None:
+    """Touching is not enough, and an empty one shares none."""
+    assert one.meets(other) == bool(bytes_of(one) & bytes_of(other))
+
+
+@given(changes, ranges)
 def test_a_range_set_covers_what_it_does_not_miss(story: list[tuple[str, ByteRange]], wanted: ByteRange) -> None:
     """The two answers are used side by side."""
     there, truth = after(story)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import resource
 import shutil
 from pathlib import Path
@@ -9,9 +11,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cxfs.core.errors import DiskFull
+from cxfs.core.errors import ContentLost, DiskFull
 from cxfs.core.ranges import ByteRange
 from cxfs.local.blocks import FREE_BYTES_FLOOR, FREE_CHECK_BYTES, BlockFile, BlockKey, BlockStatistics, BlockStore
+from cxfs.local.extents import EXTENT_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -156,17 +159,6 @@ def test_an_empty_file_is_content_too(blocks: BlockStore, key: Callable[[int], B
     file.close()
 
 
-def test_a_new_store_is_empty(folder: Path, disk: Disk, key: Callable[[int], BlockKey]) -> None:
-    """Which bytes are there was known in memory only: an earlier run's files are holes and guesses."""
-    earlier = BlockStore(folder, bytes_max=BYTES_MAX, free_bytes=disk)
-    read_once(earlier, key(1))
-
-    later = BlockStore(folder, bytes_max=BYTES_MAX, free_bytes=disk)
-
-    assert list(folder.iterdir()) == []
-    assert held(later, key(1)) == 0
-
-
 # ---------------------------------------------------------------- evicting
 
 
@@ -179,35 +171,92 @@ def test_the_least_recently_opened_goes_first(blocks: BlockStore, key: Callable[
     assert [held(blocks, key(number)) for number in (2, 1, 3, 4)] == [0, SIZE, SIZE, SIZE]
 
 
-def test_a_file_in_use_is_never_evicted(blocks: BlockStore, key: Callable[[int], BlockKey]) -> None:
-    """Its reader was told that its bytes are there."""
+def test_what_a_read_waits_for_is_never_evicted(blocks: BlockStore, key: Callable[[int], BlockKey]) -> None:
+    """It would wait for ever, or be answered with a hole."""
     oldest = fetch(blocks, key(1))
 
-    read_once(blocks, key(2), key(3), key(4), key(5))
+    with oldest.keeping(ByteRange(0, 10)):
+        read_once(blocks, key(2), key(3), key(4), key(5))
 
-    assert oldest.read(ByteRange(0, SIZE)) == content_of(key(1))
-    assert oldest.held.covers(ByteRange(0, SIZE))
+        assert oldest.read(ByteRange(0, 10)) == content_of(key(1))[:10]
+        assert blocks.statistics().bytes_held == BYTES_MAX
     oldest.close()
 
 
-def test_open_files_may_pass_the_limit(blocks: BlockStore, key: Callable[[int], BlockKey]) -> None:
-    """Reading goes on rather than fail."""
-    files = [fetch(blocks, key(number)) for number in range(5)]
+def test_what_is_open_is_evicted_like_all_else(blocks: BlockStore, key: Callable[[int], BlockKey]) -> None:
+    """A program that has a file open for a year does not hold its content here for so long."""
+    oldest = fetch(blocks, key(1))
 
-    assert blocks.statistics().bytes_held == 5 * SIZE
+    read_once(blocks, key(2), key(3), key(4))
 
+    assert oldest.held.length == 0
+    oldest.close()
+
+
+def test_a_hole_is_not_served(blocks: BlockStore, key: Callable[[int], BlockKey]) -> None:
+    """Whoever reads what was evicted is told so; zeros would be believed."""
+    oldest = fetch(blocks, key(1))
+    read_once(blocks, key(2), key(3), key(4))
+
+    with pytest.raises(ContentLost):
+        oldest.read(ByteRange(0, SIZE))
+
+    oldest.close()
+
+
+def test_the_limit_holds_with_any_number_of_open_files(blocks: BlockStore, key: Callable[[int], BlockKey]) -> None:
+    """On the disk, not in the books only."""
+    files = []
+    for number in range(50):
+        files.append(fetch(blocks, key(number)))
+
+        assert blocks.statistics().bytes_held <= BYTES_MAX
+
+    assert sum(os.fstat(file.descriptor).st_blocks > 0 for file in files) == BYTES_MAX // SIZE
     close_all(files)
 
 
-def test_the_limit_is_kept_again_after_closing(blocks: BlockStore, key: Callable[[int], BlockKey]) -> None:
-    """The disk belongs to others too."""
-    files = [fetch(blocks, key(number)) for number in range(5)]
+def test_only_what_reads_wait_for_passes_the_limit(blocks: BlockStore, key: Callable[[int], BlockKey]) -> None:
+    """Reading goes on rather than fail; when they are answered the limit is kept again."""
+    files = [blocks.open(key(number), SIZE) for number in range(5)]
+    with contextlib.ExitStack() as reads:
+        for file in files:
+            reads.enter_context(file.keeping(ByteRange(0, SIZE)))
+            file.write(0, content_of(file.key))
+
+        assert blocks.statistics().bytes_held == 5 * SIZE
 
     close_all(files)
+    assert blocks.statistics().bytes_held == BYTES_MAX
 
-    assert blocks.statistics() == BlockStatistics(
-        files=3, files_in_use=0, bytes_held=BYTES_MAX, bytes_max=BYTES_MAX, evicted_files=2
-    )
+
+def test_without_holes_what_is_open_goes_when_it_is_closed(
+    folder: Path, disk: Disk, key: Callable[[int], BlockKey]
+) -> None:
+    """Not every file system has them: the limit is passed meanwhile, and reading goes on."""
+    blocks = BlockStore(folder, bytes_max=BYTES_MAX, free_bytes=disk, punch=lambda *_: False)
+    read_once(blocks, key(0))
+
+    files = [fetch(blocks, key(number)) for number in range(1, 101)]
+
+    assert blocks.statistics().bytes_held == 100 * SIZE
+    assert [file.read(ByteRange(0, SIZE)) for file in files] == [content_of(file.key) for file in files]
+    close_all(files)
+    assert blocks.statistics().bytes_held == BYTES_MAX
+    assert len(list(folder.iterdir())) == 3
+
+
+def test_without_holes_a_large_file_goes_as_a_whole(folder: Path, disk: Disk, key: Callable[[int], BlockKey]) -> None:
+    """Once nobody has it open."""
+    blocks = BlockStore(folder, bytes_max=3 * EXTENT_BYTES, free_bytes=disk, punch=lambda *_: False)
+    large = blocks.open(key(1), 3 * EXTENT_BYTES)
+    large.write(0, b"x" * 3 * EXTENT_BYTES)
+    large.close()
+
+    read_once(blocks, key(2))
+
+    assert [file.name for file in folder.iterdir()] == [key(2).name]
+    assert blocks.statistics().bytes_held == SIZE
 
 
 def test_an_evicted_file_is_gone_from_disk(blocks: BlockStore, folder: Path, key: Callable[[int], BlockKey]) -> None:
@@ -215,6 +264,46 @@ def test_an_evicted_file_is_gone_from_disk(blocks: BlockStore, folder: Path, key
     read_once(blocks, *(key(number) for number in range(10)))
 
     assert len(list(folder.iterdir())) == 3
+
+
+def test_room_is_made_before_a_thread_writes(blocks: BlockStore, key: Callable[[int], BlockKey]) -> None:
+    """What it has written is told afterwards; the limit holds at every moment in between."""
+    read_once(blocks, key(1), key(2), key(3))
+    file, whole = blocks.open(key(4), SIZE), ByteRange(0, SIZE)
+
+    with file.coming(whole):
+        before = blocks.statistics().bytes_held
+        os.pwrite(file.descriptor, content_of(key(4)), 0)
+        read_once(blocks, key(5))
+        meanwhile = blocks.statistics().bytes_held
+        file.landed(whole)
+
+    assert (before, meanwhile, blocks.statistics().bytes_held) == (2 * SIZE, 2 * SIZE, 3 * SIZE)
+    assert file.read(whole) == content_of(key(4))
+    file.close()
+
+
+def test_room_that_was_not_needed_is_given_back(blocks: BlockStore, key: Callable[[int], BlockKey]) -> None:
+    """A fetch may break off half-way."""
+    file = blocks.open(key(1), SIZE)
+    with file.coming(ByteRange(0, SIZE)):
+        file.write(0, content_of(key(1))[:40])
+
+    read_once(blocks, key(2), key(3))
+
+    assert blocks.statistics().bytes_held == 2 * SIZE + 40
+    file.close()
+
+
+def test_nothing_is_let_in_on_a_full_disk(blocks: BlockStore, disk: Disk, key: Callable[[int], BlockKey]) -> None:
+    """It is told before the thread begins."""
+    disk.free_bytes = 0
+    file = blocks.open(key(1), SIZE)
+
+    with pytest.raises(DiskFull), file.coming(ByteRange(0, SIZE)):
+        pass
+
+    file.close()
 
 
 def test_room_is_counted_in_bytes_held(blocks: BlockStore, key: Callable[[int], BlockKey]) -> None:
@@ -268,16 +357,6 @@ def test_forgetting_what_was_never_there_is_no_error(blocks: BlockStore, key: Ca
     assert blocks.statistics().files == 0
 
 
-def test_a_closed_store_leaves_nothing(folder: Path, disk: Disk, key: Callable[[int], BlockKey]) -> None:
-    """Not even the folder."""
-    blocks = BlockStore(folder, bytes_max=BYTES_MAX, free_bytes=disk)
-    read_once(blocks, key(1))
-
-    blocks.close()
-
-    assert not folder.exists()
-
-
 # ---------------------------------------------------------------- drafts become versions
 
 
@@ -328,6 +407,22 @@ def test_a_draft_that_cannot_be_linked_is_not_kept(
     blocks.adopt(key(1), tmp_path / "nowhere", SIZE)
 
     assert blocks.statistics().files == 0
+
+
+def test_a_draft_that_has_its_own_name_still_is_not_given_up_in_parts(
+    blocks: BlockStore, tmp_path: Path, key: Callable[[int], BlockKey]
+) -> None:
+    """Until the journal says that it was sent it may be sent again, and a hole in it would be sent too."""
+    draft = tmp_path / "draft"
+    draft.write_bytes(content_of(key(1)))
+    blocks.adopt(key(1), draft, SIZE)
+    reader = blocks.open(key(1), SIZE)
+
+    read_once(blocks, *(key(number) for number in range(2, 9)))
+
+    assert draft.read_bytes() == content_of(key(1))
+    assert blocks.statistics().bytes_held == BYTES_MAX
+    reader.close()
 
 
 def test_a_version_that_is_open_already_is_left_alone(
@@ -496,12 +591,29 @@ def test_readers_of_one_version_share_a_descriptor(blocks: BlockStore, key: Call
 
 
 def test_the_store_tells_what_it_holds(blocks: BlockStore, key: Callable[[int], BlockKey]) -> None:
-    """What `cxfs status` prints."""
-    read_once(blocks, key(1))
-    in_use = fetch(blocks, key(2))
+    """What `cxfs cache` prints."""
+    read_once(blocks, *(key(number) for number in range(4)))
+    in_use = fetch(blocks, key(5))
+    with in_use.keeping(ByteRange(0, SIZE)):
+        pass
 
     assert blocks.statistics() == BlockStatistics(
-        files=2, files_in_use=1, bytes_held=2 * SIZE, bytes_max=BYTES_MAX, evicted_files=0
+        files=3, files_in_use=1, bytes_held=3 * SIZE, bytes_max=BYTES_MAX, evicted_files=2, hits=1, misses=0
     )
 
+    in_use.close()
+
+
+def test_a_cleared_cache_holds_what_is_open_only(
+    blocks: BlockStore, folder: Path, key: Callable[[int], BlockKey]
+) -> None:
+    """Its readers are not made to wait."""
+    read_once(blocks, key(1), key(2))
+    in_use = fetch(blocks, key(3))
+
+    *_, freed = blocks.clear()
+
+    assert freed == (2, 2 * SIZE)
+    assert [file.name for file in folder.iterdir()] == [key(3).name]
+    assert in_use.read(ByteRange(0, SIZE)) == content_of(key(3))
     in_use.close()
