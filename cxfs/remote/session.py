@@ -212,17 +212,33 @@ class Session:
         self, resource: str, *, query: Mapping[str, str], headers: Mapping[str, str]
     ) -> AsyncIterator[Incoming]:
         """One attempt at content from the data host; its status is 200 or 206, anything else is raised."""
-        headers = {"Accept-Encoding": "identity", **headers}
         async with AsyncExitStack() as stack:
-            yield await self._signed_in(partial(self._content, stack, resource, query, headers))
+            yield await self._signed_in(partial(self._content, stack, self._download, resource, query, headers, None))
+
+    @asynccontextmanager
+    async def fetch(self, resource: str, question: bytes, *, in_background: bool) -> AsyncIterator[Incoming]:
+        """The same for content that is asked for by a JSON object; `in_background`: nobody waits for it."""
+        headers = {"Content-Type": "application/json", "Content-Length": str(len(question))}
+        lane = self._background if in_background else self._download
+        async with AsyncExitStack() as stack:
+            yield await self._signed_in(partial(self._content, stack, lane, resource, {}, headers, question))
 
     async def _content(
-        self, stack: AsyncExitStack, resource: str, query: Mapping[str, str], headers: Mapping[str, str], token: str
+        self,
+        stack: AsyncExitStack,
+        lane: Lane,
+        resource: str,
+        query: Mapping[str, str],
+        headers: Mapping[str, str],
+        question: bytes | None,
+        token: str,
     ) -> Incoming:
         """The answer, which the stack closes."""
         url = self._url(self._urls.data, resource, query, token)
+        headers = {"Accept-Encoding": "identity", **headers}
+        method, body = ("GET", None) if question is None else ("POST", OnePiece(question))
         async with AsyncExitStack() as attempt:
-            incoming = await attempt.enter_async_context(self._download.exchange("GET", url, headers=headers))
+            incoming = await attempt.enter_async_context(lane.exchange(method, url, headers=headers, body=body))
             if incoming.status not in {200, 206}:
                 raise failure_of(incoming.status, incoming.headers, await incoming.beginning(ERROR_BYTES_MAX))
             if incoming.coding != "identity":

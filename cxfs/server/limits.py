@@ -47,6 +47,17 @@ small enough that a hundred transfers fit into memory."""
 FORM_ENVELOPE_BYTES: Final = 128 << 10
 """How much larger than its file an upload's body may be: boundaries, fields. For the early look at quota only."""
 
+BUNDLE_ITEMS_MAX: Final = 256
+BUNDLE_BYTES_MAX: Final = 8 << 20
+"""Objects, and bytes of their contents, in one bundle: by then the cost of a request is spread thin. Over the number:
+InvalidRequest; what does not fit any more is RequestTooLarge by itself."""
+
+BUNDLE_ITEM_BYTES_MAX: Final = 1 << 20
+"""Of one object in a bundle: it is read or written in one go. A larger one gains nothing by company."""
+
+BUNDLE_LIST_BYTES_MAX: Final = 512 << 10
+"""What a bundle is to hold, as JSON: paths of 2 KiB on average. Over it: RequestTooLarge."""
+
 DRAIN_BYTES_MAX: Final = 1 << 20
 DRAIN_TIMEOUT_S: Final = 2
 """How much, and how long, of a refused body is still read before the connection is closed under its sender."""

@@ -6,8 +6,7 @@ Memory for a transfer is a piece or two, whoever is slow: the next piece is read
 from __future__ import annotations
 
 import os
-from contextlib import suppress
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from starlette.responses import Response, StreamingResponse
@@ -15,11 +14,11 @@ from starlette.responses import Response, StreamingResponse
 from cxfs.server import changes
 from cxfs.server.calls import Call, Offload, Parameters, answer
 from cxfs.server.changes import Upload
-from cxfs.server.errors import InvalidRequest, IsADirectory, NotFound, QuotaExceeded
+from cxfs.server.errors import InvalidRequest, QuotaExceeded
 from cxfs.server.forms import FormReader, boundary_of
 from cxfs.server.limits import CONTENT_TYPE_CHARACTERS_MAX, FORM_ENVELOPE_BYTES, PIECE_BYTES
 from cxfs.server.ranges import Span, check_if_match, etag_of, if_range_holds, last_modified, requested_span
-from cxfs.server.trees import Node, at_version, find
+from cxfs.server.sources import Pieces, file_at, opened
 from cxfs.server.wire import TreePath, UuidPath, parse_time
 
 if TYPE_CHECKING:
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
 
     from cxfs.server.contents import Arrival
     from cxfs.server.store import Store
+    from cxfs.server.trees import Node
 
 _ANY_TYPE: Final = "application/octet-stream"
 _HARMLESS: Final = {
@@ -41,42 +41,10 @@ _FOR_ONE_PERSON: Final = {
 }
 
 
-class _Pieces:
-    """The bytes of a span, piece by piece. What the page cache has is copied at once; only a disk gets a thread."""
-
-    def __init__(self, descriptor: int, span: Span, offload: Offload) -> None:
-        self._descriptor = descriptor
-        self._offset, self._stop = span
-        self._offload = offload
-        self._buffer = bytearray(min(PIECE_BYTES, span.stop - span.start))  # one for all pieces: fresh memory is dear
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> bytes:
-        length = min(PIECE_BYTES, self._stop - self._offset)
-        if not length:
-            raise StopAsyncIteration
-        piece = self._cached(length)
-        if piece is None:
-            piece = await self._offload.content(os.pread, self._descriptor, length, self._offset)
-        if not piece:
-            raise EOFError("a content file is shorter than its record")
-        self._offset += len(piece)
-        return piece
-
-    def _cached(self, length: int) -> bytes | None:
-        """What can be read without waiting for the disk; nothing where the file system cannot tell, as tmpfs cannot."""
-        room = memoryview(self._buffer)[:length]
-        with suppress(OSError):
-            return bytes(room[: os.preadv(self._descriptor, [room], self._offset, os.RWF_NOWAIT)])
-        return None
-
-
 class _Download(StreamingResponse):
     """Ends when the client goes away, and closes the file however it ends."""
 
-    def __init__(self, descriptor: int, pieces: _Pieces, status: int, headers: dict[str, str], kind: str) -> None:
+    def __init__(self, descriptor: int, pieces: Pieces, status: int, headers: dict[str, str], kind: str) -> None:
         super().__init__(pieces, status, headers, kind)
         self._descriptor = descriptor
 
@@ -115,18 +83,11 @@ class Transport:
         return node, response
 
     def _open(self, call: Call) -> tuple[Node, int]:
-        """What to send: from here on neither a delete nor a new version changes it."""
+        """What to send."""
         version = Parameters(call.query).number("version")
         with self._store.snapshot() as connection:
-            node = find(connection, call.caller, call.path)
-            if node.is_folder:
-                raise IsADirectory(f"{node.name!r} is a folder")
-            if version is not None:
-                node = at_version(connection, node, version)
-        try:
-            return node, self._store.contents.open(node.sha256)
-        except FileNotFoundError as error:  # deleted and swept since the snapshot
-            raise NotFound(f"{node.name!r} has just been deleted") from error
+            node = file_at(connection, call.caller, call.path, version)
+        return node, opened(self._store.contents, node)
 
     def _respond(self, call: Call, node: Node, descriptor: int) -> Response:
         asked, etag, modified = call.request.headers, etag_of(node.version), last_modified(node.modified_ms)
@@ -149,7 +110,7 @@ class Transport:
         status = 206 if span is not None else 200
         wanted = Span(0, 0) if call.request.method == "HEAD" else sent
         return _Download(
-            descriptor, _Pieces(descriptor, wanted, self._offload), status, headers, node.content_type or _ANY_TYPE
+            descriptor, Pieces(descriptor, wanted, self._offload), status, headers, node.content_type or _ANY_TYPE
         )
 
     async def upload(self, call: Call) -> Response:
