@@ -106,6 +106,8 @@ def _routes(store: Store, offload: Offload, passwords: Passwords, authority: byt
     return [
         CallRoute("/1/data/", {"GET": download, "HEAD": download, "POST": signed_in(transport.upload)}),
         told("/1/bundle/get", bundles.get),
+        told("/1/bundle/put", bundles.put),
+        told("/1/bundle/delete", bundles.delete),
         asked("/1/files/list/", api.list),
         asked("/1/files/info/", api.about),
         told("/1/files/mkdir/", api.mkdir),

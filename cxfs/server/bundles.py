@@ -1,56 +1,80 @@
-"""The capability `bundle`: many small objects in one request, each as if it had come alone. No rule lives here."""
+"""The capability `bundle`: many small objects in one request, each as if it had come alone. No rule lives here.
+
+What is independent of each other shares a transaction all the same, so that one sync makes it durable; what is refused
+is undone by itself.
+"""
 
 from __future__ import annotations
 
-import os
 import secrets
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple, Self, TypeVar, cast
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 import msgspec
 from starlette.responses import Response, StreamingResponse
 
-from cxfs.server.calls import error_object, whole
+from cxfs.server import changes
+from cxfs.server.bundle_parts import Parts, item_error
+from cxfs.server.calls import answer, whole
 from cxfs.server.errors import InvalidRequest, Refusal, RequestTooLarge
+from cxfs.server.forms import BundleReader, boundary_of
 from cxfs.server.limits import (
-    BUNDLE_BYTES_MAX,
+    BUNDLE_BODY_BYTES_MAX,
     BUNDLE_ITEM_BYTES_MAX,
     BUNDLE_ITEMS_MAX,
     BUNDLE_LIST_BYTES_MAX,
     NUMBER_MAX,
     PIECE_BYTES,
 )
-from cxfs.server.ranges import etag_of
-from cxfs.server.sources import cached, file_at, opened, whole_file
-from cxfs.server.wire import parse_path
+from cxfs.server.transport import upload_of
+from cxfs.server.wire import File, parse_path
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Callable, Sequence
 
     from cxfs.server.accounts import Caller
     from cxfs.server.calls import Call, Offload
+    from cxfs.server.contents import Arrival
     from cxfs.server.store import Store
-
-_AT_ONCE: Final = 64
-"""Items looked up in one go: some two milliseconds during which nobody else is answered."""
 
 Number = Annotated[int, msgspec.Meta(ge=0, le=NUMBER_MAX)]
 T = TypeVar("T")
 
 
 class _Wanted(msgspec.Struct):
-    """One file of a `get`: its current version, or this one."""
-
     path: str
     version: Number | None = None
 
 
+class _Brought(msgspec.Struct):
+    path: str
+    modified: str | None = None
+    if_version: Number | None = msgspec.field(name="ifVersion", default=None)
+    size: Number | None = None
+    file_content_type: str = ""
+
+
+class _Unwanted(msgspec.Struct):
+    path: str
+    if_version: Number | None = msgspec.field(name="ifVersion", default=None)
+
+
+_Some = msgspec.Meta(max_length=BUNDLE_ITEMS_MAX)
+
+
 class _WantedFiles(msgspec.Struct):
-    items: Annotated[list[_Wanted], msgspec.Meta(max_length=BUNDLE_ITEMS_MAX)]
+    items: Annotated[list[_Wanted], _Some]
+
+
+class _UnwantedObjects(msgspec.Struct):
+    items: Annotated[list[_Unwanted], _Some]
 
 
 _WANTED: Final = msgspec.json.Decoder(_WantedFiles)
-_encode = msgspec.json.Encoder().encode
+_UNWANTED: Final = msgspec.json.Decoder(_UnwantedObjects)
+_BROUGHT: Final = msgspec.json.Decoder(Annotated[list[_Brought], _Some])
 
 
 class Bundles:
@@ -64,93 +88,99 @@ class Bundles:
         """The bytes of many files, or for each the reason why not, in the order asked."""
         items = _understood(_WANTED, await whole(call.body, BUNDLE_LIST_BYTES_MAX)).items
         boundary = secrets.token_hex(16)
-        parts = _Parts(self._store, self._offload, call.caller, items, boundary)
+        parts = Parts(self._store, self._offload, call.caller, items, boundary)
         return StreamingResponse(parts, media_type=f"multipart/mixed; boundary={boundary}")
 
+    async def put(self, call: Call) -> Response:
+        """Many new files or versions."""
+        if (call.body.declared_bytes or 0) > BUNDLE_BODY_BYTES_MAX:
+            raise RequestTooLarge(f"a bundle has at most {BUNDLE_BODY_BYTES_MAX} bytes")
+        reader = BundleReader(boundary_of(call.request.headers.get("content-type", "")))
+        with ExitStack() as stack:
+            arrivals = await self._receive(call, reader, stack)
+            items = _understood(_BROUGHT, reader.items)
+            if len(items) != len(arrivals):
+                raise InvalidRequest(f"{len(items)} items, but {len(arrivals)} files")
+            results = await self._offload.change(self._put_all, call.caller, items, arrivals)
+        return answer({"results": results})
 
-class _Unread(NamedTuple):
-    """Bytes of an answer that are still on the disk."""
+    async def _receive(self, call: Call, reader: BundleReader, stack: ExitStack) -> list[Arrival]:
+        """One for each file, hashed and written a piece's worth at a time, in memory or on the disk; not yet synced."""
+        arrivals: list[Arrival] = []
+        waiting: list[bytes] = []
+        size = 0
 
-    descriptor: int
-    size: int
+        def take() -> None:
+            for content in waiting:
+                arrival = stack.enter_context(self._store.contents.arrival())
+                arrival.write(content)
+                arrivals.append(arrival)
 
+        async for chunk in call.body:
+            for content in reader.feed(chunk):
+                waiting.append(content)
+                size += len(content)
+            if size >= PIECE_BYTES:
+                await self._offload.content(take)
+                waiting, size = [], 0
+        reader.finish()
+        if waiting:
+            await self._offload.content(take)
+        return arrivals
 
-class _Parts:
-    """The body of an answer to `get`. No generator: it may be left half-way. Between two pieces it holds no file."""
+    def _put_all(self, caller: Caller, items: Sequence[_Brought], arrivals: Sequence[Arrival]) -> list[Any]:
+        """In this order: bytes durable, rows, names durable, commit; once for all."""
+        for arrival in arrivals:
+            arrival.sync()
+            arrival.close()
+        kept: list[Arrival] = []
 
-    def __init__(self, store: Store, offload: Offload, caller: Caller, items: list[_Wanted], boundary: str) -> None:
-        self._store = store
-        self._offload = offload
-        self._caller = caller
-        self._items = items
-        self._at = 0
-        self._bytes_left = BUNDLE_BYTES_MAX
-        self._delimiter = f"--{boundary}"
-        self._is_over = False
+        def put(connection: sqlite3.Connection, item: _Brought, arrival: Arrival) -> File:
+            if arrival.size > BUNDLE_ITEM_BYTES_MAX:
+                raise RequestTooLarge(f"over {BUNDLE_ITEM_BYTES_MAX} bytes in a bundle")
+            if item.size is not None and item.size != arrival.size:
+                raise InvalidRequest(f"{arrival.size} bytes came, not {item.size}")
+            upload = upload_of(item.file_content_type, item.modified, item.if_version)
+            now = self._store.clock()
+            node = changes.put(connection, caller, parse_path(item.path), arrival.content, upload, now=now)
+            kept.append(arrival)
+            return node.file
 
-    def __aiter__(self) -> Self:
-        return self
+        with self._store.transaction() as connection:
+            results = [
+                _by_itself(connection, partial(put, connection, item, arrival))
+                for item, arrival in zip(items, arrivals, strict=True)
+            ]
+            self._store.contents.keep(connection, *kept)
+        return results
 
-    async def __anext__(self) -> bytes:
-        """Some parts, whole."""
-        if self._is_over:
-            raise StopAsyncIteration
-        with ExitStack() as files:
-            pieces = self._some(files)
-            if any(isinstance(piece, _Unread) for piece in pieces):
-                read = await self._offload.content(_read, pieces)
-            else:
-                read = cast("list[bytes]", pieces)
-        if self._at == len(self._items):
-            self._is_over = True
-            read.append(f"{self._delimiter}--\r\n".encode())
-        return b"".join(read)
+    async def delete(self, call: Call) -> Response:
+        """Many files, or folders that are empty."""
+        items = _understood(_UNWANTED, await whole(call.body, BUNDLE_LIST_BYTES_MAX)).items
+        return answer({"results": await self._offload.change(self._remove_all, call.caller, items)})
 
-    def _some(self, files: ExitStack) -> list[bytes | _Unread]:
-        """The next parts, of one moment. No await: the tables have one reader at a time."""
-        pieces: list[bytes | _Unread] = []
-        enough = max(0, self._bytes_left - PIECE_BYTES)
-        with self._store.snapshot() as connection:
-            for item in self._items[self._at : self._at + _AT_ONCE]:
-                self._at += 1
-                try:
-                    pieces += self._part(connection, item, files)
-                except Refusal as refused:
-                    pieces += self._refused(refused)
-                if self._bytes_left < enough:
-                    break
-        return pieces
+    def _remove_all(self, caller: Caller, items: Sequence[_Unwanted]) -> list[Any]:
+        def remove(connection: sqlite3.Connection, item: _Unwanted) -> dict[str, str]:
+            path, now = parse_path(item.path), self._store.clock()
+            changes.remove(connection, caller, path, recursive=False, if_version=item.if_version, now=now)
+            return {"status": "ok"}
 
-    def _part(self, connection: sqlite3.Connection, item: _Wanted, files: ExitStack) -> tuple[bytes | _Unread, ...]:
-        node = file_at(connection, self._caller, parse_path(item.path), item.version)
-        if node.size > min(BUNDLE_ITEM_BYTES_MAX, self._bytes_left):
-            raise RequestTooLarge(f"{node.name!r} is too large for this bundle")
-        descriptor = opened(self._store.contents, node)
-        files.callback(os.close, descriptor)
-        self._bytes_left -= node.size
-        content = cached(descriptor, memoryview(bytearray(node.size)), 0)
-        is_whole = content is not None and len(content) == node.size
-        return (
-            f"{self._delimiter}\r\nContent-Type: application/octet-stream\r\nContent-Length: {node.size}\r\n"
-            f"ETag: {etag_of(node.version)}\r\n\r\n".encode(),
-            content if is_whole and content is not None else _Unread(descriptor, node.size),
-            b"\r\n",
-        )
-
-    def _refused(self, refused: Refusal) -> tuple[bytes, ...]:
-        said = _encode(_error(refused))
-        head = f"{self._delimiter}\r\nContent-Type: application/json\r\nContent-Length: {len(said)}\r\n\r\n"
-        return head.encode(), said, b"\r\n"
+        with self._store.transaction() as connection:
+            results = [_by_itself(connection, partial(remove, connection, item)) for item in items]
+        self._store.sweep_if_due()
+        return results
 
 
-def _read(pieces: list[bytes | _Unread]) -> list[bytes]:
-    """All of them as bytes. Blocks on the disk."""
-    return [whole_file(*piece) if isinstance(piece, _Unread) else piece for piece in pieces]
-
-
-def _error(refused: Refusal) -> dict[str, Any]:
-    """An item's error, with the status that it would have had alone."""
-    return {**error_object(refused), "status": refused.status}
+def _by_itself(connection: sqlite3.Connection, change: Callable[[], T]) -> T | dict[str, Any]:
+    """What a change comes to, or the error of one that is undone without the others."""
+    connection.execute("SAVEPOINT item")
+    try:
+        return change()
+    except Refusal as refused:
+        connection.execute("ROLLBACK TO item")
+        return item_error(refused)
+    finally:
+        connection.execute("RELEASE item")
 
 
 def _understood(decoder: msgspec.json.Decoder[T], body: bytes) -> T:

@@ -5,7 +5,6 @@ Memory for a transfer is a piece or two, whoever is slow: the next piece is read
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
@@ -18,7 +17,7 @@ from cxfs.server.errors import InvalidRequest, QuotaExceeded
 from cxfs.server.forms import FormReader, boundary_of
 from cxfs.server.limits import CONTENT_TYPE_CHARACTERS_MAX, FORM_ENVELOPE_BYTES, PIECE_BYTES
 from cxfs.server.ranges import Span, check_if_match, etag_of, if_range_holds, last_modified, requested_span
-from cxfs.server.sources import Pieces, file_at, opened
+from cxfs.server.sources import Pieces, Source, file_at, opened
 from cxfs.server.wire import TreePath, UuidPath, parse_time
 
 if TYPE_CHECKING:
@@ -44,15 +43,15 @@ _FOR_ONE_PERSON: Final = {
 class _Download(StreamingResponse):
     """Ends when the client goes away, and closes the file however it ends."""
 
-    def __init__(self, descriptor: int, pieces: Pieces, status: int, headers: dict[str, str], kind: str) -> None:
+    def __init__(self, source: Source, pieces: Pieces, status: int, headers: dict[str, str], kind: str) -> None:
         super().__init__(pieces, status, headers, kind)
-        self._descriptor = descriptor
+        self._source = source
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await super().__call__(scope, receive, send)
         finally:
-            os.close(self._descriptor)
+            self._source.close()
 
 
 class Transport:
@@ -74,22 +73,22 @@ class Transport:
         return response
 
     def _download(self, call: Call) -> tuple[Node, Response]:
-        node, descriptor = self._open(call)
+        node, source = self._open(call)
         try:
-            response = self._respond(call, node, descriptor)
+            response = self._respond(call, node, source)
         except BaseException:
-            os.close(descriptor)
+            source.close()
             raise
         return node, response
 
-    def _open(self, call: Call) -> tuple[Node, int]:
+    def _open(self, call: Call) -> tuple[Node, Source]:
         """What to send."""
         version = Parameters(call.query).number("version")
         with self._store.snapshot() as connection:
             node = file_at(connection, call.caller, call.path, version)
-        return node, opened(self._store.contents, node)
+            return node, opened(connection, self._store.contents, node)
 
-    def _respond(self, call: Call, node: Node, descriptor: int) -> Response:
+    def _respond(self, call: Call, node: Node, source: Source) -> Response:
         asked, etag, modified = call.request.headers, etag_of(node.version), last_modified(node.modified_ms)
         check_if_match(asked.get("if-match"), etag)
         span = (
@@ -109,9 +108,7 @@ class Transport:
             headers["Content-Range"] = span.content_range(node.size)
         status = 206 if span is not None else 200
         wanted = Span(0, 0) if call.request.method == "HEAD" else sent
-        return _Download(
-            descriptor, Pieces(descriptor, wanted, self._offload), status, headers, node.content_type or _ANY_TYPE
-        )
+        return _Download(source, Pieces(source, wanted, self._offload), status, headers, node.content_type or _ANY_TYPE)
 
     async def upload(self, call: Call) -> Response:
         """A new file, or the next version of one: nothing of it before all of it, and then for good."""
@@ -164,7 +161,7 @@ class Transport:
         arrival.close()
         with self._store.transaction() as connection:
             node = changes.put(connection, call.caller, path, arrival.content, upload, now=self._store.clock())
-            self._store.contents.keep(arrival)
+            self._store.contents.keep(connection, arrival)
         return node
 
 
@@ -179,7 +176,11 @@ def _if_version(reader: FormReader) -> int | None:
 
 def _asked(reader: FormReader) -> Upload:
     kind = reader.fields.get("file_content_type") or reader.file_type
+    return upload_of(kind, reader.fields.get("modified"), _if_version(reader))
+
+
+def upload_of(kind: str, modified: str | None, if_version: int | None) -> Upload:
+    """What was sent beside the bytes of one file; raises InvalidRequest for a time that is none."""
     if not (kind.isascii() and kind.isprintable() and len(kind) <= CONTENT_TYPE_CHARACTERS_MAX):
         kind = ""
-    modified = reader.fields.get("modified")
-    return Upload(kind, None if modified is None else parse_time(modified), _if_version(reader))
+    return Upload(kind, None if modified is None else parse_time(modified), if_version)

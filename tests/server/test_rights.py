@@ -10,6 +10,7 @@ group that they are members of, or are not (`stranger`). What stands in a cell:
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
@@ -48,6 +49,9 @@ POST /1/files/move/ note       200    200    200     403     404       401      
 POST /1/files/copy/ note       200    200    200     403     404       401      403        401
 POST /1/files/update/ note     200    200    200     403     404       401      403        401
 POST /1/bundle/get note        200    200    200     200     404       401      403        401
+POST /1/bundle/put note        200    200    200     403     404       401      403        401
+POST /1/bundle/put new         200    200    200     403     404       401      403        401
+POST /1/bundle/delete note     200    200    200     403     404       401      403        401
 GET  /1/users/self             200    200    200     200     200       401      403        401
 GET  /1/users/self/groups      200    200    200     200     200       401      403        401
 GET  /1/capabilities           200    200    200     200     200       200      200        200
@@ -178,14 +182,18 @@ def request_of(store: Store, asker: Asker, row: list[str]) -> tuple[str, str, di
 
 def bundle_of(address: str, person: Person, path: str) -> dict[str, Any]:
     """A bundle of one."""
-    return {"json": {"items": [{"path": f"{person.owner}:{path}"}]}}
+    items = [{"path": f"{person.owner}:{path}"}]
+    if address.endswith("put"):
+        return {"data": {"items": json.dumps(items)}, "files": {"file": b"new"}}
+    return {"json": {"items": items}}
 
 
 def refusal_in(response: httpx.Response) -> tuple[int, str] | None:
     """Of the one item of a bundle."""
     if response.headers.get("content-type", "").startswith("multipart/mixed"):
         return parts_of(response)[0].refusal
-    return None
+    found = response.json().get("results", [{}]) if response.status_code == 200 and response.text[:1] == "{" else [{}]
+    return (found[0]["status"], found[0]["errorType"]) if "errorType" in found[0] else None
 
 
 def outcome(response: httpx.Response) -> str:
