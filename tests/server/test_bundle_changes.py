@@ -32,8 +32,14 @@ async def put(person: Person, *brought: tuple[Item, bytes]) -> httpx.Response:
 
 async def send(person: Person, body: bytes) -> httpx.Response:
     """This very body."""
-    headers = {**FORM_HEADERS, "Content-Length": str(len(body))}
-    return await person.ask("POST", "/1/bundle/put", content=Whole(body), headers=headers)
+    return await announce(person, body, len(body))
+
+
+async def announce(person: Person, body: bytes, length: int) -> httpx.Response:
+    """This very body, with that length told before it."""
+    url = person.client.base_url.join(f"/1/bundle/put?access_token={person.token}")
+    headers = {**FORM_HEADERS, "Content-Length": str(length)}
+    return await person.client.send(httpx.Request("POST", url, headers=headers, stream=Whole(body)))
 
 
 class Whole(httpx.AsyncByteStream):
@@ -209,10 +215,9 @@ async def test_what_is_no_bundle_is_refused_whole(ann: Person, body: bytes) -> N
 async def test_more_bytes_than_a_bundle_holds_are_refused_whole(ann: Person) -> None:
     """By what was announced, or when they have come."""
     items = [(new(f"/{number}"), b"x" * 1_000_000) for number in range(9)]
-    announced = {**FORM_HEADERS, "Content-Length": str(limits.BUNDLE_BODY_BYTES_MAX + 1)}
 
     assert refusal_of(await put(ann, *items)) == (413, "RequestTooLarge")
-    refused = await ann.ask("POST", "/1/bundle/put", content=Whole(form(("items", b"[]"))), headers=announced)
+    refused = await announce(ann, form(("items", b"[]")), limits.BUNDLE_BODY_BYTES_MAX + 1)
     assert refusal_of(refused) == (413, "RequestTooLarge")
     assert await ann.names("/") == []
 
