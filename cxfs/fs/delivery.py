@@ -16,10 +16,12 @@ from cxfs.core.errors import AlreadyExists, CxfsError, NotEmpty, NotFound, Serve
 from cxfs.core.names import escape
 from cxfs.core.order import Kind
 from cxfs.fs.errands import address
+from cxfs.remote.bundles import BundleRemoval
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from cxfs.fs.bundles import Place
     from cxfs.fs.changes import Changes
     from cxfs.fs.errands import Errand, Errands
     from cxfs.fs.homes import Homes
@@ -33,6 +35,8 @@ log = logging.getLogger(__name__)
 
 TURNS_MAX: Final = 8
 """Times that a folder may go elsewhere at once before it has to wait, as for a file."""
+
+NOT_EMPTY: Final = "somebody else has put something into it, and it is kept"
 
 
 class Files(Protocol):
@@ -86,10 +90,13 @@ class Delivery:
         self._conflict_name = conflict_name
         self._do = {Kind.MAKE: self._make, Kind.REMOVE: self._remove, Kind.STAMP: self._stamp}
 
-    async def attempt(self, errand: Errand) -> CxfsError | None:
-        """Runs an errand that `starts`, once; the error tells why it is to be tried again later."""
+    async def attempt(self, errand: Errand, place: Place[BundleRemoval, None] | None = None) -> CxfsError | None:
+        """Runs an errand that `starts`, once; the error tells why it is to be tried again later.
+
+        A deletion may have a place in a bundle with others.
+        """
         try:
-            await self._do[errand.kind](errand)
+            await (self._do[errand.kind](errand) if place is None else self._remove_together(errand, place))
         except CxfsError as error:
             return await self._failed(errand, error)
         return None
@@ -202,6 +209,19 @@ class Delivery:
             found = None
         await self._removed(errand, found)
 
+    async def _remove_together(self, errand: Errand, place: Place[BundleRemoval, None]) -> None:
+        """The server compares the version itself, and leaves a folder that is not empty."""
+        try:
+            await place.send(BundleRemoval(address(errand), None if errand.is_folder else errand.version))
+        except NotFound:
+            await self._removed(errand, None)
+        except VersionConflict:  # by somebody else, or by what we ourselves have sent: alone it is told apart
+            await self._remove(errand)
+        except NotEmpty:
+            raise NotEmpty(NOT_EMPTY) from None
+        else:
+            await self._removed(errand, errand.entry)
+
     async def _found(self, errand: Errand) -> Entry | None:
         """What is to be removed, as it is now; None when there is nothing of ours. Raises NotFound."""
         if errand.object is None:
@@ -215,7 +235,7 @@ class Delivery:
     async def _require_empty(self, folder: Entry) -> None:
         """A server that does not know `recursive` would delete what others have put there."""
         if (await self._files.listing(folder.path)).entries:
-            raise NotEmpty("somebody else has put something into it, and it is kept")
+            raise NotEmpty(NOT_EMPTY)
 
     async def _removed(self, errand: Errand, found: Entry | None) -> None:
         object_id = found.id if found is not None else errand.object

@@ -15,17 +15,20 @@ import trio
 
 from cxfs.core.errands import Event, State
 from cxfs.core.errors import CxfsError
+from cxfs.core.order import Kind
+from cxfs.fs.bundles import Bundle, with_company
 from cxfs.fs.due import Burst, DueQueue, Pulse, ServerPause
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from cxfs.core.entries import EntryName, Uuid
-    from cxfs.core.order import Kind
+    from cxfs.fs.bundles import BundleSender, Place
     from cxfs.fs.delivery import Delivery
     from cxfs.fs.errands import Errand, Errands
     from cxfs.fs.journal import Journal
     from cxfs.fs.steps import Steps
+    from cxfs.remote.bundles import BundleRemoval
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +50,7 @@ class Messenger:
         pause: ServerPause,
         burst: Burst,
         pulse: Pulse,
+        bundles: BundleSender | None,
         settle_s: float,
         nursery: trio.Nursery,
     ) -> None:
@@ -57,6 +61,7 @@ class Messenger:
         self._pause = pause
         self._burst = burst
         self._pulse = pulse
+        self._bundles = bundles
         self._settle_s = settle_s
         self._nursery = nursery
         self._slots = trio.Semaphore(ERRANDS_MAX)
@@ -157,10 +162,18 @@ class Messenger:
             await self._slots.acquire()
             errand = await self._queue.next()
             if self._may_start(errand):
-                errand.starts()
-                self._nursery.start_soon(self._run, errand)
+                self._nursery.start_soon(self._run, self._with_company(errand))
             else:
                 self._slots.release()
+
+    def _with_company(self, first: Errand) -> list[Errand]:
+        """What goes in one request with an errand that may start: deletions that are due as well. All of them start."""
+        together = [first]
+        if self._bundles is not None and goes_with_others(first):
+            together = with_company(first, self._queue, may_start=self._may_start, joins=goes_with_others)
+        for errand in together:
+            errand.starts()
+        return together
 
     def _may_start(self, errand: Errand) -> bool:
         is_ready = errand.state is State.WAITING and not errand.holds and errand in self._errands
@@ -175,9 +188,24 @@ class Messenger:
         if errand is not None and errand.due == math.inf:
             self._plan(errand, 0)
 
-    async def _run(self, errand: Errand) -> None:
+    async def _run(self, together: list[Errand]) -> None:
+        """One errand, or a bundle of them; either takes one slot."""
+        began = trio.current_time()
         try:
-            error = await self._delivery.attempt(errand)
+            if self._bundles is None or len(together) == 1:
+                await self._attempt(together[0], began, None)
+                return
+            bundle = Bundle(len(together), self._bundles.delete)
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(bundle.run)
+                for errand, place in zip(together, bundle.places, strict=True):
+                    nursery.start_soon(self._attempt, errand, began, place)
+        finally:
+            self._slots.release()
+
+    async def _attempt(self, errand: Errand, began: float, place: Place[BundleRemoval, None] | None) -> None:
+        try:
+            error = await self._delivery.attempt(errand, place)
         except Exception:
             log.exception("a bug at %s", errand)
             error = CxfsError("a bug, see the log")
@@ -185,10 +213,11 @@ class Messenger:
                 errand.on(Event.FAILED)
         finally:
             errand.attempt_ended.set()
-            self._slots.release()
+            if place is not None:
+                place.leave()
         errand.last_error = str(error) if error is not None else errand.parked
         if error is not None:
-            self._pause.failed(errand, error)
+            self._pause.failed(errand, error, began=began)
         if errand in self._errands:
             self._plan(errand, 0)
         else:
@@ -206,3 +235,9 @@ class Messenger:
     def count(self, kind: Kind) -> int:
         """How many of one kind are not over."""
         return sum(1 for errand in self._errands if errand.kind is kind)
+
+
+def goes_with_others(errand: Errand) -> bool:
+    """Whether it removes a known object, and nothing has to be awaited before."""
+    is_known = errand.object is not None and (errand.is_folder or errand.version is not None)
+    return errand.kind is Kind.REMOVE and is_known and errand.after.is_set()

@@ -37,6 +37,7 @@ def bring_out(base: Foundation, around: Surroundings) -> Outbound:
     name_of_ours = _conflict_names(around.machine)
     settle_s = around.options.settle_s
     pause, burst, pulse = ServerPause(around.machine.jitter), Burst(quiet_s=settle_s), Pulse()
+    bundles = around.service.bundles if around.offers("bundle") else None
     homes = _homes(base, around, name_of_ours)
     messenger = Messenger(
         _delivery(base, around, homes, name_of_ours),
@@ -46,6 +47,7 @@ def bring_out(base: Foundation, around: Surroundings) -> Outbound:
         pause=pause,
         burst=burst,
         pulse=pulse,
+        bundles=bundles,
         settle_s=settle_s,
         nursery=around.nursery,
     )
@@ -58,6 +60,7 @@ def bring_out(base: Foundation, around: Surroundings) -> Outbound:
         pause=pause,
         burst=burst,
         pulse=pulse,
+        bundles=bundles,
         uploads_max=around.options.uploads_max,
         settle_s=settle_s,
         nursery=around.nursery,
@@ -118,6 +121,7 @@ def _sending(base: Foundation, around: Surroundings, homes: Homes, name_of_ours:
         reader=base.reader,
         journal=base.journal,
         disk=around.machine.disk,
+        quick=around.machine.quick,
         conditional=around.offers("conditional-upload"),
         keeps_times=around.offers("attributes"),
     )

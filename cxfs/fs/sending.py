@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 import trio
 
 from cxfs.core.entries import Entry, EntryName, Path, UuidPath
-from cxfs.core.errors import CxfsError, IsADirectory, NotFound, ServerTrouble, VersionConflict
+from cxfs.core.errors import CxfsError, Invalid, IsADirectory, NotFound, ServerTrouble, VersionConflict
 from cxfs.core.ranges import ByteRange
 from cxfs.core.uploads import IN_FLIGHT, Event, State
 from cxfs.fs.base import bring_base
@@ -41,15 +41,15 @@ class Abandoned(Exception):
 class DraftContent:
     """One generation of a draft, as the body of an upload; raises Abandoned rather than mix two.
 
-    `on_sent` hears of the bytes that were handed over.
+    `sent` hears of the bytes that were handed over.
     """
 
-    def __init__(self, change: Change, disk: Offload, on_sent: Callable[[int], None]) -> None:
+    def __init__(self, change: Change, disk: Offload, sent: Callable[[int], None]) -> None:
         self.size = change.draft.size
         self.generation = change.generation
         self._change = change
         self._disk = disk
-        self._on_sent = on_sent
+        self.sent = sent
 
     async def pieces(self) -> AsyncIterator[bytes]:
         """The bytes in order, a piece in memory at a time."""
@@ -57,7 +57,15 @@ class DraftContent:
             piece = await self._disk(self._change.draft.read, wanted)
             self.check()
             yield piece
-            self._on_sent(len(piece))
+            self.sent(len(piece))
+
+    async def whole(self) -> bytes:
+        """All of a small one, none of it handed over yet."""
+        content = await self._disk(self._change.draft.read, ByteRange(0, self.size))
+        self.check()
+        if len(content) != self.size:
+            raise Invalid("the content shrank while it was being uploaded")
+        return content
 
     def check(self) -> None:
         """Raises Abandoned when the file was written since."""
@@ -121,6 +129,7 @@ class Sending:
         reader: Reader,
         journal: Journal,
         disk: Offload,
+        quick: Offload,
         conditional: bool,
         keeps_times: bool,
     ) -> None:
@@ -131,17 +140,21 @@ class Sending:
         self._reader = reader
         self._journal = journal
         self._disk = disk
+        self._quick = quick
         self._conditional = conditional
         self._keeps_times = keeps_times
         self.bytes_sent = 0
         """Handed over so far, by all attempts: that it grows shows that the server takes something."""
 
-    async def attempt(self, change: Change) -> tuple[Verdict, CxfsError | None]:
-        """Sends a change that `starts`, once; the error tells why it is not settled. No server can make it raise."""
+    async def attempt(self, change: Change, together: Sender | None = None) -> tuple[Verdict, CxfsError | None]:
+        """Sends a change that `starts`, once; the error tells why it is not settled. No server can make it raise.
+
+        Where it goes with others, `together` is its way.
+        """
         try:
             with trio.CancelScope() as change.attempt:
                 if change.state is State.SENDING:  # else it was taken back before this task ran
-                    return await self._sent(change)
+                    return await self._sent(change, together)
         except Abandoned:
             if change.state in IN_FLIGHT:
                 change.on(Event.FAILED)
@@ -150,10 +163,11 @@ class Sending:
             change.attempt_ended.set()
         return Verdict.SETTLED, None  # a write took it back
 
-    async def _sent(self, change: Change) -> tuple[Verdict, CxfsError | None]:
-        content = DraftContent(change, self._disk, partial(self._count, change))
+    async def _sent(self, change: Change, together: Sender | None) -> tuple[Verdict, CxfsError | None]:
+        disk = self._disk if together is None else self._quick
+        content = DraftContent(change, disk, partial(self._count, change))
         try:
-            entry = await self._send(change, content)
+            entry = await self._send(change, content, together or self._sender)
         except CxfsError as error:
             if self._outcomes.was_taken_back(change):  # deleted here meanwhile: nobody cares any more
                 change.on(Event.FAILED)
@@ -185,7 +199,7 @@ class Sending:
             log.warning("the time of %s could not be set: %s", change.path, error)
             return entry
 
-    async def _send(self, change: Change, content: DraftContent) -> Entry:
+    async def _send(self, change: Change, content: DraftContent, sender: Sender) -> Entry:
         await bring_base(self._reader, change, ByteRange(0, content.size))
         base_version = change.base_version or 0
         if not self._conditional:
@@ -198,7 +212,7 @@ class Sending:
             content.check()
             change.on(Event.HANDED_OVER)
 
-        return await self._sender.upload(
+        return await sender.upload(
             self._target(change),
             content,
             modified_ms=change.modified_ms,

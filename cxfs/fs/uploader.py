@@ -17,16 +17,20 @@ import trio
 from cxfs.core.errors import CxfsError
 from cxfs.core.order import Kind
 from cxfs.core.uploads import IN_FLIGHT, Event, State
+from cxfs.fs.bundles import BUNDLE_BYTES_MAX, UPLOAD_BYTES_MAX, Bundle, UploadPlace, with_company
 from cxfs.fs.due import Burst, DueQueue, Pulse, ServerPause
 from cxfs.fs.sending import Sending, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from cxfs.core.entries import Entry
+    from cxfs.fs.bundles import BundleSender, Place
     from cxfs.fs.changes import Change, Changes
     from cxfs.fs.journal import Journal
     from cxfs.fs.messenger import Messenger
     from cxfs.fs.steps import Steps
+    from cxfs.remote.bundles import BundleUpload
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +70,7 @@ class Uploader:
         pause: ServerPause,
         burst: Burst,
         pulse: Pulse,
+        bundles: BundleSender | None,
         uploads_max: int,
         settle_s: float = SETTLE_S,
         nursery: trio.Nursery,
@@ -78,6 +83,7 @@ class Uploader:
         self._pause = pause
         self._burst = burst
         self._pulse = pulse
+        self._bundles = bundles
         self._slots = trio.Semaphore(uploads_max)
         self._settle_s = settle_s
         self._nursery = nursery
@@ -189,10 +195,26 @@ class Uploader:
                 await self._slots.acquire()
                 change = await self._queue.next()
                 if self._may_start(change):
-                    change.starts()
-                    self._nursery.start_soon(self._send, change)
+                    self._nursery.start_soon(self._send, self._with_company(change))
                 else:
                     self._slots.release()
+
+    def _with_company(self, first: Change) -> list[Change]:
+        """What goes in one request with a change that may start: small files that are due as well. All start."""
+        together = [first]
+        left = BUNDLE_BYTES_MAX - first.draft.size
+
+        def joins(change: Change) -> bool:
+            nonlocal left
+            fits = goes_with_others(change) and change.draft.size <= left
+            left -= change.draft.size if fits else 0
+            return fits
+
+        if self._bundles is not None and goes_with_others(first):
+            together = with_company(first, self._queue, may_start=self._may_start, joins=joins)
+        for change in together:
+            change.starts()
+        return together
 
     def _may_start(self, change: Change) -> bool:
         is_ready = change.state is State.WAITING and change.attempt_ended.is_set() and not change.holds
@@ -207,23 +229,39 @@ class Uploader:
         if change is not None and change.state is State.WAITING and change.due == math.inf:
             self._plan(change, 0)
 
-    async def _send(self, change: Change) -> None:
+    async def _send(self, together: list[Change]) -> None:
+        """One upload, or a bundle of them; either takes one slot."""
+        began = trio.current_time()
         try:
-            verdict, error = await self._sending.attempt(change)
+            if self._bundles is None or len(together) == 1:
+                await self._attempt(together[0], began, None)
+                return
+            bundle = Bundle(len(together), self._bundles.put)
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(bundle.run)
+                for change, place in zip(together, bundle.places, strict=True):
+                    nursery.start_soon(self._attempt, change, began, place)
+        finally:
+            self._slots.release()
+
+    async def _attempt(self, change: Change, began: float, place: Place[BundleUpload, Entry] | None) -> None:
+        try:
+            verdict, error = await self._sending.attempt(change, None if place is None else UploadPlace(place))
         except Exception:
             log.exception("a bug while sending %s", change.path)
             verdict, error = Verdict.AGAIN_LATER, CxfsError("a bug, see the log")
             if change.state in IN_FLIGHT:
                 change.on(Event.FAILED)
         finally:
-            self._slots.release()
+            if place is not None:
+                place.leave()
         change.last_error = str(error) if error is not None else None
         if verdict is Verdict.AGAIN_LATER:
-            self._pause.failed(change.path, error)
+            self._pause.failed(change.path, error, began=began)
         elif verdict is Verdict.AGAIN_NOW:
             change.turns += 1
             if change.turns > TURNS_MAX:
-                self._pause.failed(change.path, error)
+                self._pause.failed(change.path, error, began=began)
         else:
             change.turns = 0
             self._pause.succeeded()
@@ -299,3 +337,8 @@ class Uploader:
             deletions=self._messenger.count(Kind.REMOVE),
             folders=self._messenger.count(Kind.MAKE),
         )
+
+
+def goes_with_others(change: Change) -> bool:
+    """Whether it is small, and all of it is here."""
+    return change.draft.size <= UPLOAD_BYTES_MAX and not change.missing()

@@ -55,6 +55,9 @@ FILE: Final = "file"  # [seen]
 BUNDLE_GET: Final = "bundle/get"
 BUNDLE_PUT: Final = "bundle/put"
 BUNDLE_DELETE: Final = "bundle/delete"
+ITEMS: Final = "items"
+PATH: Final = "path"
+SIZE: Final = "size"
 
 
 def at(resource: str, path: Path) -> str:

@@ -139,11 +139,11 @@ def failure_of(status: int, headers: Mapping[str, str], body: bytes) -> CxfsErro
     return kind(text)
 
 
-def failure_in(body: bytes) -> CxfsError:
-    """The error object of one item of a bundle, which holds its status; BadReply for what is none."""
+def failure_in(body: bytes) -> CxfsError | None:
+    """What the error object of one item of a bundle stands for; None for what is none."""
     wire = _wire_error(body)
     status = wire.status if isinstance(wire.status, int) else 0
-    return failure_of(status, {}, body)
+    return failure_of(status, {}, body) if wire.errorType or status else None
 
 
 def _by_class(status: int) -> type[CxfsError]:

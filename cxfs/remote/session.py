@@ -79,6 +79,7 @@ class SessionStatistics:
 class Call:
     """A small request on the api host, and whether doing it twice is the same as doing it once.
 
+    Its body is a `form`, a `question` (a JSON object), or nothing.
     `in_background`: nobody waits for it, so it does not stand in the way of those that somebody does.
     """
 
@@ -86,8 +87,16 @@ class Call:
     resource: str
     query: Mapping[str, str] = field(default_factory=dict)
     form: Mapping[str, str] | None = None
+    question: bytes | None = None
     may_be_done_twice: bool = True
     in_background: bool = False
+
+    @property
+    def body(self) -> tuple[str, bytes] | None:
+        """Its type, and all of it."""
+        if self.question is not None:
+            return "application/json", self.question
+        return None if self.form is None else ("application/x-www-form-urlencoded", urlencode(self.form).encode())
 
 
 @dataclass(slots=True)
@@ -198,11 +207,10 @@ class Session:
         url = self._url(self._urls.api, call.resource, call.query, token)
         headers = {"Accept": "application/json"}  # [doc]
         body = None
-        if call.form is not None:
-            headers["Content-Type"] = "application/x-www-form-urlencoded"
-            form = urlencode(call.form).encode()
-            headers["Content-Length"] = str(len(form))
-            body = OnePiece(form)
+        if (sent := call.body) is not None:
+            headers["Content-Type"], whole = sent
+            headers["Content-Length"] = str(len(whole))
+            body = OnePiece(whole)
         lane = self._background if call.in_background else self._metadata
         async with lane.exchange(call.method, url, headers=headers, body=body) as incoming:
             return await self._parsed(incoming, parse)

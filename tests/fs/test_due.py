@@ -43,17 +43,31 @@ async def test_a_sick_server_has_a_pause_that_grows(clock: MockClock) -> None:
     pause = ServerPause(lambda: 0.5)
     pauses = []
     for _ in range(3):
-        pause.failed("a", Unreachable("away"))
+        await trio.sleep_until(pause.until)
+        pause.failed("a", Unreachable("away"), began=trio.current_time())
         pauses.append(pause.until - trio.current_time())
 
     assert pauses == pytest.approx([0.25, 0.5, 1.0])
+
+
+async def test_what_was_under_way_together_fails_together(clock: MockClock) -> None:
+    """A connection that breaks under two hundred files is one failure, as is the one beside it a moment later."""
+    pause = ServerPause(lambda: 0.5)
+    began = trio.current_time()
+    for _ in range(3):
+        await trio.sleep(0.01)
+        for _ in range(200):
+            pause.failed("a", Unreachable("away"), began=began)
+
+    assert pause.until - trio.current_time() == pytest.approx(0.25)
+    assert pause.failures == 600
 
 
 async def test_a_server_that_names_its_pause_is_obeyed(clock: MockClock) -> None:
     """It knows best."""
     pause = ServerPause(lambda: 0.0)
 
-    pause.failed("a", RateLimited("later", retry_after_s=30))
+    pause.failed("a", RateLimited("later", retry_after_s=30), began=trio.current_time())
 
     assert pause.until == pytest.approx(trio.current_time() + 30)
 
