@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
 
 import trio
 
-from cxfs.core.errors import CxfsError, ServerTrouble
+from cxfs.core.errors import CxfsError, RateLimited, ServerTrouble, SignedOut, Unreachable
 from cxfs.fs.due import HasDueTime
 from cxfs.remote.bundles import BundleUpload
 
@@ -63,6 +63,10 @@ class BundleSender(Protocol):
     async def delete(self, removals: Sequence[BundleRemoval]) -> list[CxfsError | None]:
         """Of each removal None, or why the object is still there."""
         ...
+
+
+class NotTogether(ServerTrouble):
+    """The server did not take the bundle as a whole: one of its items may be to blame, and the others do well alone."""
 
 
 class Place(Generic[Item, Outcome]):
@@ -125,11 +129,14 @@ class Bundle(Generic[Item, Outcome]):
     async def _outcomes(self, items: list[Item]) -> Sequence[Outcome | CxfsError]:
         try:
             return await self._send(items)
-        except CxfsError as error:
+        except (Unreachable, SignedOut, RateLimited) as error:
             return [copy.copy(error) for _ in items]  # each is raised by itself
+        except CxfsError as error:
+            log.warning("%d objects go one by one, since together they were not taken: %s", len(items), error)
+            return [NotTogether(str(error)) for _ in items]
         except Exception:
             log.exception("a bug while sending a bundle of %d", len(items))
-            return [ServerTrouble("a bug, see the log") for _ in items]
+            return [NotTogether("a bug, see the log") for _ in items]
 
 
 class UploadPlace:

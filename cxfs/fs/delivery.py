@@ -15,6 +15,7 @@ from cxfs.core.errands import Event
 from cxfs.core.errors import AlreadyExists, CxfsError, NotEmpty, NotFound, ServerTrouble, SignedOut, VersionConflict
 from cxfs.core.names import escape
 from cxfs.core.order import Kind
+from cxfs.fs.bundles import NotTogether
 from cxfs.fs.errands import address
 from cxfs.remote.bundles import BundleRemoval
 
@@ -213,6 +214,9 @@ class Delivery:
         """The server compares the version itself, and leaves a folder that is not empty."""
         try:
             await place.send(BundleRemoval(address(errand), None if errand.is_folder else errand.version))
+        except NotTogether:
+            errand.goes_alone = True
+            errand.on(Event.FAILED)
         except NotFound:
             await self._removed(errand, None)
         except VersionConflict:  # by somebody else, or by what we ourselves have sent: alone it is told apart

@@ -240,4 +240,4 @@ class Messenger:
 def goes_with_others(errand: Errand) -> bool:
     """Whether it removes a known object, and nothing has to be awaited before."""
     is_known = errand.object is not None and (errand.is_folder or errand.version is not None)
-    return errand.kind is Kind.REMOVE and is_known and errand.after.is_set()
+    return errand.kind is Kind.REMOVE and is_known and errand.after.is_set() and not errand.goes_alone

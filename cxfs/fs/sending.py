@@ -19,6 +19,7 @@ from cxfs.core.errors import CxfsError, Invalid, IsADirectory, NotFound, ServerT
 from cxfs.core.ranges import ByteRange
 from cxfs.core.uploads import IN_FLIGHT, Event, State
 from cxfs.fs.base import bring_base
+from cxfs.fs.bundles import NotTogether
 from cxfs.local.drafts import PIECE_BYTES, Draft
 
 if TYPE_CHECKING:
@@ -183,6 +184,10 @@ class Sending:
     async def _not_sent(
         self, change: Change, content: DraftContent, error: CxfsError
     ) -> tuple[Verdict, CxfsError | None]:
+        if isinstance(error, NotTogether):
+            change.goes_alone = True
+            change.on(Event.FAILED)
+            return Verdict.AGAIN_NOW, error
         if isinstance(error, VersionConflict | IsADirectory):
             return await self._settle_difference(change, content, error)
         if isinstance(error, NotFound):

@@ -341,4 +341,4 @@ class Uploader:
 
 def goes_with_others(change: Change) -> bool:
     """Whether it is small, and all of it is here."""
-    return change.draft.size <= UPLOAD_BYTES_MAX and not change.missing()
+    return not change.goes_alone and change.draft.size <= UPLOAD_BYTES_MAX and not change.missing()

@@ -97,6 +97,20 @@ async def save_again_and_again(desk: Desk) -> None:
     await desk.writes("often", b"the second")
 
 
+async def unpack(desk: Desk) -> None:
+    """Many small files, which go together; one is written again at once."""
+    for name in "pqrs":
+        await desk.writes(f"tree-{name}", b"unpacked " + name.encode())
+    await desk.writes("tree-q", b"and configured")
+
+
+async def clear_away(desk: Desk) -> None:
+    """All but one, and that changed."""
+    for name in "prs":
+        await desk.removes(f"tree-{name}")
+    await desk.writes("tree-q", b"what is left of it")
+
+
 DEEDS: Final[tuple[Deed, ...]] = (
     ("make a folder", lambda desk, _: desk.makes_folder("new")),
     ("write a new file into it", lambda desk, _: desk.writes("new/a", b"a new file")),
@@ -116,11 +130,13 @@ DEEDS: Final[tuple[Deed, ...]] = (
     ("set the time of what waits", lambda desk, _: desk.touches("moved/sub/c", 1_333_333_333_000)),
     ("unlink what is open", lambda desk, _: unlink_while_open(desk)),
     ("swap two files", lambda desk, _: desk.renames("left", "right", Rename.EXCHANGE)),
+    ("unpack an archive", lambda desk, _: unpack(desk)),
     ("remove a folder", lambda desk, _: desk.removes_folder("attic")),
     ("write and take back", lambda desk, _: write_and_take_back(desk)),
     ("save", lambda desk, _: desk.writes("often", b"what was saved first is the longest")),
     ("save again and again", lambda desk, _: save_again_and_again(desk)),
     ("let all arrive", lambda desk, _: desk.settles()),
+    ("clear away what was unpacked", lambda desk, _: clear_away(desk)),
     ("edit what they edit", edit_what_they_edit),
     ("edit what they delete", edit_what_they_delete),
     ("let that arrive", lambda desk, _: desk.settles()),
@@ -195,10 +211,17 @@ Life = Callable[[Failure], Ending]
 """The whole story, with a failure in it."""
 
 
-@pytest.fixture(params=["all", "none"])
+CAPABILITIES: Final = {
+    "all": None,
+    "all but bundles": frozenset({"attributes", "versions", "conditional-upload", "groups"}),
+    "none": frozenset[str](),
+}
+
+
+@pytest.fixture(params=CAPABILITIES)
 def life(store: Store, folder: Path, request: pytest.FixtureRequest) -> Life:
-    """With all that the server can do beyond the core, and with none of it."""
-    capabilities = None if request.param == "all" else frozenset[str]()
+    """With all that the server can do beyond the core, with some, and with none of it."""
+    capabilities = CAPABILITIES[request.param]
 
     def lived(failure: Failure) -> Ending:
         async def story(world: World) -> Ending:
