@@ -10,19 +10,21 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Protocol
 
-from cxfs.core.entries import Entry, EntryName, Path, TreePath
+import trio
+
+from cxfs.core.entries import Entry, EntryName, Path, TreePath, Uuid
 from cxfs.core.errands import Event
 from cxfs.core.errors import AlreadyExists, CxfsError, NotEmpty, NotFound, ServerTrouble, SignedOut, VersionConflict
 from cxfs.core.names import escape
 from cxfs.core.order import Kind
-from cxfs.fs.bundles import NotTogether
+from cxfs.fs.bundles import NotTogether, outcomes_of
 from cxfs.fs.errands import address
 from cxfs.remote.bundles import BundleRemoval
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from cxfs.fs.bundles import Place
+    from cxfs.fs.bundles import BundleSender
     from cxfs.fs.changes import Changes
     from cxfs.fs.errands import Errand, Errands
     from cxfs.fs.homes import Homes
@@ -79,8 +81,10 @@ class Delivery:
         journal: Journal,
         kernel: KernelCache,
         conflict_name: Callable[[EntryName, int], EntryName],
+        bundles: BundleSender | None,
     ) -> None:
         self._files = files
+        self._bundles = bundles
         self._tree = tree
         self._changes = changes
         self._errands = errands
@@ -91,16 +95,60 @@ class Delivery:
         self._conflict_name = conflict_name
         self._do = {Kind.MAKE: self._make, Kind.REMOVE: self._remove, Kind.STAMP: self._stamp}
 
-    async def attempt(self, errand: Errand, place: Place[BundleRemoval, None] | None = None) -> CxfsError | None:
-        """Runs an errand that `starts`, once; the error tells why it is to be tried again later.
-
-        A deletion may have a place in a bundle with others.
-        """
+    async def attempt(self, errand: Errand) -> CxfsError | None:
+        """Runs an errand that `starts`, once; the error tells why it is to be tried again later."""
         try:
-            await (self._do[errand.kind](errand) if place is None else self._remove_together(errand, place))
+            await self._do[errand.kind](errand)
         except CxfsError as error:
             return await self._failed(errand, error)
         return None
+
+    @property
+    def takes_many(self) -> bool:
+        """Whether deletions go together."""
+        return self._bundles is not None
+
+    async def attempt_together(
+        self, removals: Sequence[Errand], ended: Callable[[Errand, CxfsError | None], None]
+    ) -> None:
+        """Runs deletions that `start`, in one request. `ended` hears of each what an attempt at it alone would give.
+
+        The server compares the versions itself, and leaves a folder that is not empty.
+        """
+        assert self._bundles is not None
+        asked = [BundleRemoval(address(each), None if each.is_folder else each.version) for each in removals]
+        outcomes = await outcomes_of(self._bundles.delete, asked)
+        gone: list[Errand] = []
+        odd: list[tuple[Errand, CxfsError]] = []
+        for errand, outcome in zip(removals, outcomes, strict=True):
+            if outcome is None or isinstance(outcome, NotFound):
+                self._forget_object(errand, errand.object)
+                gone.append(errand)
+            else:
+                odd.append((errand, outcome))
+        await self._over(*gone)
+        for errand in gone:
+            ended(errand, None)
+        async with trio.open_nursery() as nursery:
+            for errand, outcome in odd:
+                nursery.start_soon(self._go_on, errand, outcome, ended)
+
+    async def _go_on(
+        self, errand: Errand, outcome: CxfsError, ended: Callable[[Errand, CxfsError | None], None]
+    ) -> None:
+        """The rest of an attempt that was not plain."""
+        if isinstance(outcome, NotTogether):
+            errand.goes_alone = True
+            if errand in self._errands:
+                errand.on(Event.FAILED)
+            ended(errand, None)
+        elif isinstance(
+            outcome, VersionConflict
+        ):  # by somebody else, or by what we ourselves have sent: told apart alone
+            ended(errand, await self.attempt(errand))
+        else:
+            reason = NotEmpty(NOT_EMPTY) if isinstance(outcome, NotEmpty) else outcome
+            ended(errand, await self._failed(errand, reason))
 
     async def _failed(self, errand: Errand, error: CxfsError) -> CxfsError | None:
         if errand not in self._errands:
@@ -117,11 +165,13 @@ class Delivery:
             await self._give_up(errand, error)
         return None
 
-    async def _over(self, errand: Errand, event: Event = Event.DONE) -> None:
-        if errand in self._errands:
+    async def _over(self, *errands: Errand, event: Event = Event.DONE) -> None:
+        here = [errand for errand in errands if errand in self._errands]
+        for errand in here:
             errand.on(event)
             self._errands.remove(errand)
-            await self._journal.forget(errand)
+        if here:
+            await self._journal.forget(*here)
 
     # ------------------------------------------------------------ folders to make
 
@@ -210,22 +260,6 @@ class Delivery:
             found = None
         await self._removed(errand, found)
 
-    async def _remove_together(self, errand: Errand, place: Place[BundleRemoval, None]) -> None:
-        """The server compares the version itself, and leaves a folder that is not empty."""
-        try:
-            await place.send(BundleRemoval(address(errand), None if errand.is_folder else errand.version))
-        except NotTogether:
-            errand.goes_alone = True
-            errand.on(Event.FAILED)
-        except NotFound:
-            await self._removed(errand, None)
-        except VersionConflict:  # by somebody else, or by what we ourselves have sent: alone it is told apart
-            await self._remove(errand)
-        except NotEmpty:
-            raise NotEmpty(NOT_EMPTY) from None
-        else:
-            await self._removed(errand, errand.entry)
-
     async def _found(self, errand: Errand) -> Entry | None:
         """What is to be removed, as it is now; None when there is nothing of ours. Raises NotFound."""
         if errand.object is None:
@@ -242,16 +276,18 @@ class Delivery:
             raise NotEmpty(NOT_EMPTY)
 
     async def _removed(self, errand: Errand, found: Entry | None) -> None:
-        object_id = found.id if found is not None else errand.object
+        self._forget_object(errand, found.id if found is not None else errand.object)
+        await self._over(errand)
+
+    def _forget_object(self, errand: Errand, object_id: Uuid | None) -> None:
         if object_id is not None:
             self._tree.remove(object_id, errand.parent)
         self._space.took(-errand.frees_bytes)
-        await self._over(errand)
 
     async def _give_up(self, errand: Errand, error: CxfsError) -> None:
         """The name comes back, as far as it was gone; the program that was told otherwise has long ended."""
         errand.refusal = error
-        await self._over(errand, Event.TAKEN_BACK)
+        await self._over(errand, event=Event.TAKEN_BACK)
         if errand.kind is Kind.STAMP:
             log.warning("%s could not be set: %s", errand, error)
             return

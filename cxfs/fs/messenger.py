@@ -16,19 +16,17 @@ import trio
 from cxfs.core.errands import Event, State
 from cxfs.core.errors import CxfsError
 from cxfs.core.order import Kind
-from cxfs.fs.bundles import Bundle, with_company
+from cxfs.fs.bundles import with_company
 from cxfs.fs.due import Burst, DueQueue, Pulse, ServerPause
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from cxfs.core.entries import EntryName, Uuid
-    from cxfs.fs.bundles import BundleSender, Place
     from cxfs.fs.delivery import Delivery
     from cxfs.fs.errands import Errand, Errands
     from cxfs.fs.journal import Journal
     from cxfs.fs.steps import Steps
-    from cxfs.remote.bundles import BundleRemoval
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +48,6 @@ class Messenger:
         pause: ServerPause,
         burst: Burst,
         pulse: Pulse,
-        bundles: BundleSender | None,
         settle_s: float,
         nursery: trio.Nursery,
     ) -> None:
@@ -61,7 +58,6 @@ class Messenger:
         self._pause = pause
         self._burst = burst
         self._pulse = pulse
-        self._bundles = bundles
         self._settle_s = settle_s
         self._nursery = nursery
         self._slots = trio.Semaphore(ERRANDS_MAX)
@@ -169,7 +165,7 @@ class Messenger:
     def _with_company(self, first: Errand) -> list[Errand]:
         """What goes in one request with an errand that may start: deletions that are due as well. All of them start."""
         together = [first]
-        if self._bundles is not None and goes_with_others(first):
+        if self._delivery.takes_many and goes_with_others(first):
             together = with_company(first, self._queue, may_start=self._may_start, joins=goes_with_others)
         for errand in together:
             errand.starts()
@@ -189,32 +185,29 @@ class Messenger:
             self._plan(errand, 0)
 
     async def _run(self, together: list[Errand]) -> None:
-        """One errand, or a bundle of them; either takes one slot."""
-        began = trio.current_time()
+        """One errand, or many deletions together; either takes one slot."""
+        began, under_way = trio.current_time(), set(together)
+
+        def ended(errand: Errand, error: CxfsError | None) -> None:
+            under_way.discard(errand)
+            self._ended(errand, error, began)
+
         try:
-            if self._bundles is None or len(together) == 1:
-                await self._attempt(together[0], began, None)
-                return
-            bundle = Bundle(len(together), self._bundles.delete)
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(bundle.run)
-                for errand, place in zip(together, bundle.places, strict=True):
-                    nursery.start_soon(self._attempt, errand, began, place)
+            if len(together) > 1:
+                await self._delivery.attempt_together(together, ended)
+            else:
+                ended(together[0], await self._delivery.attempt(together[0]))
+        except Exception:
+            log.exception("a bug at %s", ", ".join(map(str, together)))
+            for errand in list(under_way):
+                if errand in self._errands and errand.state is State.SENDING:
+                    errand.on(Event.FAILED)
+                ended(errand, CxfsError("a bug, see the log"))
         finally:
             self._slots.release()
 
-    async def _attempt(self, errand: Errand, began: float, place: Place[BundleRemoval, None] | None) -> None:
-        try:
-            error = await self._delivery.attempt(errand, place)
-        except Exception:
-            log.exception("a bug at %s", errand)
-            error = CxfsError("a bug, see the log")
-            if errand in self._errands and errand.state is State.SENDING:
-                errand.on(Event.FAILED)
-        finally:
-            errand.attempt_ended.set()
-            if place is not None:
-                place.leave()
+    def _ended(self, errand: Errand, error: CxfsError | None, began: float) -> None:
+        errand.attempt_ended.set()
         errand.last_error = str(error) if error is not None else errand.parked
         if error is not None:
             self._pause.failed(errand, error, began=began)

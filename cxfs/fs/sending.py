@@ -21,6 +21,7 @@ from cxfs.core.uploads import IN_FLIGHT, Event, State
 from cxfs.fs.base import bring_base
 from cxfs.fs.bundles import NotTogether
 from cxfs.local.drafts import PIECE_BYTES, Draft
+from cxfs.remote.bundles import BundleUpload
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -68,9 +69,14 @@ class DraftContent:
             raise Invalid("the content shrank while it was being uploaded")
         return content
 
+    @property
+    def is_current(self) -> bool:
+        """Whether the file was not written since."""
+        return self._change.generation == self.generation
+
     def check(self) -> None:
         """Raises Abandoned when the file was written since."""
-        if self._change.generation != self.generation:
+        if not self.is_current:
             raise Abandoned
 
 
@@ -147,15 +153,12 @@ class Sending:
         self.bytes_sent = 0
         """Handed over so far, by all attempts: that it grows shows that the server takes something."""
 
-    async def attempt(self, change: Change, together: Sender | None = None) -> tuple[Verdict, CxfsError | None]:
-        """Sends a change that `starts`, once; the error tells why it is not settled. No server can make it raise.
-
-        Where it goes with others, `together` is its way.
-        """
+    async def attempt(self, change: Change) -> tuple[Verdict, CxfsError | None]:
+        """Sends a change that `starts`, once; the error tells why it is not settled. No server can make it raise."""
         try:
             with trio.CancelScope() as change.attempt:
                 if change.state is State.SENDING:  # else it was taken back before this task ran
-                    return await self._sent(change, together)
+                    return await self._sent(change)
         except Abandoned:
             if change.state in IN_FLIGHT:
                 change.on(Event.FAILED)
@@ -164,18 +167,39 @@ class Sending:
             change.attempt_ended.set()
         return Verdict.SETTLED, None  # a write took it back
 
-    async def _sent(self, change: Change, together: Sender | None) -> tuple[Verdict, CxfsError | None]:
-        disk = self._disk if together is None else self._quick
-        content = DraftContent(change, disk, partial(self._count, change))
+    async def _sent(self, change: Change) -> tuple[Verdict, CxfsError | None]:
+        content = DraftContent(change, self._disk, partial(self._count, change))
         try:
-            entry = await self._send(change, content, together or self._sender)
+            outcome: Entry | CxfsError = await self._send(change, content)
         except CxfsError as error:
-            if self._outcomes.was_taken_back(change):  # deleted here meanwhile: nobody cares any more
-                change.on(Event.FAILED)
-                return Verdict.SETTLED, None
-            return await self._not_sent(change, content, error)
-        await self._outcomes.accepted(change, await self._with_time(change, entry), content.generation)
-        return Verdict.SETTLED, None
+            outcome = error
+        return await self.came_back(change, content, outcome)
+
+    async def came_back(
+        self, change: Change, content: DraftContent, outcome: Entry | CxfsError
+    ) -> tuple[Verdict, CxfsError | None]:
+        """The rest of an attempt, now that the server has answered, whichever way that went. May raise Abandoned."""
+        if isinstance(outcome, Entry):
+            await self._outcomes.accepted(change, await self._with_time(change, outcome), content.generation)
+            return Verdict.SETTLED, None
+        if self._outcomes.was_taken_back(change):  # deleted here meanwhile: nobody cares any more
+            change.on(Event.FAILED)
+            return Verdict.SETTLED, None
+        return await self._not_sent(change, content, outcome)
+
+    def content_of(self, change: Change) -> DraftContent:
+        """Of a small one, which is mostly in the page cache."""
+        return DraftContent(change, self._quick, partial(self._count, change))
+
+    def upload_of(self, change: Change, content: DraftContent, held: bytes) -> BundleUpload:
+        """What goes with others."""
+        return BundleUpload(
+            self._target(change), held, change.modified_ms, change.base_version or 0, change.name, content.sent
+        )
+
+    def has_its_time(self, change: Change, entry: Entry) -> bool:
+        """Whether the server has the file's time, as far as it can."""
+        return entry.modified_ms == change.modified_ms or not self._keeps_times
 
     def _count(self, change: Change, count: int) -> None:
         change.sent_bytes += count
@@ -196,7 +220,7 @@ class Sending:
 
     async def _with_time(self, change: Change, entry: Entry) -> Entry:
         """The time may have been set after the upload had taken its own along."""
-        if entry.modified_ms == change.modified_ms or not self._keeps_times:
+        if self.has_its_time(change, entry):
             return entry
         try:
             return await self._files.set_modified(entry.path, change.modified_ms)
@@ -204,7 +228,7 @@ class Sending:
             log.warning("the time of %s could not be set: %s", change.path, error)
             return entry
 
-    async def _send(self, change: Change, content: DraftContent, sender: Sender) -> Entry:
+    async def _send(self, change: Change, content: DraftContent) -> Entry:
         await bring_base(self._reader, change, ByteRange(0, content.size))
         base_version = change.base_version or 0
         if not self._conditional:
@@ -217,7 +241,7 @@ class Sending:
             content.check()
             change.on(Event.HANDED_OVER)
 
-        return await sender.upload(
+        return await self._sender.upload(
             self._target(change),
             content,
             modified_ms=change.modified_ms,

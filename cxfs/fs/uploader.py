@@ -17,20 +17,18 @@ import trio
 from cxfs.core.errors import CxfsError
 from cxfs.core.order import Kind
 from cxfs.core.uploads import IN_FLIGHT, Event, State
-from cxfs.fs.bundles import BUNDLE_BYTES_MAX, UPLOAD_BYTES_MAX, Bundle, UploadPlace, with_company
+from cxfs.fs.bundles import BUNDLE_BYTES_MAX, UPLOAD_BYTES_MAX, with_company
 from cxfs.fs.due import Burst, DueQueue, Pulse, ServerPause
 from cxfs.fs.sending import Sending, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from cxfs.core.entries import Entry
-    from cxfs.fs.bundles import BundleSender, Place
     from cxfs.fs.changes import Change, Changes
+    from cxfs.fs.convoy import Convoy
     from cxfs.fs.journal import Journal
     from cxfs.fs.messenger import Messenger
     from cxfs.fs.steps import Steps
-    from cxfs.remote.bundles import BundleUpload
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +68,7 @@ class Uploader:
         pause: ServerPause,
         burst: Burst,
         pulse: Pulse,
-        bundles: BundleSender | None,
+        convoy: Convoy | None,
         uploads_max: int,
         settle_s: float = SETTLE_S,
         nursery: trio.Nursery,
@@ -83,7 +81,7 @@ class Uploader:
         self._pause = pause
         self._burst = burst
         self._pulse = pulse
-        self._bundles = bundles
+        self._convoy = convoy
         self._slots = trio.Semaphore(uploads_max)
         self._settle_s = settle_s
         self._nursery = nursery
@@ -210,7 +208,7 @@ class Uploader:
             left -= change.draft.size if fits else 0
             return fits
 
-        if self._bundles is not None and goes_with_others(first):
+        if self._convoy is not None and goes_with_others(first):
             together = with_company(first, self._queue, may_start=self._may_start, joins=joins)
         for change in together:
             change.starts()
@@ -230,31 +228,29 @@ class Uploader:
             self._plan(change, 0)
 
     async def _send(self, together: list[Change]) -> None:
-        """One upload, or a bundle of them; either takes one slot."""
-        began = trio.current_time()
+        """One upload, or a convoy of them; either takes one slot."""
+        began, under_way = trio.current_time(), set(together)
+
+        def ended(change: Change, verdict: Verdict, error: CxfsError | None) -> None:
+            under_way.discard(change)
+            self._ended(change, verdict, error, began)
+
         try:
-            if self._bundles is None or len(together) == 1:
-                await self._attempt(together[0], began, None)
-                return
-            bundle = Bundle(len(together), self._bundles.put)
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(bundle.run)
-                for change, place in zip(together, bundle.places, strict=True):
-                    nursery.start_soon(self._attempt, change, began, place)
+            if self._convoy is not None and len(together) > 1:
+                await self._convoy.attempt(together, ended)
+            else:
+                ended(together[0], *await self._sending.attempt(together[0]))
+        except Exception:
+            log.exception("a bug while sending %s", ", ".join(str(change.path) for change in together))
+            for change in list(under_way):
+                if change.state in IN_FLIGHT:
+                    change.on(Event.FAILED)
+                change.attempt_ended.set()
+                ended(change, Verdict.AGAIN_LATER, CxfsError("a bug, see the log"))
         finally:
             self._slots.release()
 
-    async def _attempt(self, change: Change, began: float, place: Place[BundleUpload, Entry] | None) -> None:
-        try:
-            verdict, error = await self._sending.attempt(change, None if place is None else UploadPlace(place))
-        except Exception:
-            log.exception("a bug while sending %s", change.path)
-            verdict, error = Verdict.AGAIN_LATER, CxfsError("a bug, see the log")
-            if change.state in IN_FLIGHT:
-                change.on(Event.FAILED)
-        finally:
-            if place is not None:
-                place.leave()
+    def _ended(self, change: Change, verdict: Verdict, error: CxfsError | None, began: float) -> None:
         change.last_error = str(error) if error is not None else None
         if verdict is Verdict.AGAIN_LATER:
             self._pause.failed(change.path, error, began=began)

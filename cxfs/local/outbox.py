@@ -30,7 +30,7 @@ from cxfs.core.entries import Uuid
 from cxfs.core.errors import CxfsError, DiskFull
 from cxfs.core.ranges import RangeSet
 from cxfs.local.drafts import Draft, is_accepted, make_names_durable, mark
-from cxfs.local.rows import Cells, ChangeRow, ErrandRow, Report
+from cxfs.local.rows import Cells, ChangeRow, ErrandRow, Report, SentRow
 from cxfs.local.salvage import open_journal
 from cxfs.local.schema import bring_up_to_date, check_sum, keep_sums
 from cxfs.local.spares import SpareDrafts
@@ -199,19 +199,31 @@ class Outbox:
 
     def sealed(self, change_id: str, digests: tuple[bytes, ...]) -> None:
         """Contents with these SHA-1 digests were, or are about to be, handed over whole; their answers may get lost."""
-        self._commit(("UPDATE changes SET sealed = ? WHERE id = ?", (b"".join(digests), change_id)))
+        self.sealed_together([(change_id, digests)])
+
+    def sealed_together(self, handed_over: Collection[tuple[str, tuple[bytes, ...]]]) -> None:
+        """The same of many changes, in one step."""
+        update = "UPDATE changes SET sealed = ? WHERE id = ?"
+        self._commit(*((update, (b"".join(digests), change_id)) for change_id, digests in handed_over))
 
     def sent(self, change_id: str, generation: int, object_id: Uuid, inode: int | None) -> bool:
         """The server has this generation: True when that settles the change, False when a newer one was recorded.
 
         `inode` is the number to remember for the object where it is not the one that its UUID gives.
         """
-        is_newer = "SELECT 1 FROM changes WHERE id = ? AND generation > ?"
-        if self._db.execute(is_newer, (change_id, generation)).fetchone() is None:
-            self._let_go(change_id)
-        over = ("DELETE FROM changes WHERE id = ? AND generation <= ?", (change_id, generation))
-        self._commit(over, *self._remember(object_id, inode))
+        self.sent_together([SentRow(change_id, generation, object_id, inode)])
         return self._db.execute("SELECT 1 FROM changes WHERE id = ?", (change_id,)).fetchone() is None
+
+    def sent_together(self, rows: Collection[SentRow]) -> None:
+        """The same of many changes, in one step."""
+        statements: list[Statement] = []
+        for row in rows:
+            is_newer = "SELECT 1 FROM changes WHERE id = ? AND generation > ?"
+            if self._db.execute(is_newer, (row.id, row.generation)).fetchone() is None:
+                self._let_go(row.id)
+            statements.append(("DELETE FROM changes WHERE id = ? AND generation <= ?", (row.id, row.generation)))
+            statements += self._remember(row.object, row.inode)
+        self._commit(*statements)
 
     def _remember(self, object_id: Uuid, inode: int | None) -> list[Statement]:
         """What keeps the object's number, where it is not the one that its UUID gives (None)."""
@@ -295,9 +307,9 @@ class Outbox:
         self._commit(*former, accept("errands", errand.values))
         self.erase(*instead_of)
 
-    def forget(self, errand_id: str) -> None:
-        """The errand is done, or was taken back."""
-        self._commit(*delete("errands", errand_id))
+    def forget(self, *ids: str) -> None:
+        """The errands are done, or were taken back."""
+        self._commit(*delete("errands", *ids))
 
     def made(self, provisional: Uuid, object_id: Uuid, inode: int | None) -> None:
         """The folder is on the server under this UUID, which takes the provisional one's place in every row."""
