@@ -16,7 +16,7 @@ from starlette.responses import Response, StreamingResponse
 
 from cxfs.server import changes
 from cxfs.server.bundle_parts import Parts, item_error
-from cxfs.server.calls import answer, whole
+from cxfs.server.calls import afterwards, answer, whole
 from cxfs.server.errors import InvalidRequest, Refusal, RequestTooLarge
 from cxfs.server.forms import BundleReader, boundary_of
 from cxfs.server.limits import (
@@ -157,7 +157,9 @@ class Bundles:
     async def delete(self, call: Call) -> Response:
         """Many files, or folders that are empty."""
         items = _understood(_UNWANTED, await whole(call.body, BUNDLE_LIST_BYTES_MAX)).items
-        return answer({"results": await self._offload.change(self._remove_all, call.caller, items)})
+        response = answer({"results": await self._offload.change(self._remove_all, call.caller, items)})
+        afterwards(response, self._offload, self._store.sweep_if_due)
+        return response
 
     def _remove_all(self, caller: Caller, items: Sequence[_Unwanted]) -> list[Any]:
         def remove(connection: sqlite3.Connection, item: _Unwanted) -> dict[str, str]:
@@ -166,9 +168,7 @@ class Bundles:
             return {"status": "ok"}
 
         with self._store.transaction() as connection:
-            results = [_by_itself(connection, partial(remove, connection, item)) for item in items]
-        self._store.sweep_if_due()
-        return results
+            return [_by_itself(connection, partial(remove, connection, item)) for item in items]
 
 
 def _by_itself(connection: sqlite3.Connection, change: Callable[[], T]) -> T | dict[str, Any]:

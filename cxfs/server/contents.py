@@ -53,6 +53,7 @@ class Arrival:
         self._sha1 = hashlib.sha1(usedforsecurity=False)
         self._md5 = hashlib.md5(usedforsecurity=False)
         self._has_file = False
+        self._content: Content | None = None
         self.size = 0
 
     def __enter__(self) -> Self:
@@ -70,6 +71,7 @@ class Arrival:
         for digest in (self._sha256, self._sha1, self._md5):  # one after the other: side by side gained nothing
             digest.update(piece)
         self.size += len(piece)
+        self._content = None
         if self.is_small:
             self._in_memory += piece
             return
@@ -111,7 +113,10 @@ class Arrival:
     @property
     def content(self) -> Content:
         """Of all bytes written so far."""
-        return Content(self._sha256.digest(), self.size, unpadded(self._sha1.digest()), unpadded(self._md5.digest()))
+        if self._content is None:
+            sha1, md5 = unpadded(self._sha1.digest()), unpadded(self._md5.digest())
+            self._content = Content(self._sha256.digest(), self.size, sha1, md5)
+        return self._content
 
     def place(self, target: Path) -> None:
         """Under its final name, over an equal content if there is one. Durable once the folder is synced too."""
