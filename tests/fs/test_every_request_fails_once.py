@@ -182,16 +182,21 @@ async def told(world: World, capabilities: frozenset[str] | None) -> Ending:
 
 @dataclass
 class Failure:
-    """Requests of these numbers, counted from 1, fail in a way of their own. What they were is told in `what`."""
+    """Requests of these numbers, counted from 1, fail in a way of their own. What they were is told in `what`.
+
+    `calls` are those of all requests.
+    """
 
     at: Container[int]
     how: str
     count: int = 0
     what: str = ""
+    calls: set[str] = field(default_factory=set)
 
     def before(self, request: httpx.Request) -> Exception | httpx.Response | None:
         """It does not arrive, or the server says that it is in trouble."""
         self.count += 1
+        self.calls.add("/".join(request.url.path.split("/")[2:4]))
         if self.count in self.at:
             self.what += f"{request.method} {request.url.path} "
             if self.how == "does not arrive":
@@ -258,11 +263,14 @@ def requests_of(life: Life) -> int:
 WAYS = pytest.mark.parametrize("how", ["does not arrive", "is done and its answer lost", "is answered by trouble"])
 
 
-def test_the_story_has_thirty_deeds_and_more_and_ends_well(life: Life) -> None:
+def test_the_story_has_thirty_deeds_and_more_and_ends_well(life: Life, request: pytest.FixtureRequest) -> None:
     """What the failures below are compared with."""
-    ending = life(Failure((), "never"))
+    bundles = {"bundle/put", "bundle/delete"} if request.node.callspec.params["life"] == "all" else set()
+    undisturbed = Failure((), "never")
+    ending = life(undisturbed)
 
     assert len(DEEDS) > 30
+    assert {call for call in undisturbed.calls if "bundle" in call} == bundles
     assert ending.left == 0
     assert ending.shown == {name: content for name, content in ending.tree.items() if not name.endswith("/")}
     assert {name for name in ending.tree if "conflict" in name} == {"contested (conflict laptop 2026-05-01)"}
