@@ -183,7 +183,7 @@ async def test_a_write_while_the_bundle_is_on_its_way_is_the_next_version_of_tha
 
 
 async def test_a_write_before_the_bundle_leaves_takes_that_file_out_of_it(
-    mounts: Mounts, cloud: Cloud, clock: MockClock
+    mounts: Mounts, cloud: Cloud, wire: Wire, clock: MockClock
 ) -> None:
     """Nothing is sent that nobody wants any more."""
     pause = Pause("sealed_together")
@@ -200,6 +200,7 @@ async def test_a_write_before_the_bundle_leaves_takes_that_file_out_of_it(
 
         assert await cloud.tree() == FILES | {"b": b"WHAT b holds"}
         assert await versions(cloud) == dict.fromkeys(NAMES, 1)
+        assert (wire.count("POST bundle/put"), wire.count("POST data")) == (1, 1)
 
 
 class Pause:
