@@ -34,7 +34,8 @@ class Change:
     `base` is the version the draft began from (None: a new file, or one whose content was complete from the start).
     `accepted_ms` is when the journal first had it, by the wall clock; `attempts` counts those of this run to send it,
     and `last_error` is why the last one failed, in one line. `sent_generation` is what the server has of it,
-    `sent_bytes` what was handed over in the attempt that runs, `refusal` why this run parked it.
+    `sent_bytes` what was handed over in the attempt that runs, `refusal` why this run parked it. `goes_alone`: the
+    server did not take a bundle that it was in.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class Change:
         self.sent_bytes = 0
         self.node: Node | None = None
         self.turns = 0
+        self.goes_alone = False
         self.conflicts = 0
         self.contested_name = self.copy_name = path.names[-1]
         self.replaces: Errand | None = None

@@ -10,16 +10,21 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Protocol
 
-from cxfs.core.entries import Entry, EntryName, Path, TreePath
+import trio
+
+from cxfs.core.entries import Entry, EntryName, Path, TreePath, Uuid
 from cxfs.core.errands import Event
 from cxfs.core.errors import AlreadyExists, CxfsError, NotEmpty, NotFound, ServerTrouble, SignedOut, VersionConflict
 from cxfs.core.names import escape
 from cxfs.core.order import Kind
+from cxfs.fs.bundles import NotTogether, outcomes_of
 from cxfs.fs.errands import address
+from cxfs.remote.bundles import BundleRemoval
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from cxfs.fs.bundles import BundleSender
     from cxfs.fs.changes import Changes
     from cxfs.fs.errands import Errand, Errands
     from cxfs.fs.homes import Homes
@@ -33,6 +38,8 @@ log = logging.getLogger(__name__)
 
 TURNS_MAX: Final = 8
 """Times that a folder may go elsewhere at once before it has to wait, as for a file."""
+
+NOT_EMPTY: Final = "somebody else has put something into it, and it is kept"
 
 
 class Files(Protocol):
@@ -74,8 +81,10 @@ class Delivery:
         journal: Journal,
         kernel: KernelCache,
         conflict_name: Callable[[EntryName, int], EntryName],
+        bundles: BundleSender | None,
     ) -> None:
         self._files = files
+        self._bundles = bundles
         self._tree = tree
         self._changes = changes
         self._errands = errands
@@ -94,6 +103,53 @@ class Delivery:
             return await self._failed(errand, error)
         return None
 
+    @property
+    def takes_many(self) -> bool:
+        """Whether deletions go together."""
+        return self._bundles is not None
+
+    async def attempt_together(
+        self, removals: Sequence[Errand], ended: Callable[[Errand, CxfsError | None], None]
+    ) -> None:
+        """Runs deletions that `start`, in one request. `ended` hears of each what an attempt at it alone would give.
+
+        The server compares the versions itself, and leaves a folder that is not empty.
+        """
+        assert self._bundles is not None
+        asked = [BundleRemoval(address(each), None if each.is_folder else each.version) for each in removals]
+        outcomes = await outcomes_of(self._bundles.delete, asked)
+        gone: list[Errand] = []
+        odd: list[tuple[Errand, CxfsError]] = []
+        for errand, outcome in zip(removals, outcomes, strict=True):
+            if outcome is None or isinstance(outcome, NotFound):
+                self._forget_object(errand, errand.object)
+                gone.append(errand)
+            else:
+                odd.append((errand, outcome))
+        await self._over(*gone)
+        for errand in gone:
+            ended(errand, None)
+        async with trio.open_nursery() as nursery:
+            for errand, outcome in odd:
+                nursery.start_soon(self._go_on, errand, outcome, ended)
+
+    async def _go_on(
+        self, errand: Errand, outcome: CxfsError, ended: Callable[[Errand, CxfsError | None], None]
+    ) -> None:
+        """The rest of an attempt that was not plain."""
+        if isinstance(outcome, NotTogether):
+            errand.goes_alone = True
+            if errand in self._errands:
+                errand.on(Event.FAILED)
+            ended(errand, None)
+        elif isinstance(
+            outcome, VersionConflict
+        ):  # by somebody else, or by what we ourselves have sent: told apart alone
+            ended(errand, await self.attempt(errand))
+        else:
+            reason = NotEmpty(NOT_EMPTY) if isinstance(outcome, NotEmpty) else outcome
+            ended(errand, await self._failed(errand, reason))
+
     async def _failed(self, errand: Errand, error: CxfsError) -> CxfsError | None:
         if errand not in self._errands:
             return None
@@ -109,11 +165,13 @@ class Delivery:
             await self._give_up(errand, error)
         return None
 
-    async def _over(self, errand: Errand, event: Event = Event.DONE) -> None:
-        if errand in self._errands:
+    async def _over(self, *errands: Errand, event: Event = Event.DONE) -> None:
+        here = [errand for errand in errands if errand in self._errands]
+        for errand in here:
             errand.on(event)
             self._errands.remove(errand)
-            await self._journal.forget(errand)
+        if here:
+            await self._journal.forget(*here)
 
     # ------------------------------------------------------------ folders to make
 
@@ -215,19 +273,21 @@ class Delivery:
     async def _require_empty(self, folder: Entry) -> None:
         """A server that does not know `recursive` would delete what others have put there."""
         if (await self._files.listing(folder.path)).entries:
-            raise NotEmpty("somebody else has put something into it, and it is kept")
+            raise NotEmpty(NOT_EMPTY)
 
     async def _removed(self, errand: Errand, found: Entry | None) -> None:
-        object_id = found.id if found is not None else errand.object
+        self._forget_object(errand, found.id if found is not None else errand.object)
+        await self._over(errand)
+
+    def _forget_object(self, errand: Errand, object_id: Uuid | None) -> None:
         if object_id is not None:
             self._tree.remove(object_id, errand.parent)
         self._space.took(-errand.frees_bytes)
-        await self._over(errand)
 
     async def _give_up(self, errand: Errand, error: CxfsError) -> None:
         """The name comes back, as far as it was gone; the program that was told otherwise has long ended."""
         errand.refusal = error
-        await self._over(errand, Event.TAKEN_BACK)
+        await self._over(errand, event=Event.TAKEN_BACK)
         if errand.kind is Kind.STAMP:
             log.warning("%s could not be set: %s", errand, error)
             return

@@ -46,19 +46,27 @@ class ServerPause:
         self.until = -math.inf
         self.failures = self.successes = 0
         """All so far."""
+        self._failed_at = -math.inf
         self.trouble: CxfsError | None = None
         """Why the server takes nothing at the moment, if so."""
 
-    def failed(self, what: object, error: CxfsError | None) -> None:
-        """Nothing is sent for a while, longer after each failure, or as long as the server asks for."""
+    def failed(self, what: object, error: CxfsError | None, *, began: float) -> None:
+        """Nothing is sent for a while, longer after each failure, or as long as the server asks for.
+
+        What `began` before the last failure failed with it: that is one failure, however much was under way.
+        """
         self.failures += 1
-        self._failures_in_a_row += 1
+        is_new = began > self._failed_at
+        self._failures_in_a_row += is_new
+        self._failed_at = trio.current_time()
         if error is None or error.transient or isinstance(error, SignedOut):
             self.trouble = error
         asked_s = error.retry_after_s if isinstance(error, RateLimited) else None
         pause_s = _POLICY.pause_s(failures=self._failures_in_a_row, jitter=self._jitter(), retry_after_s=asked_s)
         self.until = trio.current_time() + (pause_s or 0)
-        if self._failures_in_a_row == 1 and not isinstance(error, SignedOut):  # whoever keeps the token says that
+        if (
+            is_new and self._failures_in_a_row == 1 and not isinstance(error, SignedOut)
+        ):  # whoever keeps the token says that
             log.warning("%s waits for the server: %s", what, error)
 
     def succeeded(self) -> None:
@@ -124,6 +132,20 @@ class DueQueue(Generic[T]):
         thing.due = trio.current_time() + delay_s
         heapq.heappush(self._queue, (thing.due, next(self._sequence), thing))
         self._news.set()
+
+    def also(self) -> T | None:
+        """Another that is due at this moment, after one was; None when there is none."""
+        while self._queue and self._queue[0][0] <= trio.current_time():
+            due, _, thing = heapq.heappop(self._queue)
+            if due == thing.due:
+                thing.due = math.inf
+                return thing
+        return None
+
+    def put_back(self, thing: T) -> None:
+        """It was taken too early: it is due again, before what is planned from now on."""
+        thing.due = -math.inf
+        heapq.heappush(self._queue, (thing.due, next(self._sequence), thing))
 
     async def next(self) -> T:
         """The next thing that is due, as soon as it is and nothing holds it up."""

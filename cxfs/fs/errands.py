@@ -57,6 +57,7 @@ class Errand:
         self.in_doubt = False
         self.conflicts = 0
         self.turns = 0
+        self.goes_alone = False
         self.contested_name = self.name
         self.refusal: CxfsError | None = None
         self.due = math.inf

@@ -14,15 +14,16 @@ import trio
 
 from cxfs.fs.changes import Change
 from cxfs.local.drafts import LARGE_BYTES
-from cxfs.local.rows import Report
+from cxfs.local.rows import Report, SentRow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from cxfs.core.entries import Entry, TreePath
     from cxfs.fs.changes import Changes
     from cxfs.fs.errands import Errand
     from cxfs.fs.offload import Offload
+    from cxfs.fs.outcomes import Arrived
     from cxfs.local.outbox import Outbox
 
 log = logging.getLogger(__name__)
@@ -83,15 +84,25 @@ class Journal:
 
     async def sealed(self, change: Change, sha1: bytes) -> None:
         """Content of this digest is about to be handed over whole; its answer may get lost, as others may have."""
-        if sha1 not in change.sealed:
-            change.sealed = (*change.sealed[-SEALED_MAX + 1 :], sha1)
-        await self._write(self._outbox.sealed, change.id, change.sealed)
+        await self.sealed_together([(change, sha1)])
 
-    async def sent(self, change: Change, generation: int, entry: Entry) -> None:
-        """The server has this generation, and nothing newer was written: the change is over."""
-        inode = change.inode if change.inode != entry.id.number else None
-        await self._write(self._outbox.sent, change.id, generation, entry.id, inode)
-        await self._write(self._outbox.erase, change.id, waits=_are_large(change))
+    async def sealed_together(self, handed_over: Sequence[tuple[Change, bytes]]) -> None:
+        """The same of each, in one step."""
+        for change, sha1 in handed_over:
+            if sha1 not in change.sealed:
+                change.sealed = (*change.sealed[-SEALED_MAX + 1 :], sha1)
+        if handed_over:
+            await self._write(self._outbox.sealed_together, [(change.id, change.sealed) for change, _ in handed_over])
+
+    async def sent(self, together: Sequence[Arrived]) -> None:
+        """The server has these generations, and nothing newer was written: the changes are over."""
+        rows = [
+            SentRow(change.id, generation, entry.id, change.inode if change.inode != entry.id.number else None)
+            for change, entry, generation in together
+        ]
+        await self._write(self._outbox.sent_together, rows)
+        large = _are_large(*(change for change, _, _ in together))
+        await self._write(self._outbox.erase, *(row.id for row in rows), waits=large)
 
     async def discard(self, change: Change) -> None:
         """The user took the change back."""
@@ -107,9 +118,9 @@ class Journal:
         """They were taken back, and nothing comes of them."""
         await self._write(self._outbox.discard, *(each.id for each in taken_back), waits=_are_large(*taken_back))
 
-    async def forget(self, errand: Errand) -> None:
-        """The errand is over."""
-        await self._write(self._outbox.forget, errand.id)
+    async def forget(self, *errands: Errand) -> None:
+        """The errands are over."""
+        await self._write(self._outbox.forget, *(errand.id for errand in errands))
 
     async def made(self, errand: Errand, entry: Entry) -> None:
         """The folder is on the server as `entry`: every row says so in one step."""

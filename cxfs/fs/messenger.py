@@ -15,13 +15,14 @@ import trio
 
 from cxfs.core.errands import Event, State
 from cxfs.core.errors import CxfsError
+from cxfs.core.order import Kind
+from cxfs.fs.bundles import with_company
 from cxfs.fs.due import Burst, DueQueue, Pulse, ServerPause
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from cxfs.core.entries import EntryName, Uuid
-    from cxfs.core.order import Kind
     from cxfs.fs.delivery import Delivery
     from cxfs.fs.errands import Errand, Errands
     from cxfs.fs.journal import Journal
@@ -157,10 +158,18 @@ class Messenger:
             await self._slots.acquire()
             errand = await self._queue.next()
             if self._may_start(errand):
-                errand.starts()
-                self._nursery.start_soon(self._run, errand)
+                self._nursery.start_soon(self._run, self._with_company(errand))
             else:
                 self._slots.release()
+
+    def _with_company(self, first: Errand) -> list[Errand]:
+        """What goes in one request with an errand that may start: deletions that are due as well. All of them start."""
+        together = [first]
+        if self._delivery.takes_many and goes_with_others(first):
+            together = with_company(first, self._queue, may_start=self._may_start, joins=goes_with_others)
+        for errand in together:
+            errand.starts()
+        return together
 
     def _may_start(self, errand: Errand) -> bool:
         is_ready = errand.state is State.WAITING and not errand.holds and errand in self._errands
@@ -175,20 +184,33 @@ class Messenger:
         if errand is not None and errand.due == math.inf:
             self._plan(errand, 0)
 
-    async def _run(self, errand: Errand) -> None:
+    async def _run(self, together: list[Errand]) -> None:
+        """One errand, or many deletions together; either takes one slot."""
+        began, under_way = trio.current_time(), set(together)
+
+        def ended(errand: Errand, error: CxfsError | None) -> None:
+            under_way.discard(errand)
+            self._ended(errand, error, began)
+
         try:
-            error = await self._delivery.attempt(errand)
+            if len(together) > 1:
+                await self._delivery.attempt_together(together, ended)
+            else:
+                ended(together[0], await self._delivery.attempt(together[0]))
         except Exception:
-            log.exception("a bug at %s", errand)
-            error = CxfsError("a bug, see the log")
-            if errand in self._errands and errand.state is State.SENDING:
-                errand.on(Event.FAILED)
+            log.exception("a bug at %s", ", ".join(map(str, together)))
+            for errand in list(under_way):
+                if errand in self._errands and errand.state is State.SENDING:
+                    errand.on(Event.FAILED)
+                ended(errand, CxfsError("a bug, see the log"))
         finally:
-            errand.attempt_ended.set()
             self._slots.release()
+
+    def _ended(self, errand: Errand, error: CxfsError | None, began: float) -> None:
+        errand.attempt_ended.set()
         errand.last_error = str(error) if error is not None else errand.parked
         if error is not None:
-            self._pause.failed(errand, error)
+            self._pause.failed(errand, error, began=began)
         if errand in self._errands:
             self._plan(errand, 0)
         else:
@@ -206,3 +228,9 @@ class Messenger:
     def count(self, kind: Kind) -> int:
         """How many of one kind are not over."""
         return sum(1 for errand in self._errands if errand.kind is kind)
+
+
+def goes_with_others(errand: Errand) -> bool:
+    """Whether it removes a known object, and nothing has to be awaited before."""
+    is_known = errand.object is not None and (errand.is_folder or errand.version is not None)
+    return errand.kind is Kind.REMOVE and is_known and errand.after.is_set() and not errand.goes_alone

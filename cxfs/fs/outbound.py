@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from cxfs.core.entries import EntryName
 from cxfs.core.uploads import conflict_name
+from cxfs.fs.convoy import Convoy
 from cxfs.fs.delivery import Delivery
 from cxfs.fs.due import Burst, Pulse, ServerPause
 from cxfs.fs.homes import Homes
@@ -19,6 +20,7 @@ from cxfs.fs.uploader import Uploader
 if TYPE_CHECKING:
     from cxfs.fs.foundation import Foundation
     from cxfs.fs.surroundings import Machine, Surroundings
+    from cxfs.remote.bundles import Bundles
 
 ConflictName = Callable[[EntryName, int], EntryName]
 
@@ -49,8 +51,10 @@ def bring_out(base: Foundation, around: Surroundings) -> Outbound:
         settle_s=settle_s,
         nursery=around.nursery,
     )
+    outcomes = _outcomes(base, around, name_of_ours)
+    sending, bundles = _sending(base, around, homes, outcomes), _bundles(around)
     uploader = Uploader(
-        _sending(base, around, homes, name_of_ours),
+        sending,
         messenger,
         changes=base.changes,
         steps=base.steps,
@@ -58,6 +62,7 @@ def bring_out(base: Foundation, around: Surroundings) -> Outbound:
         pause=pause,
         burst=burst,
         pulse=pulse,
+        convoy=None if bundles is None else Convoy(sending, bundles, outcomes=outcomes, journal=base.journal),
         uploads_max=around.options.uploads_max,
         settle_s=settle_s,
         nursery=around.nursery,
@@ -95,11 +100,16 @@ def _delivery(base: Foundation, around: Surroundings, homes: Homes, name_of_ours
         journal=base.journal,
         kernel=around.machine.kernel,
         conflict_name=name_of_ours,
+        bundles=_bundles(around),
     )
 
 
-def _sending(base: Foundation, around: Surroundings, homes: Homes, name_of_ours: ConflictName) -> Sending:
-    outcomes = Outcomes(
+def _bundles(around: Surroundings) -> Bundles | None:
+    return around.service.bundles if around.offers("bundle") else None
+
+
+def _outcomes(base: Foundation, around: Surroundings, name_of_ours: ConflictName) -> Outcomes:
+    return Outcomes(
         base.tree,
         changes=base.changes,
         errands=base.errands,
@@ -110,6 +120,9 @@ def _sending(base: Foundation, around: Surroundings, homes: Homes, name_of_ours:
         kernel=around.machine.kernel,
         conflict_name=name_of_ours,
     )
+
+
+def _sending(base: Foundation, around: Surroundings, homes: Homes, outcomes: Outcomes) -> Sending:
     return Sending(
         around.service.transport,
         base.background,
@@ -118,6 +131,7 @@ def _sending(base: Foundation, around: Surroundings, homes: Homes, name_of_ours:
         reader=base.reader,
         journal=base.journal,
         disk=around.machine.disk,
+        quick=around.machine.quick,
         conditional=around.offers("conditional-upload"),
         keeps_times=around.offers("attributes"),
     )

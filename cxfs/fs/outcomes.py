@@ -7,7 +7,7 @@ between sees the state before or after.
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from cxfs.core.entries import Entry, EntryName, TreePath
 from cxfs.core.errors import CxfsError, DiskFull, NoSpace, SignedOut
@@ -17,7 +17,7 @@ from cxfs.core.uploads import Event, State
 from cxfs.local.blocks import BlockKey, BlockStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from cxfs.fs.attributes import AttributeRules
     from cxfs.fs.changes import Change, Changes
@@ -29,6 +29,14 @@ if TYPE_CHECKING:
     from cxfs.fs.tree import Tree
 
 log = logging.getLogger(__name__)
+
+
+class Arrived(NamedTuple):
+    """The server has this generation of the change, as `entry`."""
+
+    change: Change
+    entry: Entry
+    generation: int
 
 
 class Outcomes:
@@ -59,9 +67,22 @@ class Outcomes:
 
     async def accepted(self, change: Change, entry: Entry, generation: int) -> None:
         """The server has this generation of the change, as `entry`."""
+        await self.arrived([Arrived(change, entry, generation)])
+
+    async def arrived(self, together: Sequence[Arrived]) -> None:
+        """The server has all of these."""
+        over = [each for each in together if self._is_over(*each)]
+        if over:
+            await self._journal.sent(over)
+        for change, *_ in together:
+            if change.state is not State.DONE:
+                await self._journal.record(change)
+
+    def _is_over(self, change: Change, entry: Entry, generation: int) -> bool:
+        """Whether there is nothing newer to send."""
         if change not in self._changes:  # deleted here meanwhile: whoever deleted it looks for what has arrived
             change.on(Event.FAILED)  # not the end of its life: a program may have it open
-            return
+            return False
         change.on(Event.ACCEPTED)
         change.sent_generation = generation
         change.turns = 0
@@ -70,15 +91,14 @@ class Outcomes:
         if change.state is not State.DONE:
             self._space.took(entry.size - change.base_size)
             self._rebase(change, entry)
-            await self._journal.record(change)
-            return
+            return False
         self._space.took(change.grows_bytes)
         self._changes.remove(change)
         self._blocks.adopt(BlockKey(entry.id, entry.version), change.draft.file, entry.size, entry.sha1)
         if change.node is not None:
             self._settle_node(change.node, change, entry)
         change.draft.close()
-        await self._journal.sent(change, generation, entry)
+        return True
 
     def _settle_node(self, node: Node, change: Change, entry: Entry) -> None:
         self._tree.identify(node, entry)

@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING, Protocol
 import trio
 
 from cxfs.core.entries import Entry, EntryName, Path, UuidPath
-from cxfs.core.errors import CxfsError, IsADirectory, NotFound, ServerTrouble, VersionConflict
+from cxfs.core.errors import CxfsError, Invalid, IsADirectory, NotFound, ServerTrouble, VersionConflict
 from cxfs.core.ranges import ByteRange
 from cxfs.core.uploads import IN_FLIGHT, Event, State
 from cxfs.fs.base import bring_base
+from cxfs.fs.bundles import NotTogether
 from cxfs.local.drafts import PIECE_BYTES, Draft
+from cxfs.remote.bundles import BundleUpload
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -41,15 +43,15 @@ class Abandoned(Exception):
 class DraftContent:
     """One generation of a draft, as the body of an upload; raises Abandoned rather than mix two.
 
-    `on_sent` hears of the bytes that were handed over.
+    `sent` hears of the bytes that were handed over.
     """
 
-    def __init__(self, change: Change, disk: Offload, on_sent: Callable[[int], None]) -> None:
+    def __init__(self, change: Change, disk: Offload, sent: Callable[[int], None]) -> None:
         self.size = change.draft.size
         self.generation = change.generation
         self._change = change
         self._disk = disk
-        self._on_sent = on_sent
+        self.sent = sent
 
     async def pieces(self) -> AsyncIterator[bytes]:
         """The bytes in order, a piece in memory at a time."""
@@ -57,11 +59,24 @@ class DraftContent:
             piece = await self._disk(self._change.draft.read, wanted)
             self.check()
             yield piece
-            self._on_sent(len(piece))
+            self.sent(len(piece))
+
+    async def whole(self) -> bytes:
+        """All of a small one, none of it handed over yet."""
+        content = await self._disk(self._change.draft.read, ByteRange(0, self.size))
+        self.check()
+        if len(content) != self.size:
+            raise Invalid("the content shrank while it was being uploaded")
+        return content
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the file was not written since."""
+        return self._change.generation == self.generation
 
     def check(self) -> None:
         """Raises Abandoned when the file was written since."""
-        if self._change.generation != self.generation:
+        if not self.is_current:
             raise Abandoned
 
 
@@ -121,6 +136,7 @@ class Sending:
         reader: Reader,
         journal: Journal,
         disk: Offload,
+        quick: Offload,
         conditional: bool,
         keeps_times: bool,
     ) -> None:
@@ -131,6 +147,7 @@ class Sending:
         self._reader = reader
         self._journal = journal
         self._disk = disk
+        self._quick = quick
         self._conditional = conditional
         self._keeps_times = keeps_times
         self.bytes_sent = 0
@@ -153,14 +170,36 @@ class Sending:
     async def _sent(self, change: Change) -> tuple[Verdict, CxfsError | None]:
         content = DraftContent(change, self._disk, partial(self._count, change))
         try:
-            entry = await self._send(change, content)
+            outcome: Entry | CxfsError = await self._send(change, content)
         except CxfsError as error:
-            if self._outcomes.was_taken_back(change):  # deleted here meanwhile: nobody cares any more
-                change.on(Event.FAILED)
-                return Verdict.SETTLED, None
-            return await self._not_sent(change, content, error)
-        await self._outcomes.accepted(change, await self._with_time(change, entry), content.generation)
-        return Verdict.SETTLED, None
+            outcome = error
+        return await self.came_back(change, content, outcome)
+
+    async def came_back(
+        self, change: Change, content: DraftContent, outcome: Entry | CxfsError
+    ) -> tuple[Verdict, CxfsError | None]:
+        """The rest of an attempt, now that the server has answered, whichever way that went. May raise Abandoned."""
+        if isinstance(outcome, Entry):
+            await self._outcomes.accepted(change, await self._with_time(change, outcome), content.generation)
+            return Verdict.SETTLED, None
+        if self._outcomes.was_taken_back(change):  # deleted here meanwhile: nobody cares any more
+            change.on(Event.FAILED)
+            return Verdict.SETTLED, None
+        return await self._not_sent(change, content, outcome)
+
+    def content_of(self, change: Change) -> DraftContent:
+        """Of a small one, which is mostly in the page cache."""
+        return DraftContent(change, self._quick, partial(self._count, change))
+
+    def upload_of(self, change: Change, content: DraftContent, held: bytes) -> BundleUpload:
+        """What goes with others."""
+        return BundleUpload(
+            self._target(change), held, change.modified_ms, change.base_version or 0, change.name, content.sent
+        )
+
+    def has_its_time(self, change: Change, entry: Entry) -> bool:
+        """Whether the server has the file's time, as far as it can."""
+        return entry.modified_ms == change.modified_ms or not self._keeps_times
 
     def _count(self, change: Change, count: int) -> None:
         change.sent_bytes += count
@@ -169,6 +208,10 @@ class Sending:
     async def _not_sent(
         self, change: Change, content: DraftContent, error: CxfsError
     ) -> tuple[Verdict, CxfsError | None]:
+        if isinstance(error, NotTogether):
+            change.goes_alone = True
+            change.on(Event.FAILED)
+            return Verdict.AGAIN_NOW, error
         if isinstance(error, VersionConflict | IsADirectory):
             return await self._settle_difference(change, content, error)
         if isinstance(error, NotFound):
@@ -177,7 +220,7 @@ class Sending:
 
     async def _with_time(self, change: Change, entry: Entry) -> Entry:
         """The time may have been set after the upload had taken its own along."""
-        if entry.modified_ms == change.modified_ms or not self._keeps_times:
+        if self.has_its_time(change, entry):
             return entry
         try:
             return await self._files.set_modified(entry.path, change.modified_ms)

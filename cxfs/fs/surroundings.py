@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from cxfs.local.blocks import BlockStore
     from cxfs.local.metadata import MetadataCache
     from cxfs.local.outbox import Outbox
+    from cxfs.remote.bundles import Bundles
     from cxfs.remote.files import Files
     from cxfs.remote.transport import Transport
     from cxfs.remote.user import User
@@ -29,11 +30,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """The server's side: its three APIs (`background`: for calls that nobody waits for), and its capabilities."""
+    """The server's side: its APIs (`background`: for calls that nobody waits for), and its capabilities."""
 
     files: Files
     background: Files
     transport: Transport
+    bundles: Bundles
     user: User
     capabilities: frozenset[str]
 

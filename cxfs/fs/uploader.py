@@ -17,6 +17,7 @@ import trio
 from cxfs.core.errors import CxfsError
 from cxfs.core.order import Kind
 from cxfs.core.uploads import IN_FLIGHT, Event, State
+from cxfs.fs.bundles import BUNDLE_BYTES_MAX, UPLOAD_BYTES_MAX, with_company
 from cxfs.fs.due import Burst, DueQueue, Pulse, ServerPause
 from cxfs.fs.sending import Sending, Verdict
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from cxfs.fs.changes import Change, Changes
+    from cxfs.fs.convoy import Convoy
     from cxfs.fs.journal import Journal
     from cxfs.fs.messenger import Messenger
     from cxfs.fs.steps import Steps
@@ -66,6 +68,7 @@ class Uploader:
         pause: ServerPause,
         burst: Burst,
         pulse: Pulse,
+        convoy: Convoy | None,
         uploads_max: int,
         settle_s: float = SETTLE_S,
         nursery: trio.Nursery,
@@ -78,6 +81,7 @@ class Uploader:
         self._pause = pause
         self._burst = burst
         self._pulse = pulse
+        self._convoy = convoy
         self._slots = trio.Semaphore(uploads_max)
         self._settle_s = settle_s
         self._nursery = nursery
@@ -189,10 +193,26 @@ class Uploader:
                 await self._slots.acquire()
                 change = await self._queue.next()
                 if self._may_start(change):
-                    change.starts()
-                    self._nursery.start_soon(self._send, change)
+                    self._nursery.start_soon(self._send, self._with_company(change))
                 else:
                     self._slots.release()
+
+    def _with_company(self, first: Change) -> list[Change]:
+        """What goes in one request with a change that may start: small files that are due as well. All start."""
+        together = [first]
+        left = BUNDLE_BYTES_MAX - first.draft.size
+
+        def joins(change: Change) -> bool:
+            nonlocal left
+            fits = goes_with_others(change) and change.draft.size <= left
+            left -= change.draft.size if fits else 0
+            return fits
+
+        if self._convoy is not None and goes_with_others(first):
+            together = with_company(first, self._queue, may_start=self._may_start, joins=joins)
+        for change in together:
+            change.starts()
+        return together
 
     def _may_start(self, change: Change) -> bool:
         is_ready = change.state is State.WAITING and change.attempt_ended.is_set() and not change.holds
@@ -207,23 +227,37 @@ class Uploader:
         if change is not None and change.state is State.WAITING and change.due == math.inf:
             self._plan(change, 0)
 
-    async def _send(self, change: Change) -> None:
+    async def _send(self, together: list[Change]) -> None:
+        """One upload, or a convoy of them; either takes one slot."""
+        began, under_way = trio.current_time(), set(together)
+
+        def ended(change: Change, verdict: Verdict, error: CxfsError | None) -> None:
+            under_way.discard(change)
+            self._ended(change, verdict, error, began)
+
         try:
-            verdict, error = await self._sending.attempt(change)
+            if self._convoy is not None and len(together) > 1:
+                await self._convoy.attempt(together, ended)
+            else:
+                ended(together[0], *await self._sending.attempt(together[0]))
         except Exception:
-            log.exception("a bug while sending %s", change.path)
-            verdict, error = Verdict.AGAIN_LATER, CxfsError("a bug, see the log")
-            if change.state in IN_FLIGHT:
-                change.on(Event.FAILED)
+            log.exception("a bug while sending %s", ", ".join(str(change.path) for change in together))
+            for change in list(under_way):
+                if change.state in IN_FLIGHT:
+                    change.on(Event.FAILED)
+                change.attempt_ended.set()
+                ended(change, Verdict.AGAIN_LATER, CxfsError("a bug, see the log"))
         finally:
             self._slots.release()
+
+    def _ended(self, change: Change, verdict: Verdict, error: CxfsError | None, began: float) -> None:
         change.last_error = str(error) if error is not None else None
         if verdict is Verdict.AGAIN_LATER:
-            self._pause.failed(change.path, error)
+            self._pause.failed(change.path, error, began=began)
         elif verdict is Verdict.AGAIN_NOW:
             change.turns += 1
             if change.turns > TURNS_MAX:
-                self._pause.failed(change.path, error)
+                self._pause.failed(change.path, error, began=began)
         else:
             change.turns = 0
             self._pause.succeeded()
@@ -299,3 +333,8 @@ class Uploader:
             deletions=self._messenger.count(Kind.REMOVE),
             folders=self._messenger.count(Kind.MAKE),
         )
+
+
+def goes_with_others(change: Change) -> bool:
+    """Whether it is small, and all of it is here."""
+    return not change.goes_alone and change.draft.size <= UPLOAD_BYTES_MAX and not change.missing()

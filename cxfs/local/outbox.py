@@ -31,7 +31,7 @@ from cxfs.core.errors import CxfsError
 from cxfs.core.ranges import RangeSet
 from cxfs.local.drafts import Draft, is_accepted, make_names_durable, mark
 from cxfs.local.ledger import Ledger
-from cxfs.local.rows import Cells, ChangeRow, ErrandRow, Report
+from cxfs.local.rows import Cells, ChangeRow, ErrandRow, Report, SentRow
 from cxfs.local.schema import check_sum
 from cxfs.local.spares import SpareDrafts
 from cxfs.local.statements import Statement, accept, delete, insert, set_aside
@@ -193,19 +193,31 @@ class Outbox:
 
     def sealed(self, change_id: str, digests: tuple[bytes, ...]) -> None:
         """Contents with these SHA-1 digests were, or are about to be, handed over whole; their answers may get lost."""
-        self._ledger.commit(("UPDATE changes SET sealed = ? WHERE id = ?", (b"".join(digests), change_id)))
+        self.sealed_together([(change_id, digests)])
+
+    def sealed_together(self, handed_over: Collection[tuple[str, tuple[bytes, ...]]]) -> None:
+        """The same of many changes, in one step."""
+        update = "UPDATE changes SET sealed = ? WHERE id = ?"
+        self._ledger.commit(*((update, (b"".join(digests), change_id)) for change_id, digests in handed_over))
 
     def sent(self, change_id: str, generation: int, object_id: Uuid, inode: int | None) -> bool:
         """The server has this generation: True when that settles the change, False when a newer one was recorded.
 
         `inode` is the number to remember for the object where it is not the one that its UUID gives.
         """
-        is_newer = "SELECT 1 FROM changes WHERE id = ? AND generation > ?"
-        if not self._ledger.query(is_newer, (change_id, generation)):
-            self._let_go(change_id)
-        over = ("DELETE FROM changes WHERE id = ? AND generation <= ?", (change_id, generation))
-        self._ledger.commit(over, *self._remember(object_id, inode))
+        self.sent_together([SentRow(change_id, generation, object_id, inode)])
         return not self._ledger.query("SELECT 1 FROM changes WHERE id = ?", (change_id,))
+
+    def sent_together(self, rows: Collection[SentRow]) -> None:
+        """The same of many changes, in one step."""
+        statements: list[Statement] = []
+        for row in rows:
+            is_newer = "SELECT 1 FROM changes WHERE id = ? AND generation > ?"
+            if not self._ledger.query(is_newer, (row.id, row.generation)):
+                self._let_go(row.id)
+            statements.append(("DELETE FROM changes WHERE id = ? AND generation <= ?", (row.id, row.generation)))
+            statements += self._remember(row.object, row.inode)
+        self._ledger.commit(*statements)
 
     def _remember(self, object_id: Uuid, inode: int | None) -> list[Statement]:
         """What keeps the object's number, where it is not the one that its UUID gives (None)."""
@@ -290,9 +302,9 @@ class Outbox:
         self._ledger.commit(*former, accept("errands", errand.values))
         self.erase(*instead_of)
 
-    def forget(self, errand_id: str) -> None:
-        """The errand is done, or was taken back."""
-        self._ledger.commit(*delete("errands", errand_id))
+    def forget(self, *ids: str) -> None:
+        """The errands are done, or were taken back."""
+        self._ledger.commit(*delete("errands", *ids))
 
     def made(self, provisional: Uuid, object_id: Uuid, inode: int | None) -> None:
         """The folder is on the server under this UUID, which takes the provisional one's place in every row."""

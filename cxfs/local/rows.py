@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, NamedTuple
 
 from cxfs.core.entries import EntryName, TreePath, Uuid
 from cxfs.core.order import Kind
@@ -139,6 +139,15 @@ class ErrandRow:
         if row.kind is Kind.STAMP and None in {row.object, row.modified_ms}:
             raise ValueError("a stamp needs its folder and its time")
         return row
+
+
+class SentRow(NamedTuple):
+    """A generation of a change that the server has as `object`; `inode` where it is not what that UUID gives."""
+
+    id: str
+    generation: int
+    object: Uuid
+    inode: int | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,14 @@ IF_VERSION: Final = "ifVersion"  # [ours], capability `conditional-upload`
 CONTENT_TYPE: Final = "file_content_type"  # [seen]
 FILE: Final = "file"  # [seen]
 
+# Capability `bundle` [ours]; the last at the api host, the others at the data host.
+BUNDLE_GET: Final = "bundle/get"
+BUNDLE_PUT: Final = "bundle/put"
+BUNDLE_DELETE: Final = "bundle/delete"
+ITEMS: Final = "items"
+PATH: Final = "path"
+SIZE: Final = "size"
+
 
 def at(resource: str, path: Path) -> str:
     """The resource of one object: the path stays one percent-encoded segment."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ssl
 from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import h11
 import httpx
@@ -120,6 +120,7 @@ CERTAINLY_NOT_DONE: Final = (NeverSent, Declined)
 class _WireError(msgspec.Struct):
     errorType: str = ""  # noqa: N815 - the wire's spelling
     message: str = ""
+    status: Any = 0
 
 
 _WIRE_ERROR: Final = msgspec.json.Decoder(_WireError)
@@ -137,6 +138,13 @@ def failure_of(status: int, headers: Mapping[str, str], body: bytes) -> CxfsErro
     if kind is ServerTrouble and pause_s is not None:
         return RateLimited(text, retry_after_s=pause_s)
     return kind(text)
+
+
+def failure_in(body: bytes) -> CxfsError | None:
+    """What the error object of one item of a bundle stands for; None for what is none."""
+    wire = _wire_error(body)
+    status = wire.status if isinstance(wire.status, int) else 0
+    return failure_of(status, {}, body) if wire.errorType or status else None
 
 
 def _by_class(status: int) -> type[CxfsError]:

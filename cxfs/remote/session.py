@@ -80,6 +80,7 @@ class SessionStatistics:
 class Call:
     """A small request on the api host, and whether doing it twice is the same as doing it once.
 
+    Its body is a `form`, a `question` (a JSON object), or nothing.
     `in_background`: nobody waits for it, so it does not stand in the way of those that somebody does.
     """
 
@@ -87,8 +88,16 @@ class Call:
     resource: str
     query: Mapping[str, str] = field(default_factory=dict)
     form: Mapping[str, str] | None = None
+    question: bytes | None = None
     may_be_done_twice: bool = True
     in_background: bool = False
+
+    @property
+    def body(self) -> tuple[str, bytes] | None:
+        """Its type, and all of it."""
+        if self.question is not None:
+            return "application/json", self.question
+        return None if self.form is None else ("application/x-www-form-urlencoded", urlencode(self.form).encode())
 
 
 @dataclass(slots=True)
@@ -200,11 +209,10 @@ class Session:
         url = self._url(self._urls.api, call.resource, call.query, token)
         headers = {"Accept": "application/json"}  # [doc]
         body = None
-        if call.form is not None:
-            headers["Content-Type"] = "application/x-www-form-urlencoded"
-            form = urlencode(call.form).encode()
-            headers["Content-Length"] = str(len(form))
-            body = OnePiece(form)
+        if (sent := call.body) is not None:
+            headers["Content-Type"], whole = sent
+            headers["Content-Length"] = str(len(whole))
+            body = OnePiece(whole)
         lane = self._background if call.in_background else self._metadata
         async with lane.exchange(call.method, url, headers=headers, body=body) as incoming:
             return await self._parsed(incoming, parse)
@@ -214,17 +222,33 @@ class Session:
         self, resource: str, *, query: Mapping[str, str], headers: Mapping[str, str]
     ) -> AsyncIterator[Answer]:
         """One attempt at content from the data host; its status is 200 or 206, anything else is raised."""
-        headers = {"Accept-Encoding": "identity", **headers}
         async with AsyncExitStack() as stack:
-            yield await self._signed_in(partial(self._content, stack, resource, query, headers))
+            yield await self._signed_in(partial(self._content, stack, self._download, resource, query, headers, None))
+
+    @asynccontextmanager
+    async def fetch(self, resource: str, question: bytes, *, in_background: bool) -> AsyncIterator[Answer]:
+        """The same for content that is asked for by a JSON object; `in_background`: nobody waits for it."""
+        headers = {"Content-Type": "application/json", "Content-Length": str(len(question))}
+        lane = self._background if in_background else self._download
+        async with AsyncExitStack() as stack:
+            yield await self._signed_in(partial(self._content, stack, lane, resource, {}, headers, question))
 
     async def _content(
-        self, stack: AsyncExitStack, resource: str, query: Mapping[str, str], headers: Mapping[str, str], token: str
+        self,
+        stack: AsyncExitStack,
+        lane: Lane | PipeLane,
+        resource: str,
+        query: Mapping[str, str],
+        headers: Mapping[str, str],
+        question: bytes | None,
+        token: str,
     ) -> Answer:
         """The answer, which the stack closes."""
         url = self._url(self._urls.data, resource, query, token)
+        headers = {"Accept-Encoding": "identity", **headers}
+        method, body = ("GET", None) if question is None else ("POST", OnePiece(question))
         async with AsyncExitStack() as attempt:
-            incoming = await attempt.enter_async_context(self._download.exchange("GET", url, headers=headers))
+            incoming = await attempt.enter_async_context(lane.exchange(method, url, headers=headers, body=body))
             if incoming.status not in {200, 206}:
                 raise failure_of(incoming.status, incoming.headers, await incoming.beginning(ERROR_BYTES_MAX))
             if incoming.coding != "identity":

@@ -7,7 +7,9 @@ applications  grants          whom people let in, and redirects: where they are 
 hashes  sessions  attempts    how people prove who they are, and signing_in: once, all together
 audit                         who did
 ranges  forms  calls          how it is asked: headers, bodies, parameters, JSON answers
+sources                       what a download reads
 api  transport  oauth  app    the endpoints, one module a page of the contract
+bundles  bundle_parts         many small objects in one request
 pages                         what people see in a browser
 certificates  serving         a process of it, over TLS
 carrying  administration      whole trees in and out, and the door for the command line

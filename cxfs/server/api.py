@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from cxfs.server.store import Store
 
-CAPABILITIES: Final = ("attributes", "versions", "conditional-upload", "groups")
+CAPABILITIES: Final = ("attributes", "versions", "conditional-upload", "groups", "bundle")
 _ORDERS: Final = frozenset({"asc", "desc"})
 
 T = TypeVar("T")

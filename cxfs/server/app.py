@@ -13,6 +13,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Match
 
 from cxfs.server.api import Api
+from cxfs.server.bundles import Bundles
 from cxfs.server.calls import Body, Endpoint, Handler, InThreads, Offload, afterwards, refusal, understand
 from cxfs.server.errors import Internal, MethodNotAllowed, NotFound, Refusal
 from cxfs.server.grants import Bearer, note_use
@@ -91,6 +92,7 @@ def make_app(
 def _routes(store: Store, offload: Offload, passwords: Passwords, authority: bytes | None) -> list[BaseRoute]:
     """In the order of how often they are asked."""
     api, transport, oauth = Api(store, offload), Transport(store, offload), OAuth(store, offload)
+    bundles = Bundles(store, offload)
 
     signed_in = partial(_signed_in, store, offload)
 
@@ -103,6 +105,9 @@ def _routes(store: Store, offload: Offload, passwords: Passwords, authority: byt
     download = signed_in(transport.download)
     return [
         CallRoute("/1/data/", {"GET": download, "HEAD": download, "POST": signed_in(transport.upload)}),
+        told("/1/bundle/get", bundles.get),
+        told("/1/bundle/put", bundles.put),
+        told("/1/bundle/delete", bundles.delete),
         asked("/1/files/list/", api.list),
         asked("/1/files/info/", api.about),
         told("/1/files/mkdir/", api.mkdir),

@@ -247,12 +247,17 @@ def check_head(request: Request) -> None:
 
 async def short_form(request: Request, body: Body) -> dict[str, str]:
     """The fields of a body of at most BODY_BYTES_MAX; raises RequestTooLarge, InvalidRequest."""
-    whole = bytearray()
+    return fields_of(request.headers.get("content-type", ""), await whole(body, BODY_BYTES_MAX))
+
+
+async def whole(body: Body, bytes_max: int) -> bytes:
+    """All of it; raises RequestTooLarge."""
+    read = bytearray()
     async for chunk in body:
-        whole += chunk
-        if len(whole) > BODY_BYTES_MAX:
-            raise RequestTooLarge(f"the body is over {BODY_BYTES_MAX} bytes")
-    return fields_of(request.headers.get("content-type", ""), bytes(whole))
+        read += chunk
+        if len(read) > bytes_max:
+            raise RequestTooLarge(f"the body is over {bytes_max} bytes")
+    return bytes(read)
 
 
 def answer(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
@@ -262,4 +267,9 @@ def answer(value: Any, status: int = 200, headers: Mapping[str, str] | None = No
 
 def refusal(refused: Refusal) -> Response:
     """A JSON error object."""
-    return answer({"errorType": refused.error_type, "message": str(refused)}, refused.status, refused.headers)
+    return answer(error_object(refused), refused.status, refused.headers)
+
+
+def error_object(refused: Refusal) -> dict[str, str]:
+    """What the contract says of an error."""
+    return {"errorType": refused.error_type, "message": str(refused)}

@@ -12,13 +12,14 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final
 
 from cxfs.server import changes
 from cxfs.server.accounts import Caller, account_named
 from cxfs.server.changes import Upload
 from cxfs.server.errors import NotFound, Refusal, ServerError
 from cxfs.server.limits import PIECE_BYTES
+from cxfs.server.sources import opened
 from cxfs.server.trees import Node, Place, by_number, child, children, find, root_of
 from cxfs.server.wire import TreePath, check_name
 
@@ -132,7 +133,8 @@ class Import:
 
     def _commit(self) -> None:
         """Bytes durable, rows, names durable, commit: the order of a single upload, once for the batch."""
-        os.sync()
+        if any(isinstance(each, _File) and not each.arrival.is_small for each in self._waiting):
+            os.sync()
         try:
             with self._store.transaction() as connection:
                 placed = [
@@ -141,7 +143,7 @@ class Import:
                     if (self._make(connection, each) if isinstance(each, _Folder) else self._put(connection, each))
                     and isinstance(each, _File)
                 ]
-                self._store.contents.keep_many(placed)
+                self._store.contents.keep(connection, *placed)
         except Refusal as error:
             raise ServerError(f"stopped after {self.carried.files} files: {error}") from error
         for arrival in placed:
@@ -252,19 +254,19 @@ def _walk(store: Store, top: Node, folder: Path) -> Iterator[tuple[Node, Path]]:
 def _write(store: Store, node: Node, path: Path, carried: Carried) -> bool:
     """Whether the content was there to be written."""
     try:
-        source = os.fdopen(store.contents.open(node.sha256), "rb")
-    except FileNotFoundError:
+        source = opened(store.reader, store.contents, node)
+    except NotFound:
         carried.skipped.append(f"{path}: deleted meanwhile")
         return False
-    with source, path.open("xb") as target:
-        _copy(source, target)
+    try:
+        with path.open("xb") as target:
+            offset = 0
+            while offset < node.size:
+                offset += target.write(source.read(offset, min(PIECE_BYTES, node.size - offset)))
+    finally:
+        source.close()
     _set_time(path, node)
     return True
-
-
-def _copy(source: IO[bytes], target: IO[bytes]) -> None:
-    while piece := source.read(PIECE_BYTES):
-        target.write(piece)
 
 
 def _set_time(path: Path, node: Node) -> None:

@@ -56,11 +56,20 @@ def make_folder(connection: sqlite3.Connection, caller: Caller, path: Path, *, n
     return by_number(connection, number)
 
 
-def remove(connection: sqlite3.Connection, caller: Caller, path: Path, *, recursive: bool, now: int) -> None:
+def remove(
+    connection: sqlite3.Connection,
+    caller: Caller,
+    path: Path,
+    *,
+    recursive: bool,
+    now: int,
+    if_version: int | None = None,
+) -> None:
     """The object and all below it. Raises NotEmpty for a folder that is not, unless `recursive`."""
     node = find(connection, caller, path, write=True)
     if node.parent is None:
         raise InvalidPath("the root of a tree cannot be deleted")
+    _require_version(node, if_version)
     if not recursive and _has_children(connection, node):
         raise NotEmpty(f"{node.name!r} still holds something")
     erase(connection, node.owner, node.number)
@@ -131,11 +140,15 @@ def room_at(connection: sqlite3.Connection, place: Place) -> int:
 
 def check_version(place: Place, if_version: int | None) -> None:
     """Raises VersionConflict when something else is there than the uploader saw."""
-    found = 0 if place.node is None else place.node.version
-    if if_version is not None and if_version != found:
-        raise VersionConflict(
-            f"{place.name!r} is at version {found}, not {if_version}" if found else "it does not exist"
-        )
+    if place.node is not None:
+        _require_version(place.node, if_version)
+    elif if_version:
+        raise VersionConflict("it does not exist")
+
+
+def _require_version(node: Node, if_version: int | None) -> None:
+    if if_version is not None and if_version != node.version:
+        raise VersionConflict(f"{node.name!r} is at version {node.version}, not {if_version}")
 
 
 def put(

@@ -1,7 +1,8 @@
-"""Files' bytes, one file a content, durable before anything refers to it. Knows no user, path or version.
+"""Contents, each as a row or, above a size, as a file; durable no later than what refers to it. Knows no user or path.
 
+    the table `small`    up to SMALL_BYTES_MAX: written, kept and committed with the rows that refer to it
     content/ab/cdef…     whole and synced; the name is the hash, never anything that a request said
-    incoming/SESSION/…  arriving; one folder a process, locked while that process lives
+    incoming/SESSION/…   arriving; one folder a process, locked while that process lives
 
 A crash leaves at most files that nothing refers to. A session folder whose lock nobody holds is the mark of one; the
 next server start removes it (`clear_abandoned`).
@@ -17,15 +18,18 @@ from threading import Thread
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 from cxfs.server.digests import Digests, places
+from cxfs.server.limits import SMALL_BYTES_MAX
 from cxfs.server.wire import new_uuid, unpadded
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Iterator
     from pathlib import Path
     from threading import BoundedSemaphore
     from types import TracebackType
 
 _LOCK: Final = "lock"
+_KEEP: Final = "INSERT OR IGNORE INTO small SELECT number, ? FROM contents WHERE sha256 = ?"
 
 SYNC_BEHIND_BYTES: Final = 64 << 20
 """So much of a large content is on its way to the disk before the rest has come: what the last sync finds to do."""
@@ -41,15 +45,19 @@ class Content(NamedTuple):
 
 
 class Arrival:
-    """One content on its way in. Leaving the block removes what was not placed; nothing of it is visible before."""
+    """One content on its way in. Leaving the block removes what was not placed; nothing of it is visible before.
+
+    While it is small it is in memory, and has no file.
+    """
 
     def __init__(self, path: Path, places: BoundedSemaphore) -> None:
         self._path = path
-        self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        self._descriptor = -1
+        self._in_memory = bytearray()
         self._digests = Digests(places)
         self._syncing: Thread | None = None
         self._unsynced_bytes = 0
-        self._placed = False
+        self._has_file = False
         self.size = 0
 
     def __enter__(self) -> Self:
@@ -60,25 +68,49 @@ class Arrival:
     ) -> None:
         self._digests.close()  # of one that failed nobody wants to know
         self.close()
-        if not self._placed:
+        if self._has_file:
             self._path.unlink(missing_ok=True)
 
     def write(self, piece: bytes | memoryview) -> None:
         """Appends. Blocks on the disk and, unless it is large, on three hashes: for a thread, not for an event loop."""
         self._digests.update(piece)
-        rest = memoryview(piece)
-        while rest:
-            rest = rest[os.write(self._descriptor, rest) :]
         self.size += len(piece)
+        if self.is_small:
+            self._in_memory += piece
+            return
+        if self._descriptor < 0:
+            self._begin_file()
+        self._append(memoryview(piece))
         self._unsynced_bytes += len(piece)
         if self._unsynced_bytes >= SYNC_BEHIND_BYTES and (self._syncing is None or not self._syncing.is_alive()):
             self._unsynced_bytes = 0
             self._syncing = Thread(target=_sync_behind, args=(self._path,), daemon=True)
             self._syncing.start()
 
+    def _begin_file(self) -> None:
+        self._descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        self._has_file = True
+        self._append(memoryview(bytes(self._in_memory)))
+        self._in_memory.clear()
+
+    def _append(self, rest: memoryview) -> None:
+        while rest:
+            rest = rest[os.write(self._descriptor, rest) :]
+
+    @property
+    def is_small(self) -> bool:
+        """Whether it is kept as a row."""
+        return self.size <= SMALL_BYTES_MAX
+
+    @property
+    def bytes(self) -> bytes:
+        """Of a small one, so far."""
+        return bytes(self._in_memory)
+
     def sync(self) -> None:
-        """Returns when the bytes would survive a power cut."""
-        os.fsync(self._descriptor)
+        """Returns when a file's bytes would survive a power cut; a small one's do when its row is committed."""
+        if self._descriptor >= 0:
+            os.fsync(self._descriptor)
 
     def close(self) -> None:
         """The bytes are complete. May be called twice."""
@@ -97,7 +129,7 @@ class Arrival:
     def place(self, target: Path) -> None:
         """Under its final name, over an equal content if there is one. Durable once the folder is synced too."""
         self._path.rename(target)
-        self._placed = True
+        self._has_file = False
 
 
 class Contents:
@@ -134,22 +166,25 @@ class Contents:
         """Room for new bytes."""
         return Arrival(self._session / new_uuid(), self._places)
 
-    def keep(self, arrival: Arrival) -> None:
-        """Places a synced arrival, durably. The caller is in a transaction, so that `remove` cannot come in between."""
-        target = self._path(arrival.content.sha256)
-        arrival.place(target)
-        sync_folder(target.parent)
+    def keep(self, connection: sqlite3.Connection, *arrivals: Arrival) -> None:
+        """Makes synced arrivals, whose contents the tables know, last as the commit of the caller's transaction does.
 
-    def keep_many(self, arrivals: list[Arrival]) -> None:
-        """The same for many, each folder synced once."""
-        targets = [self._path(arrival.content.sha256) for arrival in arrivals]
-        for arrival, target in zip(arrivals, targets, strict=True):
-            arrival.place(target)
-        for folder in {target.parent for target in targets}:
+        Inside it, so that `remove` cannot come in between. Each folder is synced once.
+        """
+        folders: set[Path] = set()
+        for arrival in arrivals:
+            sha256 = arrival.content.sha256
+            if arrival.is_small:
+                connection.execute(_KEEP, (arrival.bytes, sha256))
+            else:
+                target = self._path(sha256)
+                arrival.place(target)
+                folders.add(target.parent)
+        for folder in folders:
             sync_folder(folder)
 
     def open(self, sha256: bytes) -> int:
-        """A descriptor to read from, the caller's to close. It outlives `remove`. Raises FileNotFoundError."""
+        """A descriptor to read a file from, the caller's to close; it outlives `remove`. Raises FileNotFoundError."""
         return os.open(self._path(sha256), os.O_RDONLY | os.O_CLOEXEC)
 
     def remove(self, sha256: bytes) -> None:

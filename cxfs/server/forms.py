@@ -15,7 +15,14 @@ from multipart import (  # type: ignore[import-untyped]
 )
 
 from cxfs.server.errors import InvalidRequest, RequestTooLarge
-from cxfs.server.limits import FIELD_BYTES_MAX, FIELDS_MAX
+from cxfs.server.limits import (
+    BUNDLE_BYTES_MAX,
+    BUNDLE_ITEM_BYTES_MAX,
+    BUNDLE_ITEMS_MAX,
+    BUNDLE_LIST_BYTES_MAX,
+    FIELD_BYTES_MAX,
+    FIELDS_MAX,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,6 +30,7 @@ if TYPE_CHECKING:
 URL_ENCODED: Final = "application/x-www-form-urlencoded"
 MULTIPART: Final = "multipart/form-data"
 FILE_FIELD: Final = "file"
+ITEMS_FIELD: Final = "items"
 BOUNDARY_CHARACTERS_MAX: Final = 256
 
 
@@ -82,6 +90,53 @@ class FormReader:
             self.fields[self._name] = self._value.decode("utf-8")
         except UnicodeDecodeError as error:
             raise InvalidRequest(f"the field {self._name[:40]!r} is not UTF-8") from error
+
+
+class BundleReader:
+    """A multipart form of many files behind one field: `items`, which is whole when the first file is.
+
+    A file that is too large for a bundle is cut just behind its limit, which tells it.
+    """
+
+    def __init__(self, boundary: str) -> None:
+        self.items = b""
+        self._name: str | None = None
+        self._content = bytearray()
+        self._bytes_left = BUNDLE_BYTES_MAX
+        with _refused():
+            self._parser = PushMultipartParser(boundary, max_segment_count=BUNDLE_ITEMS_MAX + FIELDS_MAX)
+
+    def feed(self, chunk: bytes) -> Iterator[bytes]:
+        """The files that end in this chunk. Raises InvalidRequest, RequestTooLarge."""
+        if not chunk:
+            return
+        with _refused():
+            for event in self._parser.parse(chunk):
+                if isinstance(event, MultipartSegment):
+                    self._name = event.name
+                    self._content = bytearray()
+                elif event is not None:
+                    self._collect(event)
+                elif self._name == FILE_FIELD:
+                    yield bytes(self._content)
+                elif self._name == ITEMS_FIELD:
+                    self.items = bytes(self._content)
+
+    def _collect(self, piece: bytes | bytearray) -> None:
+        if self._name != FILE_FIELD:
+            self._content += piece
+            if len(self._content) > BUNDLE_LIST_BYTES_MAX:
+                raise RequestTooLarge(f"a field of a bundle is over {BUNDLE_LIST_BYTES_MAX} bytes")
+            return
+        self._bytes_left -= len(piece)
+        if self._bytes_left < 0:
+            raise RequestTooLarge(f"a bundle has at most {BUNDLE_BYTES_MAX} bytes of content")
+        self._content += piece[: BUNDLE_ITEM_BYTES_MAX + 1 - len(self._content)]
+
+    def finish(self) -> None:
+        """The body has ended; raises InvalidRequest when the form has not."""
+        with _refused():
+            self._parser.close()
 
 
 def boundary_of(content_type: str) -> str:

@@ -44,8 +44,26 @@ PIECE_BYTES: Final = 1 << 20
 """Content travels in pieces of this size, both ways: large enough that the work per piece vanishes beside the bytes,
 small enough that a hundred transfers fit into memory."""
 
+SMALL_BYTES_MAX: Final = 64 << 10
+"""A content up to this is a row beside those that refer to it: one sync for all of a commit, where files of their own
+would take two each. Beyond it SQLite is slower than the file system (sqlite.org/intern-v-extern-blob.html)."""
+
 FORM_ENVELOPE_BYTES: Final = 128 << 10
 """How much larger than its file an upload's body may be: boundaries, fields. For the early look at quota only."""
+
+BUNDLE_ITEMS_MAX: Final = 256
+BUNDLE_BYTES_MAX: Final = 8 << 20
+"""Objects, and bytes of their contents, in one bundle: by then the cost of a request is spread thin. Over the number:
+InvalidRequest; what is asked for and does not fit any more is RequestTooLarge by itself."""
+
+BUNDLE_ITEM_BYTES_MAX: Final = 1 << 20
+"""Of one object in a bundle: it is read or written in one go. A larger one gains nothing by company."""
+
+BUNDLE_LIST_BYTES_MAX: Final = 512 << 10
+"""What a bundle is to hold, as JSON: paths of 2 KiB on average. Over it: RequestTooLarge."""
+
+BUNDLE_BODY_BYTES_MAX: Final = BUNDLE_BYTES_MAX + BUNDLE_LIST_BYTES_MAX + BUNDLE_ITEMS_MAX * 1_024
+"""The whole body of a bundle that brings files, boundaries and headers included. Over it: RequestTooLarge."""
 
 DRAIN_BYTES_MAX: Final = 1 << 20
 DRAIN_TIMEOUT_S: Final = 2

@@ -145,7 +145,14 @@ CREATE TABLE used_codes (
 ) STRICT, WITHOUT ROWID;
 """
 
-STEPS: Final = (_FORMAT_1, _FORMAT_2, _FORMAT_3)
+_FORMAT_4: Final = """
+CREATE TABLE small (
+    content INTEGER PRIMARY KEY REFERENCES contents ON DELETE CASCADE,
+    bytes BLOB NOT NULL
+) STRICT;
+"""
+
+STEPS: Final = (_FORMAT_1, _FORMAT_2, _FORMAT_3, _FORMAT_4)
 """What makes each format from the one before; the number of the last one taken stands in `PRAGMA user_version`. A new
 directory takes all of them, so that no step is ever untried."""
 
@@ -161,6 +168,7 @@ def connect(database: Path) -> sqlite3.Connection:
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA temp_store = MEMORY")
     connection.execute("PRAGMA cache_size = -16384")  # KiB
+    connection.execute("PRAGMA wal_autocheckpoint = 4096")  # pages, 16 MiB: a few bundles, not each
     return connection
 
 

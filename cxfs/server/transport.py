@@ -5,9 +5,7 @@ Memory for a transfer is a piece or two, whoever is slow: the next piece is read
 
 from __future__ import annotations
 
-import os
-from contextlib import suppress
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from starlette.responses import Response, StreamingResponse
@@ -15,11 +13,11 @@ from starlette.responses import Response, StreamingResponse
 from cxfs.server import changes
 from cxfs.server.calls import Call, Offload, Parameters, answer
 from cxfs.server.changes import Upload
-from cxfs.server.errors import InvalidRequest, IsADirectory, NotFound, QuotaExceeded
+from cxfs.server.errors import InvalidRequest, QuotaExceeded
 from cxfs.server.forms import FormReader, boundary_of
 from cxfs.server.limits import CONTENT_TYPE_CHARACTERS_MAX, FORM_ENVELOPE_BYTES, PIECE_BYTES
 from cxfs.server.ranges import Span, check_if_match, etag_of, if_range_holds, last_modified, requested_span
-from cxfs.server.trees import Node, at_version, find
+from cxfs.server.sources import Pieces, Source, file_at, opened
 from cxfs.server.wire import TreePath, UuidPath, parse_time
 
 if TYPE_CHECKING:
@@ -27,6 +25,7 @@ if TYPE_CHECKING:
 
     from cxfs.server.contents import Arrival
     from cxfs.server.store import Store
+    from cxfs.server.trees import Node
 
 _ANY_TYPE: Final = "application/octet-stream"
 _HARMLESS: Final = {
@@ -41,50 +40,18 @@ _FOR_ONE_PERSON: Final = {
 }
 
 
-class _Pieces:
-    """The bytes of a span, piece by piece. What the page cache has is copied at once; only a disk gets a thread."""
-
-    def __init__(self, descriptor: int, span: Span, offload: Offload) -> None:
-        self._descriptor = descriptor
-        self._offset, self._stop = span
-        self._offload = offload
-        self._buffer = bytearray(min(PIECE_BYTES, span.stop - span.start))  # one for all pieces: fresh memory is dear
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> bytes:
-        length = min(PIECE_BYTES, self._stop - self._offset)
-        if not length:
-            raise StopAsyncIteration
-        piece = self._cached(length)
-        if piece is None:
-            piece = await self._offload.content(os.pread, self._descriptor, length, self._offset)
-        if not piece:
-            raise EOFError("a content file is shorter than its record")
-        self._offset += len(piece)
-        return piece
-
-    def _cached(self, length: int) -> bytes | None:
-        """What can be read without waiting for the disk; nothing where the file system cannot tell, as tmpfs cannot."""
-        room = memoryview(self._buffer)[:length]
-        with suppress(OSError):
-            return bytes(room[: os.preadv(self._descriptor, [room], self._offset, os.RWF_NOWAIT)])
-        return None
-
-
 class _Download(StreamingResponse):
     """Ends when the client goes away, and closes the file however it ends."""
 
-    def __init__(self, descriptor: int, pieces: _Pieces, status: int, headers: dict[str, str], kind: str) -> None:
+    def __init__(self, source: Source, pieces: Pieces, status: int, headers: dict[str, str], kind: str) -> None:
         super().__init__(pieces, status, headers, kind)
-        self._descriptor = descriptor
+        self._source = source
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await super().__call__(scope, receive, send)
         finally:
-            os.close(self._descriptor)
+            self._source.close()
 
 
 class Transport:
@@ -106,29 +73,22 @@ class Transport:
         return response
 
     def _download(self, call: Call) -> tuple[Node, Response]:
-        node, descriptor = self._open(call)
+        node, source = self._open(call)
         try:
-            response = self._respond(call, node, descriptor)
+            response = self._respond(call, node, source)
         except BaseException:
-            os.close(descriptor)
+            source.close()
             raise
         return node, response
 
-    def _open(self, call: Call) -> tuple[Node, int]:
-        """What to send: from here on neither a delete nor a new version changes it."""
+    def _open(self, call: Call) -> tuple[Node, Source]:
+        """What to send."""
         version = Parameters(call.query).number("version")
         with self._store.snapshot() as connection:
-            node = find(connection, call.caller, call.path)
-            if node.is_folder:
-                raise IsADirectory(f"{node.name!r} is a folder")
-            if version is not None:
-                node = at_version(connection, node, version)
-        try:
-            return node, self._store.contents.open(node.sha256)
-        except FileNotFoundError as error:  # deleted and swept since the snapshot
-            raise NotFound(f"{node.name!r} has just been deleted") from error
+            node = file_at(connection, call.caller, call.path, version)
+            return node, opened(connection, self._store.contents, node)
 
-    def _respond(self, call: Call, node: Node, descriptor: int) -> Response:
+    def _respond(self, call: Call, node: Node, source: Source) -> Response:
         asked, etag, modified = call.request.headers, etag_of(node.version), last_modified(node.modified_ms)
         check_if_match(asked.get("if-match"), etag)
         span = (
@@ -148,9 +108,7 @@ class Transport:
             headers["Content-Range"] = span.content_range(node.size)
         status = 206 if span is not None else 200
         wanted = Span(0, 0) if call.request.method == "HEAD" else sent
-        return _Download(
-            descriptor, _Pieces(descriptor, wanted, self._offload), status, headers, node.content_type or _ANY_TYPE
-        )
+        return _Download(source, Pieces(source, wanted, self._offload), status, headers, node.content_type or _ANY_TYPE)
 
     async def upload(self, call: Call) -> Response:
         """A new file, or the next version of one: nothing of it before all of it, and then for good."""
@@ -203,7 +161,7 @@ class Transport:
         arrival.close()
         with self._store.transaction() as connection:
             node = changes.put(connection, call.caller, path, arrival.content, upload, now=self._store.clock())
-            self._store.contents.keep(arrival)
+            self._store.contents.keep(connection, arrival)
         return node
 
 
@@ -218,7 +176,11 @@ def _if_version(reader: FormReader) -> int | None:
 
 def _asked(reader: FormReader) -> Upload:
     kind = reader.fields.get("file_content_type") or reader.file_type
+    return upload_of(kind, reader.fields.get("modified"), _if_version(reader))
+
+
+def upload_of(kind: str, modified: str | None, if_version: int | None) -> Upload:
+    """What was sent beside the bytes of one file; raises InvalidRequest for a time that is none."""
     if not (kind.isascii() and kind.isprintable() and len(kind) <= CONTENT_TYPE_CHARACTERS_MAX):
         kind = ""
-    modified = reader.fields.get("modified")
-    return Upload(kind, None if modified is None else parse_time(modified), _if_version(reader))
+    return Upload(kind, None if modified is None else parse_time(modified), if_version)

@@ -178,6 +178,8 @@ def versions_of(connection: sqlite3.Connection, node: Node) -> list[Node]:
 
 def at_version(connection: sqlite3.Connection, node: Node, version: int) -> Node:
     """The file at one version; raises NotFound when that is gone or never was."""
+    if version == node.version and not node.is_folder:
+        return node
     for candidate in versions_of(connection, node):
         if candidate.version == version:
             return candidate

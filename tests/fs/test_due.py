@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from trio.testing import MockClock
 
     from tests.fs.cloud import Wire
-    from tests.fs.desk import Desk
+    from tests.fs.desk import Mounts
 
 
 class Thing:
@@ -43,17 +43,31 @@ async def test_a_sick_server_has_a_pause_that_grows(clock: MockClock) -> None:
     pause = ServerPause(lambda: 0.5)
     pauses = []
     for _ in range(3):
-        pause.failed("a", Unreachable("away"))
+        await trio.sleep_until(pause.until)
+        pause.failed("a", Unreachable("away"), began=trio.current_time())
         pauses.append(pause.until - trio.current_time())
 
     assert pauses == pytest.approx([0.25, 0.5, 1.0])
+
+
+async def test_what_was_under_way_together_fails_together(clock: MockClock) -> None:
+    """A connection that breaks under two hundred files is one failure, as is the one beside it a moment later."""
+    pause = ServerPause(lambda: 0.5)
+    began = trio.current_time()
+    for _ in range(3):
+        await trio.sleep(0.01)
+        for _ in range(200):
+            pause.failed("a", Unreachable("away"), began=began)
+
+    assert pause.until - trio.current_time() == pytest.approx(0.25)
+    assert pause.failures == 600
 
 
 async def test_a_server_that_names_its_pause_is_obeyed(clock: MockClock) -> None:
     """It knows best."""
     pause = ServerPause(lambda: 0.0)
 
-    pause.failed("a", RateLimited("later", retry_after_s=30))
+    pause.failed("a", RateLimited("later", retry_after_s=30), began=trio.current_time())
 
     assert pause.until == pytest.approx(trio.current_time() + 30)
 
@@ -90,15 +104,24 @@ async def test_a_burst_that_somebody_waits_for_ends(clock: MockClock) -> None:
     assert burst.until < trio.current_time()
 
 
-async def test_a_tree_is_taken_in_before_it_is_sent(desk: Desk, wire: Wire, clock: MockClock) -> None:
+@pytest.mark.parametrize(
+    ("capabilities", "uploads"),
+    [(None, ["POST bundle/put"]), (frozenset[str](), ["POST data/self:"] * 8)],
+    ids=["together", "one by one"],
+)
+async def test_a_tree_is_taken_in_before_it_is_sent(
+    mounts: Mounts, wire: Wire, capabilities: frozenset[str] | None, uploads: list[str], clock: MockClock
+) -> None:
     """No upload begins while a program makes one file after the other, and then all go at once."""
-    await desk.names()
-    wire.requests.clear()
-    for number in range(8):
-        await desk.writes(f"{number}", b"content")
-        await desk.waits(0.5)
-    during = len(wire.requests)
+    async with mounts(capabilities=capabilities) as desk:
+        await desk.names()
+        wire.requests.clear()
+        for number in range(8):
+            await desk.writes(f"{number}", b"content")
+            await desk.waits(0.5)
+        during = len(wire.requests)
 
-    await desk.waits(1)
+        await desk.waits(1)
 
-    assert (during, wire.count("POST data")) == (0, 8)
+    made = [request for request in wire.requests if request.startswith("POST")]
+    assert (during, [request[: len(uploads[0])] for request in made]) == (0, uploads)

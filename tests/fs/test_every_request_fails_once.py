@@ -97,6 +97,20 @@ async def save_again_and_again(desk: Desk) -> None:
     await desk.writes("often", b"the second")
 
 
+async def unpack(desk: Desk) -> None:
+    """Many small files, which go together; one is written again at once."""
+    for name in "pqrs":
+        await desk.writes(f"tree-{name}", b"unpacked " + name.encode())
+    await desk.writes("tree-q", b"and configured")
+
+
+async def clear_away(desk: Desk) -> None:
+    """All but one, and that changed."""
+    for name in "prs":
+        await desk.removes(f"tree-{name}")
+    await desk.writes("tree-q", b"what is left of it")
+
+
 DEEDS: Final[tuple[Deed, ...]] = (
     ("make a folder", lambda desk, _: desk.makes_folder("new")),
     ("write a new file into it", lambda desk, _: desk.writes("new/a", b"a new file")),
@@ -117,12 +131,14 @@ DEEDS: Final[tuple[Deed, ...]] = (
     ("set the time of what waits", lambda desk, _: desk.touches("moved/sub/c", 1_333_333_333_000)),
     ("unlink what is open", lambda desk, _: unlink_while_open(desk)),
     ("swap two files", lambda desk, _: desk.renames("left", "right", Rename.EXCHANGE)),
+    ("unpack an archive", lambda desk, _: unpack(desk)),
     ("remove a folder", lambda desk, _: desk.removes_folder("attic")),
     ("write and take back", lambda desk, _: write_and_take_back(desk)),
     ("save", lambda desk, _: desk.writes("often", b"what was saved first is the longest")),
     ("save a new file like an editor", lambda desk, _: edit_like_an_editor(desk, "often", b"the longest in the end")),
     ("save again and again", lambda desk, _: save_again_and_again(desk)),
     ("let all arrive", lambda desk, _: desk.settles()),
+    ("clear away what was unpacked", lambda desk, _: clear_away(desk)),
     ("edit what they edit", edit_what_they_edit),
     ("edit what they delete", edit_what_they_delete),
     ("let that arrive", lambda desk, _: desk.settles()),
@@ -168,16 +184,21 @@ async def told(world: World, capabilities: frozenset[str] | None) -> Ending:
 
 @dataclass
 class Failure:
-    """Requests of these numbers, counted from 1, fail in a way of their own. What they were is told in `what`."""
+    """Requests of these numbers, counted from 1, fail in a way of their own. What they were is told in `what`.
+
+    `calls` are those of all requests.
+    """
 
     at: Container[int]
     how: str
     count: int = 0
     what: str = ""
+    calls: set[str] = field(default_factory=set)
 
     def before(self, request: httpx.Request) -> Exception | httpx.Response | None:
         """It does not arrive, or the server says that it is in trouble."""
         self.count += 1
+        self.calls.add("/".join(request.url.path.split("/")[2:4]))
         if self.count in self.at:
             self.what += f"{request.method} {request.url.path} "
             if self.how == "does not arrive":
@@ -197,10 +218,17 @@ Life = Callable[[Failure], Ending]
 """The whole story, with a failure in it."""
 
 
-@pytest.fixture(params=["all", "none"])
+CAPABILITIES: Final = {
+    "all": None,
+    "all but bundles": frozenset({"attributes", "versions", "conditional-upload", "groups"}),
+    "none": frozenset[str](),
+}
+
+
+@pytest.fixture(params=CAPABILITIES)
 def life(store: Store, folder: Path, request: pytest.FixtureRequest) -> Life:
-    """With all that the server can do beyond the core, and with none of it."""
-    capabilities = None if request.param == "all" else frozenset[str]()
+    """With all that the server can do beyond the core, with some, and with none of it."""
+    capabilities = CAPABILITIES[request.param]
 
     def lived(failure: Failure) -> Ending:
         async def story(world: World) -> Ending:
@@ -237,11 +265,14 @@ def requests_of(life: Life) -> int:
 WAYS = pytest.mark.parametrize("how", ["does not arrive", "is done and its answer lost", "is answered by trouble"])
 
 
-def test_the_story_has_thirty_deeds_and_more_and_ends_well(life: Life) -> None:
+def test_the_story_has_thirty_deeds_and_more_and_ends_well(life: Life, request: pytest.FixtureRequest) -> None:
     """What the failures below are compared with."""
-    ending = life(Failure((), "never"))
+    bundles = {"bundle/put", "bundle/delete"} if request.node.callspec.params["life"] == "all" else set()
+    undisturbed = Failure((), "never")
+    ending = life(undisturbed)
 
     assert len(DEEDS) > 30
+    assert {call for call in undisturbed.calls if "bundle" in call} == bundles
     assert ending.left == 0
     assert ending.shown == {name: content for name, content in ending.tree.items() if not name.endswith("/")}
     assert {name for name in ending.tree if "conflict" in name} == {"contested (conflict laptop 2026-05-01)"}

@@ -165,10 +165,17 @@ def test_the_steps_are_rows_and_bytes_and_requests_of_every_kind(store: Store, f
     lived(store, folder, fate)
 
     taken = {step.removeprefix("before ") for step in fate.steps if step.startswith("before ")}
-    assert {"record", "sealed", "sent", "discard", "erase", "note", "forget", "made", "write"} <= taken
-    assert {"mkdir", "delete", "move", "update", "info", "list"} <= {
-        step.split("/")[3] for step in taken if "/" in step
-    }
+    rows = {"record", "sealed_together", "sent_together", "discard", "erase", "note", "forget", "made", "write"}
+    assert rows <= taken
+    assert {
+        "files/mkdir",
+        "files/delete",
+        "files/move",
+        "files/update",
+        "files/info",
+        "bundle/put",
+        "bundle/delete",
+    } <= {"/".join(step.split("/")[2:4]) for step in taken if "/" in step}
 
 
 def test_a_death_at_any_step_takes_back_nothing_that_was_done(store: Store, folder: Path, trees: list[Tree]) -> None:

@@ -162,7 +162,7 @@ async def test_what_the_server_refuses_ends_the_wait_and_is_named(desk: Desk, wi
     """With the reason; the rest is synced."""
     await desk.writes("a", b"a")
     await desk.writes("b", b"b")
-    refusals = iter([says(507, FULL)])
+    refusals = iter([says(507, FULL), says(507, FULL)])  # of both together, and then of the first alone
     wire.before = lambda request: next(refusals, None) if request.method == "POST" else None
 
     synced = await syncs(desk)

@@ -35,6 +35,7 @@ class Account:
     """An account on a server, as the client sees it."""
 
     def __init__(self, session: Session) -> None:
+        self.session = session
         self.files = Files(session)
         self.transport = Transport(session)
         self.user = User(session)

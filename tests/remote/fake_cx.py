@@ -36,11 +36,15 @@ class Heard:
 
 @dataclass
 class FakeCx(httpx.AsyncBaseTransport):
-    """Gives its answers in order, the last of them again and again; `delay_s` before each."""
+    """Gives its answers in order, the last of them again and again; `delay_s` before each.
+
+    Without `hears_all` it answers before it has listened to the body.
+    """
 
     delay_s: float = 0.0
     heard: list[Heard] = field(default_factory=list)
     at_once_most: int = 0
+    hears_all: bool = True
     _answers: deque[Answer] = field(default_factory=deque)
     _at_once: int = 0
 
@@ -71,7 +75,7 @@ class FakeCx(httpx.AsyncBaseTransport):
     async def _hear(self, request: httpx.Request) -> Heard:
         assert isinstance(request.stream, httpx.AsyncByteStream)
         path, _, query = request.url.raw_path.decode().partition("?")
-        body = b"".join([piece async for piece in request.stream])
+        body = b"".join([piece async for piece in request.stream]) if self.hears_all else b""
         heard = Heard(request.method, request.url.host, path, dict(parse_qsl(query)), request.headers, body)
         self.heard.append(heard)
         return heard

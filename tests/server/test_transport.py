@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from cxfs.server.limits import SMALL_BYTES_MAX
 from tests.server.person import FORM_HEADERS, Person, form, found_in, pieces, refusal_of
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ async def test_an_upload_can_be_for_one_version_only(
 async def test_a_refused_or_broken_upload_leaves_no_trace(store: Store, ann: Person) -> None:
     """Neither a version, nor bytes on the disk, nor a half-written file."""
     await ann.put("/note", b"old")
-    kept = _files(store.directory / "content")
+    kept = contents_of(store)
     whole = form(("file", b"new" * 1_000_000))
 
     broken = await ann.ask("POST", f"/1/data/{ann.path('/note')}", content=whole[:-100], headers=FORM_HEADERS)
@@ -145,7 +146,7 @@ async def test_a_refused_or_broken_upload_leaves_no_trace(store: Store, ann: Per
     assert refusal_of(broken) == (507, "QuotaExceeded")
     assert refusal_of(late) == (412, "VersionConflict")
     assert (await ann.download("/note")).content == b"old"
-    assert _files(store.directory / "content") == kept
+    assert contents_of(store) == kept
     assert _files(store.directory / "incoming") == {"lock"}
 
 
@@ -153,22 +154,41 @@ def _files(folder: Path) -> set[str]:
     return {path.name for path in folder.rglob("*") if path.is_file()}
 
 
-async def test_equal_contents_are_kept_once(store: Store, ann: Person, ben: Person) -> None:
+def contents_of(store: Store) -> set[str]:
+    """Where each is kept: the number of a row, the name of a file."""
+    rows = store.reader.execute("SELECT content FROM small").fetchall()
+    return {str(content) for (content,) in rows} | _files(store.directory / "content")
+
+
+@pytest.mark.parametrize("same", [b"same", b"same" * SMALL_BYTES_MAX], ids=["a row", "a file"])
+async def test_equal_contents_are_kept_once(store: Store, ann: Person, ben: Person, same: bytes) -> None:
     """Whoever uploads them, and as long as one of them is there."""
     for person in (ann, ben):
-        await person.put("/a", b"the same")
-        await person.put("/b", b"the same")
-    assert len(_files(store.directory / "content")) == 1
+        await person.put("/a", same)
+        await person.put("/b", same)
+    assert len(contents_of(store)) == 1
 
     await ann.tell("delete", "/a")
     await ben.tell("delete", "/b")
     store.sweep()
 
-    assert (await ann.download("/b")).content == b"the same"
+    assert (await ann.download("/b")).content == same
     await ann.tell("delete", "/b")
     await ben.tell("delete", "/a")
     store.sweep()
-    assert _files(store.directory / "content") == set()
+    assert contents_of(store) == set()
+
+
+@pytest.mark.parametrize("size", [SMALL_BYTES_MAX - 1, SMALL_BYTES_MAX, SMALL_BYTES_MAX + 1])
+async def test_a_content_is_the_same_whether_it_is_a_row_or_a_file(store: Store, ann: Person, size: int) -> None:
+    """To the byte, and in any part; only the larger ones are files."""
+    content = (b"0123456789" * SMALL_BYTES_MAX)[:size]
+    await ann.put("/note", content)
+
+    whole, part = await ann.download("/note"), await ann.download("/note", headers={"Range": "bytes=65530-"})
+
+    assert (whole.content, part.content) == (content, content[65_530:])
+    assert bool(_files(store.directory / "content")) == (size > SMALL_BYTES_MAX)
 
 
 @pytest.mark.parametrize(

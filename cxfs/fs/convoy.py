@@ -1,0 +1,126 @@
+"""One attempt at many changes, in one request. What each comes to is the same as alone; when is the uploader's matter.
+
+Whatever is plain is done for all of them at once; what is odd about one (a conflict, a refusal, a folder that is gone)
+takes the way of a single attempt from there on, and holds up nobody.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, NamedTuple
+
+import trio
+
+from cxfs.core.entries import Entry
+from cxfs.core.errors import CxfsError, Stale
+from cxfs.core.uploads import IN_FLIGHT, Event, State
+from cxfs.fs.bundles import NotTogether, outcomes_of
+from cxfs.fs.outcomes import Arrived
+from cxfs.fs.sending import Abandoned, Verdict
+from cxfs.remote.bundles import BundleUpload
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from cxfs.fs.bundles import BundleSender
+    from cxfs.fs.changes import Change
+    from cxfs.fs.journal import Journal
+    from cxfs.fs.outcomes import Outcomes
+    from cxfs.fs.sending import DraftContent, Sending
+
+    Ended = Callable[[Change, Verdict, CxfsError | None], None]
+
+log = logging.getLogger(__name__)
+
+
+class Parcel(NamedTuple):
+    """One generation of a change: in memory, or why it is not."""
+
+    change: Change
+    content: DraftContent
+    upload: BundleUpload | CxfsError
+
+
+class Convoy:
+    """Attempts of one mount at what goes together."""
+
+    def __init__(self, sending: Sending, bundles: BundleSender, *, outcomes: Outcomes, journal: Journal) -> None:
+        self._sending = sending
+        self._bundles = bundles
+        self._outcomes = outcomes
+        self._journal = journal
+
+    async def attempt(self, changes: Sequence[Change], ended: Ended) -> None:
+        """Sends changes that `start`, once. `ended` hears of each what an attempt at it alone would have given."""
+        parcels = [await self._packed(change) for change in changes]
+        aboard = await self._handed_over(parcels)
+        current = {parcel.change for parcel in aboard}
+        for change in changes:
+            if change not in current:
+                _end(change, ended)
+        outcomes = await outcomes_of(self._send, aboard)
+        plain, odd = self._sorted(aboard, outcomes)
+        await self._outcomes.arrived(plain)
+        for arrived in plain:
+            _end(arrived.change, ended)
+        async with trio.open_nursery() as nursery:
+            for parcel, outcome in odd:
+                nursery.start_soon(self._go_on, parcel, outcome, ended)
+
+    async def _packed(self, change: Change) -> Parcel:
+        content = self._sending.content_of(change)
+        upload: BundleUpload | CxfsError
+        try:
+            upload = self._sending.upload_of(change, content, await content.whole())
+        except Abandoned:
+            upload = Stale("it was written meanwhile")
+        except Exception:
+            log.exception("a bug while sending %s", change.path)
+            upload = NotTogether("a bug, see the log")
+        return Parcel(change, content, upload)
+
+    async def _handed_over(self, parcels: Sequence[Parcel]) -> list[Parcel]:
+        """Those that hold what their files hold. The journal knows what may arrive: from here on it is sent."""
+        digests = [(each.change, each.upload.sha1) for each in parcels if isinstance(each.upload, BundleUpload)]
+        await self._journal.sealed_together(digests)
+        current = [each for each in parcels if each.content.is_current and each.change.state is State.SENDING]
+        for parcel in current:
+            parcel.change.on(Event.HANDED_OVER)
+        return current
+
+    async def _send(self, parcels: Sequence[Parcel]) -> Sequence[Entry | CxfsError]:
+        uploads = [parcel.upload for parcel in parcels if isinstance(parcel.upload, BundleUpload)]
+        answers = iter(await self._bundles.put(uploads) if uploads else [])
+        return [parcel.upload if isinstance(parcel.upload, CxfsError) else next(answers) for parcel in parcels]
+
+    def _sorted(
+        self, parcels: Sequence[Parcel], outcomes: Sequence[Entry | CxfsError]
+    ) -> tuple[list[Arrived], list[tuple[Parcel, Entry | CxfsError]]]:
+        """What has arrived and needs nothing more, and the rest."""
+        plain: list[Arrived] = []
+        odd: list[tuple[Parcel, Entry | CxfsError]] = []
+        for parcel, outcome in zip(parcels, outcomes, strict=True):
+            if isinstance(outcome, Entry) and self._sending.has_its_time(parcel.change, outcome):
+                plain.append(Arrived(parcel.change, outcome, parcel.content.generation))
+            else:
+                odd.append((parcel, outcome))
+        return plain, odd
+
+    async def _go_on(self, parcel: Parcel, outcome: Entry | CxfsError, ended: Ended) -> None:
+        change = parcel.change
+        try:
+            verdict, error = await self._sending.came_back(change, parcel.content, outcome)
+        except Abandoned:
+            verdict, error = Verdict.SETTLED, None
+        except Exception:
+            log.exception("a bug while sending %s", change.path)
+            verdict, error = Verdict.AGAIN_LATER, CxfsError("a bug, see the log")
+        _end(change, ended, verdict, error)
+
+
+def _end(change: Change, ended: Ended, verdict: Verdict = Verdict.SETTLED, error: CxfsError | None = None) -> None:
+    """The attempt at this one is over; by default because a write, or its own success, settled it."""
+    if change.state in IN_FLIGHT:
+        change.on(Event.FAILED)
+    change.attempt_ended.set()
+    ended(change, verdict, error)

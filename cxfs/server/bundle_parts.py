@@ -1,0 +1,119 @@
+"""The answer to a bundle of downloads: many files, each a part of its own, read while it is sent. Changes nothing."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, Self, cast
+
+import msgspec
+
+from cxfs.server.calls import error_object
+from cxfs.server.errors import Refusal, RequestTooLarge
+from cxfs.server.limits import BUNDLE_BYTES_MAX, BUNDLE_ITEM_BYTES_MAX, PIECE_BYTES
+from cxfs.server.ranges import etag_of
+from cxfs.server.sources import Source, file_at, opened
+from cxfs.server.wire import parse_path
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Sequence
+
+    from cxfs.server.accounts import Caller
+    from cxfs.server.calls import Offload
+    from cxfs.server.store import Store
+
+_AT_ONCE: Final = 64
+"""Items looked up in one go: some two milliseconds during which nobody else is answered."""
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Wanted(Protocol):
+    """One file: its current version, or this one."""
+
+    path: str
+    version: int | None
+
+
+def item_error(refused: Refusal) -> dict[str, Any]:
+    """An item's error, with the status that it would have had alone."""
+    return {**error_object(refused), "status": refused.status}
+
+
+class _Unread(NamedTuple):
+    """Bytes of an answer that are still on the disk."""
+
+    source: Source
+    size: int
+
+
+class Parts:
+    """The body of an answer to `get`. No generator: it may be left half-way. Between two pieces it holds no file."""
+
+    def __init__(self, store: Store, offload: Offload, caller: Caller, items: Sequence[Wanted], boundary: str) -> None:
+        self._store = store
+        self._offload = offload
+        self._caller = caller
+        self._items = items
+        self._at = 0
+        self._bytes_left = BUNDLE_BYTES_MAX
+        self._delimiter = f"--{boundary}"
+        self._is_over = False
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        """Some parts, whole."""
+        if self._is_over:
+            raise StopAsyncIteration
+        with ExitStack() as files:
+            pieces = self._some(files)
+            if any(isinstance(piece, _Unread) for piece in pieces):
+                read = await self._offload.content(_read, pieces)
+            else:
+                read = cast("list[bytes]", pieces)
+        if self._at == len(self._items):
+            self._is_over = True
+            read.append(f"{self._delimiter}--\r\n".encode())
+        return b"".join(read)
+
+    def _some(self, files: ExitStack) -> list[bytes | _Unread]:
+        """The next parts, of one moment. No await: the tables have one reader at a time."""
+        pieces: list[bytes | _Unread] = []
+        enough = max(0, self._bytes_left - PIECE_BYTES)
+        with self._store.snapshot() as connection:
+            for item in self._items[self._at : self._at + _AT_ONCE]:
+                self._at += 1
+                try:
+                    pieces += self._part(connection, item, files)
+                except Refusal as refused:
+                    pieces += self._refused(refused)
+                if self._bytes_left < enough:
+                    break
+        return pieces
+
+    def _part(self, connection: sqlite3.Connection, item: Wanted, files: ExitStack) -> tuple[bytes | _Unread, ...]:
+        node = file_at(connection, self._caller, parse_path(item.path), item.version)
+        if node.size > min(BUNDLE_ITEM_BYTES_MAX, self._bytes_left):
+            raise RequestTooLarge(f"{node.name!r} is too large for this bundle")
+        source = opened(connection, self._store.contents, node)
+        files.callback(source.close)
+        self._bytes_left -= node.size
+        content = source.at_once(0, memoryview(bytearray(node.size)))
+        return (
+            f"{self._delimiter}\r\nContent-Type: application/octet-stream\r\nContent-Length: {node.size}\r\n"
+            f"ETag: {etag_of(node.version)}\r\n\r\n".encode(),
+            content if content is not None and len(content) == node.size else _Unread(source, node.size),
+            b"\r\n",
+        )
+
+    def _refused(self, refused: Refusal) -> tuple[bytes, ...]:
+        said = _encode(item_error(refused))
+        head = f"{self._delimiter}\r\nContent-Type: application/json\r\nContent-Length: {len(said)}\r\n\r\n"
+        return head.encode(), said, b"\r\n"
+
+
+def _read(pieces: list[bytes | _Unread]) -> list[bytes]:
+    """All of them as bytes. Blocks on the disk."""
+    return [piece.source.whole(piece.size) if isinstance(piece, _Unread) else piece for piece in pieces]

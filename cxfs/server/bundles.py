@@ -1,0 +1,190 @@
+"""The capability `bundle`: many small objects in one request, each as if it had come alone. No rule lives here.
+
+What is independent of each other shares a transaction all the same, so that one sync makes it durable; what is refused
+is undone by itself.
+"""
+
+from __future__ import annotations
+
+import secrets
+from contextlib import ExitStack
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
+
+import msgspec
+from starlette.responses import Response, StreamingResponse
+
+from cxfs.server import changes
+from cxfs.server.bundle_parts import Parts, item_error
+from cxfs.server.calls import afterwards, answer, whole
+from cxfs.server.errors import InvalidRequest, Refusal, RequestTooLarge
+from cxfs.server.forms import BundleReader, boundary_of
+from cxfs.server.limits import (
+    BUNDLE_BODY_BYTES_MAX,
+    BUNDLE_ITEM_BYTES_MAX,
+    BUNDLE_ITEMS_MAX,
+    BUNDLE_LIST_BYTES_MAX,
+    NUMBER_MAX,
+    PIECE_BYTES,
+)
+from cxfs.server.transport import upload_of
+from cxfs.server.wire import File, parse_path
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable, Sequence
+
+    from cxfs.server.accounts import Caller
+    from cxfs.server.calls import Call, Offload
+    from cxfs.server.contents import Arrival
+    from cxfs.server.store import Store
+
+Number = Annotated[int, msgspec.Meta(ge=0, le=NUMBER_MAX)]
+T = TypeVar("T")
+
+
+class _Wanted(msgspec.Struct):
+    path: str
+    version: Number | None = None
+
+
+class _Brought(msgspec.Struct):
+    path: str
+    modified: str | None = None
+    if_version: Number | None = msgspec.field(name="ifVersion", default=None)
+    size: Number | None = None
+    file_content_type: str = ""
+
+
+class _Unwanted(msgspec.Struct):
+    path: str
+    if_version: Number | None = msgspec.field(name="ifVersion", default=None)
+
+
+_Some = msgspec.Meta(max_length=BUNDLE_ITEMS_MAX)
+
+
+class _WantedFiles(msgspec.Struct):
+    items: Annotated[list[_Wanted], _Some]
+
+
+class _UnwantedObjects(msgspec.Struct):
+    items: Annotated[list[_Unwanted], _Some]
+
+
+_WANTED: Final = msgspec.json.Decoder(_WantedFiles)
+_UNWANTED: Final = msgspec.json.Decoder(_UnwantedObjects)
+_BROUGHT: Final = msgspec.json.Decoder(Annotated[list[_Brought], _Some])
+
+
+class Bundles:
+    """The calls `/1/bundle/…`."""
+
+    def __init__(self, store: Store, offload: Offload) -> None:
+        self._store = store
+        self._offload = offload
+
+    async def get(self, call: Call) -> Response:
+        """The bytes of many files, or for each the reason why not, in the order asked."""
+        items = _understood(_WANTED, await whole(call.body, BUNDLE_LIST_BYTES_MAX)).items
+        boundary = secrets.token_hex(16)
+        parts = Parts(self._store, self._offload, call.caller, items, boundary)
+        return StreamingResponse(parts, media_type=f"multipart/mixed; boundary={boundary}")
+
+    async def put(self, call: Call) -> Response:
+        """Many new files or versions."""
+        if (call.body.declared_bytes or 0) > BUNDLE_BODY_BYTES_MAX:
+            raise RequestTooLarge(f"a bundle has at most {BUNDLE_BODY_BYTES_MAX} bytes")
+        reader = BundleReader(boundary_of(call.request.headers.get("content-type", "")))
+        with ExitStack() as stack:
+            arrivals = await self._receive(call, reader, stack)
+            items = _understood(_BROUGHT, reader.items)
+            if len(items) != len(arrivals):
+                raise InvalidRequest(f"{len(items)} items, but {len(arrivals)} files")
+            results = await self._offload.change(self._put_all, call.caller, items, arrivals)
+        return answer({"results": results})
+
+    async def _receive(self, call: Call, reader: BundleReader, stack: ExitStack) -> list[Arrival]:
+        """One for each file, hashed and written a piece's worth at a time, in memory or on the disk; not yet synced."""
+        arrivals: list[Arrival] = []
+        waiting: list[bytes] = []
+        size = 0
+
+        def take() -> None:
+            for content in waiting:
+                arrival = stack.enter_context(self._store.contents.arrival())
+                arrival.write(content)
+                arrivals.append(arrival)
+
+        async for chunk in call.body:
+            for content in reader.feed(chunk):
+                waiting.append(content)
+                size += len(content)
+            if size >= PIECE_BYTES:
+                await self._offload.content(take)
+                waiting, size = [], 0
+        reader.finish()
+        if waiting:
+            await self._offload.content(take)
+        return arrivals
+
+    def _put_all(self, caller: Caller, items: Sequence[_Brought], arrivals: Sequence[Arrival]) -> list[Any]:
+        """In this order: bytes durable, rows, names durable, commit; once for all."""
+        for arrival in arrivals:
+            arrival.sync()
+            arrival.close()
+        kept: list[Arrival] = []
+
+        def put(connection: sqlite3.Connection, item: _Brought, arrival: Arrival) -> File:
+            if arrival.size > BUNDLE_ITEM_BYTES_MAX:
+                raise RequestTooLarge(f"over {BUNDLE_ITEM_BYTES_MAX} bytes in a bundle")
+            if item.size is not None and item.size != arrival.size:
+                raise InvalidRequest(f"{arrival.size} bytes came, not {item.size}")
+            upload = upload_of(item.file_content_type, item.modified, item.if_version)
+            now = self._store.clock()
+            node = changes.put(connection, caller, parse_path(item.path), arrival.content, upload, now=now)
+            kept.append(arrival)
+            return node.file
+
+        with self._store.transaction() as connection:
+            results = [
+                _by_itself(connection, partial(put, connection, item, arrival))
+                for item, arrival in zip(items, arrivals, strict=True)
+            ]
+            self._store.contents.keep(connection, *kept)
+        return results
+
+    async def delete(self, call: Call) -> Response:
+        """Many files, or folders that are empty."""
+        items = _understood(_UNWANTED, await whole(call.body, BUNDLE_LIST_BYTES_MAX)).items
+        response = answer({"results": await self._offload.change(self._remove_all, call.caller, items)})
+        afterwards(response, self._offload, self._store.sweep_if_due)
+        return response
+
+    def _remove_all(self, caller: Caller, items: Sequence[_Unwanted]) -> list[Any]:
+        def remove(connection: sqlite3.Connection, item: _Unwanted) -> dict[str, str]:
+            path, now = parse_path(item.path), self._store.clock()
+            changes.remove(connection, caller, path, recursive=False, if_version=item.if_version, now=now)
+            return {"status": "ok"}
+
+        with self._store.transaction() as connection:
+            return [_by_itself(connection, partial(remove, connection, item)) for item in items]
+
+
+def _by_itself(connection: sqlite3.Connection, change: Callable[[], T]) -> T | dict[str, Any]:
+    """What a change comes to, or the error of one that is undone without the others."""
+    connection.execute("SAVEPOINT item")
+    try:
+        return change()
+    except Refusal as refused:
+        connection.execute("ROLLBACK TO item")
+        return item_error(refused)
+    finally:
+        connection.execute("RELEASE item")
+
+
+def _understood(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
+    try:
+        return decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidRequest(f"not a list of items for a bundle: {error}") from error

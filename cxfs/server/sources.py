@@ -1,0 +1,99 @@
+"""What a download reads: one version of a file, found, opened, and given in pieces. Knows no request and no answer."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from typing import TYPE_CHECKING, Self
+
+from cxfs.server.errors import IsADirectory, NotFound
+from cxfs.server.limits import PIECE_BYTES
+from cxfs.server.trees import Node, at_version, find
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from cxfs.server.accounts import Caller
+    from cxfs.server.calls import Offload
+    from cxfs.server.contents import Contents
+    from cxfs.server.ranges import Span
+    from cxfs.server.wire import TreePath, UuidPath
+
+
+def file_at(connection: sqlite3.Connection, caller: Caller, path: TreePath | UuidPath, version: int | None) -> Node:
+    """The file as it is, or as it was at that version. Raises IsADirectory, and NotFound as `find` does."""
+    node = find(connection, caller, path)
+    if node.is_folder:
+        raise IsADirectory(f"{node.name!r} is a folder")
+    return node if version is None else at_version(connection, node, version)
+
+
+class Source:
+    """The bytes of one version, whatever becomes of the file meanwhile. The caller closes it."""
+
+    def __init__(self, *, held: bytes = b"", descriptor: int = -1) -> None:
+        self._held = held
+        self._descriptor = descriptor
+
+    def at_once(self, offset: int, room: memoryview) -> bytes | None:
+        """What fits into the room and needs no waiting; None where the file system cannot tell, as tmpfs cannot."""
+        if self._descriptor < 0:
+            return self._held[offset : offset + len(room)]
+        with suppress(OSError):
+            return bytes(room[: os.preadv(self._descriptor, [room], offset, os.RWF_NOWAIT)])
+        return None
+
+    def read(self, offset: int, length: int) -> bytes:
+        """At most so many bytes. Blocks on the disk; raises EOFError where there are none."""
+        piece = self.at_once(offset, memoryview(bytearray(length))) if self._descriptor < 0 else None
+        piece = os.pread(self._descriptor, length, offset) if piece is None else piece
+        if length and not piece:
+            raise EOFError("a content is shorter than its record")
+        return piece
+
+    def whole(self, size: int) -> bytes:
+        """All of it. Blocks on the disk."""
+        read = b""
+        while len(read) < size:
+            read += self.read(len(read), size - len(read))
+        return read
+
+    def close(self) -> None:
+        """May be called twice."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+
+def opened(connection: sqlite3.Connection, contents: Contents, node: Node) -> Source:
+    """To be read from now on: neither a delete nor a new version changes what it gives."""
+    row = connection.execute("SELECT bytes FROM small WHERE content = ?", (node.content,)).fetchone()
+    if row is not None:
+        return Source(held=row[0])
+    try:
+        return Source(descriptor=contents.open(node.sha256))
+    except FileNotFoundError as error:  # deleted and swept since the tables were looked at
+        raise NotFound(f"{node.name!r} has just been deleted") from error
+
+
+class Pieces:
+    """The bytes of a span, piece by piece. What the page cache has is copied at once; only a disk gets a thread."""
+
+    def __init__(self, source: Source, span: Span, offload: Offload) -> None:
+        self._source = source
+        self._offset, self._stop = span
+        self._offload = offload
+        self._buffer = bytearray(min(PIECE_BYTES, span.stop - span.start))  # one for all pieces: fresh memory is dear
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        length = min(PIECE_BYTES, self._stop - self._offset)
+        if not length:
+            raise StopAsyncIteration
+        piece = self._source.at_once(self._offset, memoryview(self._buffer)[:length])
+        if not piece:
+            piece = await self._offload.content(self._source.read, self._offset, length)
+        self._offset += len(piece)
+        return piece
