@@ -8,7 +8,6 @@ from __future__ import annotations
 import errno
 import functools
 import logging
-import math
 from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, Protocol, TypeVar
 
 import trio
@@ -40,6 +39,7 @@ ERRNO: Final[dict[type[BaseException], int]] = {
     errors.VersionConflict: errno.ESTALE,
     errors.Stale: errno.ESTALE,
     errors.NoAttribute: errno.ENODATA,
+    errors.ForeignAttribute: errno.EOPNOTSUPP,  # after which ls(1) asks for no other file's
     errors.Unsupported: errno.EPERM,
     errors.Invalid: errno.EINVAL,
     errors.AcrossTrees: errno.EXDEV,  # mv(1) copies then, as between two file systems
@@ -76,7 +76,7 @@ def answers(
 ]:
     """Makes a handler answer by its deadline, and with an errno where it fails. A bug is logged and is EIO.
 
-    None is for one that keeps to a deadline of its own.
+    None is for one that waits for nothing, or keeps to a deadline of its own.
     """
 
     def decorate(
@@ -85,7 +85,9 @@ def answers(
         @functools.wraps(handler)
         async def wrapper(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
             try:
-                with trio.fail_after(math.inf if deadline is None else getattr(self, deadline)):
+                if deadline is None:
+                    return await handler(self, *args, **kwargs)
+                with trio.fail_after(getattr(self, deadline)):
                     return await handler(self, *args, **kwargs)
             except FUSEError:
                 raise
@@ -104,3 +106,5 @@ def answers(
 metadata = answers("metadata_deadline_s")
 data = answers("data_deadline_s")
 patient = answers(None)
+at_once = answers(None)
+"""For a handler without an await: setting a deadline would cost as much as all that it does."""
