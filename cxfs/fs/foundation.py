@@ -18,6 +18,7 @@ from cxfs.fs.reader import Reader
 from cxfs.fs.space import SpaceWatch
 from cxfs.fs.steps import Steps
 from cxfs.fs.tree import Tree
+from cxfs.fs.walks import Walks
 
 if TYPE_CHECKING:
     from cxfs.core.entries import Entry, TreePath
@@ -69,6 +70,7 @@ def lay_foundation(root: Entry, root_path: TreePath, around: Surroundings) -> Fo
             files=folders,
             background=background,
             metadata=memory.metadata,
+            walks=Walks(memory.metadata),
             changes=changes,
             errands=errands,
             inode_of=memory.outbox.inode_of,

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Final, Protocol
 from cachetools import LRUCache
 
 from cxfs.core.errors import CxfsError
+from cxfs.core.procession import Window
 from cxfs.fs.flights import Flights
 from cxfs.fs.resettling import asked_at
-from cxfs.fs.walks import AHEAD_BELIEVED_S, WALK_ENTRIES_MAX, Walks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from cxfs.core.entries import Entry, Path, Uuid
     from cxfs.fs.changes import Change
     from cxfs.fs.errands import Errand
+    from cxfs.fs.walks import Walks
     from cxfs.local.metadata import Listing, MetadataCache
 
 
@@ -73,6 +74,25 @@ class Child:
     making: Errand | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class ListingStatistics:
+    """A snapshot: folders listed ahead of walks since the start, and those of them that no program looked at."""
+
+    ahead: int
+    unused: int
+
+
+AHEAD_MIN: Final = 4
+"""Folders listed ahead of what may be a walk."""
+
+AHEAD_MAX: Final = 32
+"""Of what is one: at a round trip of 100 ms it then takes a program some 4 ms a folder."""
+
+AHEAD_BELIEVED_S: Final = 5.0
+"""What was listed ahead and nobody has looked at by then is asked for again: it saves a walk its round trips, and who
+comes by later is not shown what was there before.
+"""
+
 REMOVED_MAX: Final = 10_000
 """Objects taken away here that are still recognised when an older answer speaks of them."""
 
@@ -81,13 +101,25 @@ class Listings:
     """The listings of one mount, on their way from the server into the cache."""
 
     def __init__(
-        self, files: FolderSource, background: FolderSource, metadata: MetadataCache, nursery: trio.Nursery
+        self,
+        files: FolderSource,
+        background: FolderSource,
+        metadata: MetadataCache,
+        walks: Walks,
+        nursery: trio.Nursery,
     ) -> None:
         self._files = files
         self._background = background
         self._nursery = nursery
-        self._walks = Walks()
+        self._walks = walks
         self._metadata = metadata
+        self.on_ahead: Callable[[], None] = lambda: None
+        """Called when a folder was listed that a walk will come to."""
+        self._walk: tuple[Uuid, Callable[[Entry], Path]] | None = None
+        self._window = Window(least=AHEAD_MIN, most=AHEAD_MAX)
+        self._ahead: dict[Uuid, bool] = {}
+        self._ahead_count = 0
+        self._unused_count = 0
         self._flights: Flights[Uuid, tuple[Listing, Entry]] = Flights(nursery)
         self._edits: dict[Uuid, list[Edit]] = {}
         self._removed: LRUCache[Uuid, bool] = LRUCache(REMOVED_MAX)
@@ -96,15 +128,63 @@ class Listings:
         """The listing as the server has it now, and the folder itself, wherever it stands. Raises NotFound."""
         return await self._flights.join(folder, lambda: self._fetch(address, folder, self._files))
 
-    def opened(self, folder: Uuid, parent: Uuid, address: Callable[[Entry], Path]) -> None:
-        """A program opened a folder of `parent`: those that it is likely to open next are listed in the background."""
+    def entered(
+        self, folder: Uuid, parent: Uuid | None, address: Callable[[Entry], Path], *, to_list: bool = False
+    ) -> None:
+        """A program opened a folder of `parent` `to_list` it, or asks for a name in it.
+
+        What a walk comes to next is listed in the background, before anybody waits for this folder itself.
+        """
+        was_listed_ahead = self._ahead.pop(folder, False)
+        is_fresh = self._metadata.is_fresh(folder)
+        if is_fresh:
+            self._metadata.looked_at(folder)
+        if was_listed_ahead:
+            self._came_to(is_fresh=is_fresh or folder in self._flights)
+        if self._walks.entered(folder, parent, to_list=to_list) and (was_listed_ahead or not is_fresh):
+            self._window.grow()
+            self._walk = folder, address
+            self._list_ahead()
+
+    def looked_at(self, folder: Uuid) -> None:
+        """A program was shown the folder, which it had to wait for; what is in it comes next, where it walks."""
         self._metadata.looked_at(folder)
-        siblings = self._metadata.last_listing(parent)
-        if siblings is None or len(siblings) > WALK_ENTRIES_MAX:
+        self._ahead.pop(folder, None)
+        if self._walk is not None and self._walk[0] == folder:
+            self._list_ahead()
+
+    def is_listed_ahead(self, folder: Uuid) -> bool:
+        """Whether nobody has looked at the folder yet."""
+        return folder in self._ahead
+
+    def statistics(self) -> ListingStatistics:
+        """How many folders were listed ahead, and how many of them for nothing."""
+        return ListingStatistics(self._ahead_count, self._unused_count)
+
+    def _list_ahead(self) -> None:
+        """What the last walk comes to next, as far as it is neither known nor asked for."""
+        self._count_forgotten()
+        if self._walk is None:
             return
-        for entry in self._walks.opened(folder, parent, siblings.by_shown.values()):
-            if entry.id not in self._flights and self._metadata.listing(entry.id) is None:
+        folder, address = self._walk
+        for entry in self._walks.folders_after(folder, self._window.size):
+            if entry.id not in self._flights and not self._metadata.is_fresh(entry.id):
+                self._ahead[entry.id] = True
+                self._ahead_count += 1
                 self._nursery.start_soon(self._fetch_ahead, partial(address, entry), entry.id)
+
+    def _came_to(self, *, is_fresh: bool) -> None:
+        if not is_fresh:  # the walk was slower than was hoped for
+            self._unused_count += 1
+            self._window.shrink()
+
+    def _count_forgotten(self) -> None:
+        """Of those that nobody has looked at for as long as they were to be believed."""
+        for folder in list(self._ahead):
+            if folder in self._flights or self._metadata.is_fresh(folder):
+                return
+            del self._ahead[folder]
+            self._came_to(is_fresh=False)
 
     async def _fetch_ahead(self, address: Callable[[], Path], folder: Uuid) -> None:
         try:
@@ -113,6 +193,10 @@ class Listings:
             )
         except CxfsError as error:
             log.debug("a folder could not be listed ahead: %s", error)
+            self._ahead.pop(folder, None)
+        else:
+            self._list_ahead()
+            self.on_ahead()
 
     async def _fetch(
         self, address: Callable[[], Path], folder: Uuid, files: FolderSource, *, believed_s: float = math.inf

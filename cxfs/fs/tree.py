@@ -27,9 +27,10 @@ if TYPE_CHECKING:
 
     import trio
 
-    from cxfs.core.entries import Entry, TreePath, Uuid
+    from cxfs.core.entries import Entry, TreePath, Uuid, UuidPath
     from cxfs.fs.changes import Change, Changes
     from cxfs.fs.errands import Errands
+    from cxfs.fs.walks import Walks
     from cxfs.local.metadata import Known, MetadataCache
 
 ROOT_INODE: Final = 1
@@ -52,6 +53,7 @@ class Tree:
         files: FolderSource,
         background: FolderSource,
         metadata: MetadataCache,
+        walks: Walks,
         changes: Changes,
         errands: Errands,
         inode_of: Callable[[Uuid], int | None],
@@ -62,7 +64,7 @@ class Tree:
         self._changes = changes
         self._errands, self._overlay = errands, Overlay(changes, errands)
         self._inode_of = inode_of
-        self._listings = Listings(files, background, metadata, nursery)
+        self._listings = Listings(files, background, metadata, walks, nursery)
         self._infos: Flights[Uuid, Entry] = Flights(nursery)
         self._nodes: dict[Uuid, Node] = {}
         self._numbers: dict[int, Node] = {}
@@ -86,8 +88,11 @@ class Tree:
             return self.node_of_change(new, folder), 0.0
         if self.is_new(folder):
             return None, 0.0
+        if self._listings.is_listed_ahead(folder.uuid):
+            self._enter(folder)
         known = self._metadata.child(folder.uuid, shown)
         if known is None:
+            self._enter(folder)
             # Also when a listing is fresh: names in it are believed for longer than names not in it.
             entry = (await self.listing_now(folder)).by_shown.get(shown)
             known = self._metadata.child(folder.uuid, shown)
@@ -100,11 +105,17 @@ class Tree:
 
     async def children(self, folder: Node) -> list[Child]:
         """Everything in the folder at this moment, what is new included."""
-        listing = await self.listing(folder)
-        if folder.parent is not None and not folder.parent.gone:
-            where = self._nodes.get
-            self._listings.opened(folder.uuid, folder.parent.uuid, lambda entry: (where(entry.id) or entry).path)
-        return self._overlay.lines(folder.uuid, listing)
+        self._enter(folder, to_list=True)
+        return self._overlay.lines(folder.uuid, await self.listing(folder))
+
+    def _enter(self, folder: Node, *, to_list: bool = False) -> None:
+        if not self.is_new(folder) and not folder.gone:
+            parent = folder.parent.uuid if folder.parent is not None else None
+            self._listings.entered(folder.uuid, parent, self._address, to_list=to_list)
+
+    def _address(self, entry: Entry) -> UuidPath:
+        """Where an object of a listing stands now."""
+        return (self._nodes.get(entry.id) or entry).path
 
     def as_now(self, folder: Node, child: Child) -> Child | None:
         """A line of an earlier listing, None when it is not true any more, as far as this mount knows."""
@@ -131,6 +142,7 @@ class Tree:
         except NotFound:
             self._lost(folder)
             raise
+        self._listings.looked_at(folder.uuid)
         return listing
 
     # ------------------------------------------------------------ one object

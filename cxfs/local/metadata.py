@@ -104,6 +104,11 @@ class MetadataCache:
         self._count(hit=fresh)
         return listing if fresh else None
 
+    def is_fresh(self, folder: Uuid) -> bool:
+        """Whether the folder's listing is believed. Counts as nobody's question."""
+        listing = self._listings.get(folder)
+        return listing is not None and self._timer() < listing.expires
+
     def last_listing(self, folder: Uuid) -> Listing | None:
         """The folder's listing however old: to compare with, not to believe."""
         return self._listings.get(folder)

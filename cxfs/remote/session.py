@@ -55,7 +55,7 @@ class SessionLimits:
     """How much at once, and how long. The connections of a lane are as many as its requests."""
 
     metadata_requests_max: int = 8
-    background_requests_max: int = 16
+    background_requests_max: int = 32
     download_requests_max: int = 8
     upload_requests_max: int = 4
     connect_s: float = 5.0

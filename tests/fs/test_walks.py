@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from cxfs.fs.walks import AHEAD_BELIEVED_S, AHEAD_MAX
+from cxfs.fs.listings import AHEAD_BELIEVED_S, AHEAD_MAX
 
 if TYPE_CHECKING:
     from trio.testing import MockClock
