@@ -34,6 +34,7 @@ from cxfs.local.blocks import BlockStore
 from cxfs.local.metadata import MetadataCache
 from cxfs.local.outbox import Outbox
 from cxfs.mounts import HeldLock, Leftovers, hold_lock
+from cxfs.remote.bundles import Bundles
 from cxfs.remote.files import Files
 from cxfs.remote.redaction import KnownSecrets
 from cxfs.remote.session import Session, SessionLimits
@@ -201,7 +202,14 @@ async def _volume(
     """The account's tree; asks the server what it can do and for the folder to mount."""
     options = settings.options
     user, files = User(session), Files(session)
-    service = Service(files, Files(session, in_background=True), Transport(session), user, await user.capabilities())
+    service = Service(
+        files,
+        Files(session, in_background=True),
+        Transport(session),
+        Bundles(session, in_background=True),
+        user,
+        await user.capabilities(),
+    )
     root_path = TreePath.parse(f"{SELF}:{options.root}")
     root = await files.entry(root_path)
     if not root.is_folder:

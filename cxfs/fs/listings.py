@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from cxfs.core.entries import Entry, Path, Uuid
     from cxfs.fs.changes import Change
     from cxfs.fs.errands import Errand
+    from cxfs.fs.flights import Flight
     from cxfs.fs.walks import Walks
     from cxfs.local.metadata import Listing, MetadataCache
 
@@ -82,11 +83,11 @@ class ListingStatistics:
     unused: int
 
 
-AHEAD_MIN: Final = 4
-"""Folders listed ahead of what may be a walk."""
-
+AHEAD_MIN: Final = 8
 AHEAD_MAX: Final = 32
-"""Of what is one: at a round trip of 100 ms it then takes a program some 4 ms a folder."""
+"""Folders listed ahead of a walk, and of one that has to wait all the same: at a round trip of 100 ms it then takes a
+program some 4 ms a folder.
+"""
 
 AHEAD_BELIEVED_S: Final = 5.0
 """What was listed ahead and nobody has looked at by then is asked for again: it saves a walk its round trips, and who
@@ -98,7 +99,10 @@ REMOVED_MAX: Final = 10_000
 
 
 class Listings:
-    """The listings of one mount, on their way from the server into the cache."""
+    """The listings of one mount, on their way from the server into the cache.
+
+    `on_ahead` is called when a folder was listed that a walk will come to, and tells whether more of them are of use.
+    """
 
     def __init__(
         self,
@@ -107,14 +111,15 @@ class Listings:
         metadata: MetadataCache,
         walks: Walks,
         nursery: trio.Nursery,
+        *,
+        on_ahead: Callable[[], bool],
     ) -> None:
         self._files = files
         self._background = background
         self._nursery = nursery
         self._walks = walks
         self._metadata = metadata
-        self.on_ahead: Callable[[], None] = lambda: None
-        """Called when a folder was listed that a walk will come to."""
+        self._on_ahead = on_ahead
         self._walk: tuple[Uuid, Callable[[Entry], Path]] | None = None
         self._window = Window(least=AHEAD_MIN, most=AHEAD_MAX)
         self._ahead: dict[Uuid, bool] = {}
@@ -139,10 +144,11 @@ class Listings:
         is_fresh = self._metadata.is_fresh(folder)
         if is_fresh:
             self._metadata.looked_at(folder)
-        if was_listed_ahead:
-            self._came_to(is_fresh=is_fresh or folder in self._flights)
+        elif was_listed_ahead and folder not in self._flights:
+            self._was_useless()
         if self._walks.entered(folder, parent, to_list=to_list) and (was_listed_ahead or not is_fresh):
-            self._window.grow()
+            if not is_fresh:  # it has to wait
+                self._window.grow()
             self._walk = folder, address
             self._list_ahead()
 
@@ -163,40 +169,42 @@ class Listings:
 
     def _list_ahead(self) -> None:
         """What the last walk comes to next, as far as it is neither known nor asked for."""
-        self._count_forgotten()
+        self._forget_useless()
         if self._walk is None:
             return
         folder, address = self._walk
         for entry in self._walks.folders_after(folder, self._window.size):
-            if entry.id not in self._flights and not self._metadata.is_fresh(entry.id):
+            if not (entry.id in self._ahead or entry.id in self._flights or self._metadata.is_fresh(entry.id)):
                 self._ahead[entry.id] = True
                 self._ahead_count += 1
-                self._nursery.start_soon(self._fetch_ahead, partial(address, entry), entry.id)
+                ask = partial(
+                    self._fetch, partial(address, entry), entry.id, self._background, believed_s=AHEAD_BELIEVED_S
+                )
+                self._nursery.start_soon(self._follow, entry.id, self._flights.begin(entry.id, ask))
 
-    def _came_to(self, *, is_fresh: bool) -> None:
-        if not is_fresh:  # the walk was slower than was hoped for
-            self._unused_count += 1
-            self._window.shrink()
-
-    def _count_forgotten(self) -> None:
-        """Of those that nobody has looked at for as long as they were to be believed."""
+    def _forget_useless(self) -> None:
+        """Those that nobody has looked at for as long as they were to be believed."""
         for folder in list(self._ahead):
             if folder in self._flights or self._metadata.is_fresh(folder):
                 return
             del self._ahead[folder]
-            self._came_to(is_fresh=False)
+            self._was_useless()
 
-    async def _fetch_ahead(self, address: Callable[[], Path], folder: Uuid) -> None:
+    def _was_useless(self) -> None:
+        self._unused_count += 1
+        self._window.shrink()
+
+    async def _follow(self, folder: Uuid, flight: Flight[tuple[Listing, Entry]]) -> None:
+        """What a listing ahead of a walk leads to, once it is there."""
         try:
-            await self._flights.join(
-                folder, lambda: self._fetch(address, folder, self._background, believed_s=AHEAD_BELIEVED_S)
-            )
+            await flight.answered()
         except CxfsError as error:
             log.debug("a folder could not be listed ahead: %s", error)
             self._ahead.pop(folder, None)
-        else:
-            self._list_ahead()
-            self.on_ahead()
+            return
+        if self._on_ahead():
+            self._window.grow()
+        self._list_ahead()
 
     async def _fetch(
         self, address: Callable[[], Path], folder: Uuid, files: FolderSource, *, believed_s: float = math.inf

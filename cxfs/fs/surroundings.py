@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from cxfs.local.blocks import BlockStore
     from cxfs.local.metadata import MetadataCache
     from cxfs.local.outbox import Outbox
+    from cxfs.remote.bundles import Bundles
     from cxfs.remote.files import Files
     from cxfs.remote.transport import Transport
     from cxfs.remote.user import User
@@ -28,11 +29,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """The server's side: its three APIs (`background`: for calls that nobody waits for), and its capabilities."""
+    """The server's side: its three APIs, and its capabilities. For `background` and `bundles` nobody waits."""
 
     files: Files
     background: Files
     transport: Transport
+    bundles: Bundles
     user: User
     capabilities: frozenset[str]
 

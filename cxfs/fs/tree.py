@@ -16,7 +16,6 @@ from cxfs.core.names import chosen, escape, unescape
 from cxfs.fs.errands import Errand
 from cxfs.fs.flights import Flights
 from cxfs.fs.groups import tree_at
-from cxfs.fs.listings import Child, FolderSource, Listings
 from cxfs.fs.node import Node
 from cxfs.fs.overlay import Overlay
 from cxfs.fs.resettling import asked_at
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
     from cxfs.core.entries import Entry, TreePath, Uuid, UuidPath
     from cxfs.fs.changes import Change, Changes
     from cxfs.fs.errands import Errands
-    from cxfs.fs.walks import Walks
+    from cxfs.fs.listings import Child, FolderSource, Listings
     from cxfs.local.metadata import Known, MetadataCache
 
 ROOT_INODE: Final = 1
@@ -51,9 +50,8 @@ class Tree:
         root_path: TreePath,
         *,
         files: FolderSource,
-        background: FolderSource,
+        listings: Listings,
         metadata: MetadataCache,
-        walks: Walks,
         changes: Changes,
         errands: Errands,
         inode_of: Callable[[Uuid], int | None],
@@ -64,7 +62,7 @@ class Tree:
         self._changes = changes
         self._errands, self._overlay = errands, Overlay(changes, errands)
         self._inode_of = inode_of
-        self._listings = Listings(files, background, metadata, walks, nursery)
+        self._listings = listings
         self._infos: Flights[Uuid, Entry] = Flights(nursery)
         self._nodes: dict[Uuid, Node] = {}
         self._numbers: dict[int, Node] = {}
@@ -227,6 +225,11 @@ class Tree:
         elif change.node.parent is not parent:  # the folder that it was in went away
             self.place(change.node, parent, escape(change.name))
         return change.node
+
+    def kernel_has(self, entry: Entry) -> bool:
+        """Whether the kernel may have this version of a file in its pages."""
+        node = self._nodes.get(entry.id)
+        return node is not None and node.pages_of == entry.version
 
     def nodes(self) -> list[Node]:
         """All of them at this moment, those that are gone and still open included."""

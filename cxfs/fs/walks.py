@@ -1,4 +1,4 @@
-"""Programs that walk through the tree (`find`, `rm -r`, `grep -r`): where they are, and what they come to next. Asks nobody.
+"""Programs that walk through the tree (`find`, `rm -r`, `grep -r`): where they are, what they come to. Asks nobody.
 
 A walk goes depth first. That a program walks is told by what it opens: a folder and at once the first one in it, or one
 folder after the other, in one of the orders in which programs go through a folder. Nothing else is taken for a walk,

@@ -18,6 +18,7 @@ from cxfs.fs.volume import assemble
 from cxfs.local.blocks import BlockStore
 from cxfs.local.metadata import MetadataCache
 from cxfs.local.outbox import Outbox
+from cxfs.remote.bundles import Bundles
 from cxfs.remote.files import Files
 from cxfs.remote.transport import Transport
 from cxfs.remote.user import User
@@ -101,7 +102,14 @@ def mounts_of(wire: Wire, token: str, folder: Path, kernel: RecordingKernel) -> 
                 await files.entry(root_path),
                 root_path,
                 Surroundings(
-                    service=Service(files, Files(session, in_background=True), Transport(session), user, capabilities),
+                    service=Service(
+                        files,
+                        Files(session, in_background=True),
+                        Transport(session),
+                        Bundles(session, in_background=True),
+                        user,
+                        capabilities,
+                    ),
                     memory=Memory(metadata, blocks, outbox),
                     machine=Machine(
                         journal=through(in_turn()),

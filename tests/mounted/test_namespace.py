@@ -245,8 +245,8 @@ def test_extended_attributes_tell_what_an_object_is(mount: Mount, account: Accou
 
 @pytest.mark.promise
 def test_no_extended_attribute_costs_ls_a_request_for_each_file(folder: Path) -> None:
-    """Extended attributes are not listed, and attributes of other families than `user.*` fail with ENOTSUP: `ls -l`, which
-    looks for them at every file, then stops asking."""
+    """Extended attributes are not listed, and attributes of other families than `user.*` fail with ENOTSUP: `ls -l`,
+    which looks for them at every file, then stops asking."""
     (folder / "file").write_bytes(b"")
 
     assert {
