@@ -72,7 +72,7 @@ def content_requests(wire: Wire) -> int:
 
 async def greps(desk: Desk, folder: str) -> dict[str, bytes]:
     """`grep -r`: every file, in the order in which its folder lists it."""
-    found = {}
+    found: dict[str, bytes] = {}
     for name in await desk.listed(folder):
         path = f"{folder}/{name}".lstrip("/")
         if (await desk.node(path)).is_folder:
