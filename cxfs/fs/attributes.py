@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cachetools import LRUCache
 
@@ -27,8 +27,7 @@ KEPT_MAX: Final = 100_000
 _WRITE_BITS: Final = 0o222
 
 
-@dataclass(frozen=True, slots=True)
-class Attributes:
+class Attributes(NamedTuple):
     """For `stat`: `size` in bytes, times in nanoseconds since the epoch, `mode` the permission bits alone."""
 
     inode: int

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
+import trio
 from cachetools import LRUCache
 
 from cxfs.core.errors import CxfsError
@@ -17,8 +18,6 @@ from cxfs.fs.resettling import asked_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    import trio
 
     from cxfs.core.entries import Entry, Path, Uuid
     from cxfs.fs.changes import Change
@@ -89,6 +88,11 @@ AHEAD_MAX: Final = 32
 program some 4 ms a folder.
 """
 
+PACE_S: Final = 0.003
+"""A folder in this time is as fast as it can be told of: where a walk waits and so many come, more at a time would only
+cost connections.
+"""
+
 AHEAD_BELIEVED_S: Final = 5.0
 """What was listed ahead and nobody has looked at by then is asked for again: it saves a walk its round trips, and who
 comes by later is not shown what was there before.
@@ -123,6 +127,7 @@ class Listings:
         self._walk: tuple[Uuid, Callable[[Entry], Path]] | None = None
         self._window = Window(least=AHEAD_MIN, most=AHEAD_MAX)
         self._ahead: dict[Uuid, bool] = {}
+        self._took_s = 0.0
         self._ahead_count = 0
         self._unused_count = 0
         self._flights: Flights[Uuid, tuple[Listing, Entry]] = Flights(nursery)
@@ -147,7 +152,7 @@ class Listings:
         elif was_listed_ahead and folder not in self._flights:
             self._was_useless()
         if self._walks.entered(folder, parent, to_list=to_list) and (was_listed_ahead or not is_fresh):
-            if not is_fresh:  # it has to wait
+            if not is_fresh and self._took_s > self._window.size * PACE_S:
                 self._window.grow()
             self._walk = folder, address
             self._list_ahead()
@@ -210,10 +215,12 @@ class Listings:
         self, address: Callable[[], Path], folder: Uuid, files: FolderSource, *, believed_s: float = math.inf
     ) -> tuple[Listing, Entry]:
         edits = self._edits[folder] = []
+        began = trio.current_time()
         try:
             answer = await asked_at(address, files.listing)
         finally:
             del self._edits[folder]
+            self._took_s = trio.current_time() - began
         listing = self._metadata.put_listing(folder, answer.entries, believed_s=believed_s)
         for edit in edits:  # the answer may be older than what was done here while it travelled
             if edit.removed is not None:

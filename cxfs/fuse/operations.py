@@ -142,10 +142,10 @@ class Operations(pyfuse3.Operations):
             if start_id <= at and not self._reply(token, b"." * (at + 1), attributes, at + 1):
                 return
         for at in range(max(start_id, 2), len(handle.children) + 2):
-            if not await self._tell_child(handle, at, token):
+            if not self._tell_child(handle, at, token):
                 return
 
-    async def _tell_child(self, handle: FolderHandle, at: int, token: Any) -> bool:
+    def _tell_child(self, handle: FolderHandle, at: int, token: Any) -> bool:
         found = self._fs.child(handle, at - 2)
         if found is None:
             return True

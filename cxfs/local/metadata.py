@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cachetools import LRUCache
 
@@ -61,8 +61,7 @@ class Listing:
             del self.by_shown[shown]
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(NamedTuple):
     """What is believed of one name: `entry` None means that it is absent; for `remaining_s` more seconds."""
 
     entry: Entry | None
