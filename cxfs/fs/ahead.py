@@ -87,8 +87,9 @@ class FilesAhead:
         if is_first:
             self._window.grow()
         step = self._walks.read(entry.id, folder)
-        if step.steps >= ESTABLISHED:
-            self._last, self._is_again = (entry, folder, step.order), again
+        if step.steps >= ESTABLISHED or is_first:
+            order = self._last[2] if self._last is not None and not step.steps else step.order
+            self._last, self._is_again = (entry, folder, order), again
             self._reads_until_more -= 1
             if self._reads_until_more <= 0 or (parcel is None and entry.size <= SMALL_BYTES_MAX):
                 self._fetch_ahead()

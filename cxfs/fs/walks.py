@@ -31,6 +31,9 @@ FOLDERS_MAX: Final = 512
 AT_ONCE_S: Final = 1.0
 """Within which a program goes on from a folder, or from a file in it, to the first one in it; people take longer."""
 
+STEPS_OF_A_WALK: Final = {Order.LISTED: 1, Order.NAMED: 1, Order.NUMBERED: 2}
+"""From folder to folder. Nobody sees the order of inode numbers, so that any folder may be the next in it by chance."""
+
 DEPTH_MAX: Final = 100
 """Levels that a walk is followed upwards: folders that were moved about may seem to stand in each other."""
 
@@ -38,7 +41,7 @@ NO_STEP: Final = Step(Order.LISTED, 0)
 
 
 class Place(NamedTuple):
-    """Where a folder stands that a program came to in order."""
+    """Where a folder stands, and in which order a program goes through those beside it."""
 
     parent: Uuid
     order: Order
@@ -53,8 +56,9 @@ class Walks:
         self._folder_trails: LRUCache[Uuid, Trail] = LRUCache(FOLDERS_MAX)
         self._file_trails: LRUCache[Uuid, Trail] = LRUCache(FOLDERS_MAX)
         self._looked_through: LRUCache[Uuid, float] = LRUCache(FOLDERS_MAX)
-        self._places: LRUCache[Uuid, Place] = LRUCache(FOLDERS_MAX)
-        self._descended: LRUCache[Uuid, bool] = LRUCache(FOLDERS_MAX)
+        self._parents: LRUCache[Uuid, Uuid] = LRUCache(FOLDERS_MAX)
+        self._walked: LRUCache[Uuid, Order] = LRUCache(FOLDERS_MAX)
+        """Folders of which a program went through the folders in them, and in which order."""
 
     # ------------------------------------------------------------ what programs do
 
@@ -63,10 +67,12 @@ class Walks:
         step = self._visited(folder, parent, folders=True)
         if to_list:
             self._looked_through[folder] = trio.current_time()
-        if step.steps and parent is not None:
-            self._places[folder] = Place(parent, step.order)
-            self._descended[parent] = True
-        return step.steps > 0
+        walks = step.steps >= STEPS_OF_A_WALK[step.order]
+        if parent is not None:
+            self._parents[folder] = parent
+            if walks:
+                self._walked[parent] = step.order
+        return walks
 
     def read(self, file: Uuid, folder: Uuid) -> Step:
         """A program begins to read a file."""
@@ -90,14 +96,14 @@ class Walks:
 
     def folders_after(self, folder: Uuid, count: int) -> list[Entry]:
         """The next folders of a walk that has come to `folder`, as far as listings are known: what is in it first."""
-        place = self._places.get(folder)
+        place = self._place_of(folder)
         order = place.order if place is not None else Order.LISTED
         return list(islice(self._folders_after(folder, order), count))
 
     def _folders_after(self, folder: Uuid, order: Order) -> Iterator[Entry]:
         yield from self._folders_below(folder, order)
         for _ in range(DEPTH_MAX):
-            place = self._places.get(folder)
+            place = self._place_of(folder)
             members = self._members_of(place.parent) if place is not None else None
             if place is None or members is None:
                 return
@@ -125,8 +131,8 @@ class Walks:
             members = self._members_of(folder)
             if members is None:
                 return
-            place = self._places.get(folder)
-            goes_down = place is not None or folder in self._descended
+            place = self._place_of(folder)
+            goes_down = place is not None or folder in self._walked
             at = members.place(member, order)
             for entry in islice(members.arranged(order), at + 1, None):
                 yield entry
@@ -142,6 +148,11 @@ class Walks:
             yield entry
             if entry.is_folder:
                 yield from self._all_below(entry.id, order)
+
+    def _place_of(self, folder: Uuid) -> Place | None:
+        parent = self._parents.get(folder)
+        order = self._walked.get(parent) if parent is not None else None
+        return Place(parent, order) if parent is not None and order is not None else None
 
     def _members_of(self, folder: Uuid) -> Members | None:
         listing = self._metadata.last_listing(folder)

@@ -264,6 +264,25 @@ async def test_what_is_on_its_way_is_waited_for_and_not_asked_for_again(
     assert desk.volume.reader.statistics().fetches == fetches
 
 
+async def test_git_goes_by_its_index_and_opens_no_folder(
+    mounts: Mounts, holds: Callable[[dict[str, bytes]], None], wire: Wire, clock: MockClock
+) -> None:
+    """`git status` of a work tree that it does not trust: it looks up every path, then reads every file."""
+    there = tree(20, 25)
+    holds(there)
+    async with mounts() as desk:
+        RoundTrips(wire)
+        for name in sorted(there):
+            await desk.stat(name)
+        began = trio.current_time()
+
+        for name in sorted(there):
+            assert await desk.reads(name) == there[name]
+
+        assert trio.current_time() - began < 1.5
+        assert content_requests(wire) <= 30
+
+
 async def test_a_program_that_goes_by_inode_number_is_recognised(
     desk: Desk, holds: Callable[[dict[str, bytes]], None], clock: MockClock
 ) -> None:
