@@ -47,7 +47,8 @@ class SmallFiles(Protocol):
 class FilesAhead:
     """Of one mount.
 
-    `is_here` tells of a version whether its content is on this machine, `kernel_has` whether the kernel read it before.
+    `is_here` tells of a version whether its content, or what has taken its place, is on this machine, `kernel_has`
+    whether the kernel read it before.
     """
 
     def __init__(

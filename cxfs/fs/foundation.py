@@ -81,7 +81,7 @@ def lay_foundation(root: Entry, root_path: TreePath, around: Surroundings) -> Fo
         _small_files(around),
         walks,
         around.nursery,
-        is_here=lambda entry: changes.of(entry.id) is not None or reader.holds(entry),
+        is_here=lambda entry: tree.is_passed(entry) or reader.holds(entry),
         kernel_has=tree.kernel_has,
     )
     return Foundation(

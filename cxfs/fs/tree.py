@@ -231,6 +231,12 @@ class Tree:
         node = self._nodes.get(entry.id)
         return node is not None and node.pages_of == entry.version
 
+    def is_passed(self, entry: Entry) -> bool:
+        """Whether this mount has something newer of the object than this version."""
+        node = self._nodes.get(entry.id)
+        newer = node is not None and node.entry is not None and node.entry.version > entry.version
+        return newer or self._changes.of(entry.id) is not None
+
     def nodes(self) -> list[Node]:
         """All of them at this moment, those that are gone and still open included."""
         return list(self._numbers.values())

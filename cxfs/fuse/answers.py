@@ -76,7 +76,7 @@ def answers(
 ]:
     """Makes a handler answer by its deadline, and with an errno where it fails. A bug is logged and is EIO.
 
-    None is for one that waits for nothing, or keeps to a deadline of its own.
+    None is for one that waits for nothing, or keeps to a deadline of its own: a deadline costs more than some calls.
     """
 
     def decorate(
@@ -106,5 +106,4 @@ def answers(
 metadata = answers("metadata_deadline_s")
 data = answers("data_deadline_s")
 patient = answers(None)
-at_once = answers(None)
-"""For a handler without an await: setting a deadline would cost as much as all that it does."""
+prompt = answers(None)

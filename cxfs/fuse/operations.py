@@ -20,7 +20,7 @@ from cxfs.core import errors
 from cxfs.core.errors import CxfsError
 from cxfs.fs.filesystem import FileSystem, FolderHandle, Wanted
 from cxfs.fs.renaming import Rename
-from cxfs.fuse.answers import at_once, data, metadata, patient
+from cxfs.fuse.answers import data, metadata, patient, prompt
 from cxfs.fuse.inodes import InodeTable
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ class Operations(pyfuse3.Operations):
         """The kernel drops references; cannot fail."""
         self._inodes.forget(inode_list)
 
-    @at_once
+    @prompt
     async def statfs(self, ctx: RequestContext) -> StatvfsData:
         """df(1): the account's quota, from memory."""
         space = self._fs.space()
@@ -121,7 +121,7 @@ class Operations(pyfuse3.Operations):
         answer.f_namemax = 255
         return answer
 
-    @at_once
+    @prompt
     async def getxattr(self, inode: int, name: bytes, ctx: RequestContext) -> bytes:
         """One of `user.cx.*`. They are not listed: every `ls -l` would ask for that, once a file."""
         return self._fs.extended_attribute(self._inodes[inode], name)
@@ -133,7 +133,7 @@ class Operations(pyfuse3.Operations):
         """Takes the listing once, for all the readdirs that follow."""
         return self._new_handle(self._folders, await self._fs.open_folder(self._inodes[inode]))
 
-    @at_once
+    @prompt
     async def readdir(self, fh: int, start_id: int, token: Any) -> None:
         """The lines from `start_id` on: the two dots, then the children in the order of the snapshot."""
         handle = self._folders[fh]
@@ -157,7 +157,7 @@ class Operations(pyfuse3.Operations):
         self._inodes.remember(node)
         return True
 
-    @at_once
+    @prompt
     async def releasedir(self, fh: int) -> None:
         """Drops the snapshot."""
         del self._folders[fh]

@@ -250,6 +250,24 @@ async def test_what_is_here_already_is_not_fetched(
     assert desk.volume.ahead.statistics().ahead_files + desk.volume.reader.statistics().fetches == 19
 
 
+async def test_a_version_that_was_replaced_here_is_not_fetched(
+    desk: Desk, holds: Callable[[dict[str, bytes]], None], clock: MockClock
+) -> None:
+    """Nobody will read it any more, and the server may not have it."""
+    there = files(20)
+    holds(there)
+    await desk.names("d")
+    await desk.reads("d/f000")
+    await desk.writes("d/f006", b"mine")
+    await desk.waits(10)
+
+    found = {name: await desk.reads(name) for name in there}
+
+    assert found == there | {"d/f006": b"mine"}
+    assert desk.volume.ahead.statistics().ahead_files >= 10
+    assert desk.volume.ahead.statistics().ahead_files + desk.volume.reader.statistics().fetches == 19
+
+
 async def test_what_the_kernel_has_is_not_fetched(
     desk: Desk, holds: Callable[[dict[str, bytes]], None], cloud: Cloud, clock: MockClock
 ) -> None:
