@@ -6,7 +6,7 @@ import logging
 import math
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 import trio
 from cachetools import LRUCache
@@ -64,8 +64,7 @@ class Edit:
     removed: Uuid | None
 
 
-@dataclass(frozen=True, slots=True)
-class Child:
+class Child(NamedTuple):
     """One line of a listing: a name and what stands behind it; `making` where that is a folder not made yet."""
 
     shown: str
