@@ -213,7 +213,7 @@ async def _volume(
         files=files,
         background=Files(session, in_background=True),
         transport=Transport(session),
-        bundles=Bundles(session),
+        bundles=Bundles(session, in_background=True),
         user=user,
         capabilities=await user.capabilities(),
     )

@@ -99,6 +99,10 @@ class NoAttribute(CxfsError):
     """The object has no extended attribute of that name."""
 
 
+class ForeignAttribute(CxfsError):
+    """CX has no extended attributes of that family (`system.*`, `security.*`), on no object."""
+
+
 class Unsupported(CxfsError):
     """CX has nothing to express this with (hard links, devices)."""
 

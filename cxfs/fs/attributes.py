@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cachetools import LRUCache
 
-from cxfs.core.errors import NoAttribute
+from cxfs.core.errors import ForeignAttribute, NoAttribute
 from cxfs.core.uploads import IN_FLIGHT, State
 from cxfs.fs.groups import GROUPS_ID
 
@@ -27,8 +27,7 @@ KEPT_MAX: Final = 100_000
 _WRITE_BITS: Final = 0o222
 
 
-@dataclass(frozen=True, slots=True)
-class Attributes:
+class Attributes(NamedTuple):
     """For `stat`: `size` in bytes, times in nanoseconds since the epoch, `mode` the permission bits alone."""
 
     inode: int
@@ -132,6 +131,9 @@ class AttributeRules:
         return node.entry.modified_ms
 
 
+FAMILY: Final = "user."
+"""Where programs keep attributes of their own: of these an object has, or has not, one of a name."""
+
 PREFIX: Final = "user.cx."
 
 
@@ -147,8 +149,13 @@ def extended_attributes(node: Node) -> dict[str, bytes]:
 
 
 def extended_attribute(node: Node, name: str) -> bytes:
-    """One of them; raises NoAttribute."""
-    if not name.startswith(PREFIX):  # asked before every write (security.capability): answered without any work
+    """One of them; raises NoAttribute, and ForeignAttribute for a name that no object has.
+
+    ls(1) asks every file for two of those, and every write asks for `security.capability`: answered without any work.
+    """
+    if not name.startswith(FAMILY):
+        raise ForeignAttribute(name)
+    if not name.startswith(PREFIX):
         raise NoAttribute(name)
     try:
         return extended_attributes(node)[name]

@@ -249,7 +249,7 @@ class Errands:
 
     def making(self, folder: Uuid) -> Errand | None:
         """The errand that makes the folder of this provisional UUID; None for one that the server knows."""
-        return self._about.get((Kind.MAKE, folder))
+        return self._about.get((Kind.MAKE, folder)) if self._about else None  # asked for every line of a listing
 
     def made_in(self, folder: Uuid) -> dict[EntryName, Errand]:
         """Folders in this folder that the server does not know yet, by name."""
@@ -257,7 +257,7 @@ class Errands:
 
     def removal_of(self, object_id: Uuid) -> Errand | None:
         """The errand that removes this object."""
-        return self._about.get((Kind.REMOVE, object_id))
+        return self._about.get((Kind.REMOVE, object_id)) if self._about else None
 
     def removal_at(self, folder: Uuid, name: EntryName) -> Errand | None:
         """The errand that removes what stood under this name, the last one where there are several."""

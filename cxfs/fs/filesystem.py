@@ -140,7 +140,7 @@ class FileSystem:
         return extended_attributes(node)
 
     def extended_attribute(self, node: Node, name: bytes) -> bytes:
-        """One of them; raises NoAttribute."""
+        """One of them; raises NoAttribute or ForeignAttribute."""
         return extended_attribute(node, name.decode(errors="replace"))
 
     def release(self, node: Node) -> None:

@@ -7,20 +7,25 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cxfs.core.errors import CxfsError
+from cxfs.fs.ahead import FilesAhead
 from cxfs.fs.attributes import AttributeRules
 from cxfs.fs.changes import Change, Changes
 from cxfs.fs.errands import Errand, Errands
 from cxfs.fs.group_folders import GroupFolders
 from cxfs.fs.groups import Groups
 from cxfs.fs.journal import Journal
+from cxfs.fs.listings import Listings
 from cxfs.fs.permissions import Permissions
 from cxfs.fs.reader import Reader
+from cxfs.fs.small_files import Bundled, OneByOne
 from cxfs.fs.space import SpaceWatch
 from cxfs.fs.steps import Steps
 from cxfs.fs.tree import Tree
+from cxfs.fs.walks import Walks
 
 if TYPE_CHECKING:
     from cxfs.core.entries import Entry, TreePath
+    from cxfs.fs.ahead import SmallFiles
     from cxfs.fs.surroundings import Surroundings
     from cxfs.local.outbox import Outbox
 
@@ -42,17 +47,43 @@ class Foundation:
     background: GroupFolders
     tree: Tree
     reader: Reader
+    ahead: FilesAhead
+    listings: Listings
     space: SpaceWatch
 
 
 def lay_foundation(root: Entry, root_path: TreePath, around: Surroundings) -> Foundation:
     """Of the volume over the folder `root`."""
     service, memory, machine, options = around.service, around.memory, around.machine, around.options
-    steps, groups = Steps(), Groups()
+    steps, groups, walks = Steps(), Groups(), Walks(memory.metadata)
+    reader = _reader(around)
     changes, errands = recovered(memory.outbox, steps), recovered_errands(memory.outbox, steps)
     permissions = Permissions(groups, read_only=options.read_only)
     folders = GroupFolders(service.files, groups, root=root.id)
     background = GroupFolders(service.background, groups, root=root.id)
+
+    def goes_on() -> bool:
+        return ahead.goes_on()  # which stands on the tree, as the tree stands on the listings
+
+    listings = Listings(folders, background, memory.metadata, walks, around.nursery, on_ahead=goes_on)
+    tree = Tree(
+        root,
+        root_path,
+        files=folders,
+        listings=listings,
+        metadata=memory.metadata,
+        changes=changes,
+        errands=errands,
+        inode_of=memory.outbox.inode_of,
+        nursery=around.nursery,
+    )
+    ahead = FilesAhead(
+        _small_files(around),
+        walks,
+        around.nursery,
+        is_here=lambda entry: tree.is_passed(entry) or reader.holds(entry),
+        kernel_has=tree.kernel_has,
+    )
     return Foundation(
         steps=steps,
         changes=changes,
@@ -63,18 +94,10 @@ def lay_foundation(root: Entry, root_path: TreePath, around: Surroundings) -> Fo
         attributes=AttributeRules(permissions, uid=options.uid, gid=options.gid, umask=options.umask),
         folders=folders,
         background=background,
-        tree=Tree(
-            root,
-            root_path,
-            files=folders,
-            background=background,
-            metadata=memory.metadata,
-            changes=changes,
-            errands=errands,
-            inode_of=memory.outbox.inode_of,
-            nursery=around.nursery,
-        ),
-        reader=_reader(around),
+        tree=tree,
+        reader=reader,
+        ahead=ahead,
+        listings=listings,
         space=SpaceWatch(service.user.profile),
     )
 
@@ -90,6 +113,12 @@ def _reader(around: Surroundings) -> Reader:
         buffer_bytes_max=around.options.buffer_bytes_max,
         jitter=around.machine.jitter,
     )
+
+
+def _small_files(around: Surroundings) -> SmallFiles:
+    if around.offers("bundle"):
+        return Bundled(around.service.bundles)
+    return OneByOne(around.service.transport, pin_versions=around.offers("versions"))
 
 
 def recovered_errands(outbox: Outbox, steps: Steps) -> Errands:

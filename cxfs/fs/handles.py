@@ -21,11 +21,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cxfs.core.entries import Entry, Owner, TreePath, Uuid
+    from cxfs.fs.ahead import FilesAhead
     from cxfs.fs.errands import Errands
     from cxfs.fs.journal import Journal
     from cxfs.fs.messenger import Messenger
     from cxfs.fs.node import Node
     from cxfs.fs.offload import Offload
+    from cxfs.fs.parcels import Parcel
     from cxfs.fs.permissions import Permissions
     from cxfs.fs.reader import Reader
     from cxfs.fs.room import Room
@@ -48,11 +50,17 @@ class FileHandle:
         self.writable = writable
         self.entry: Entry | None = node.entry
         self.stream: ReadStream | None = None
+        self.parcel: Parcel | None = None
+        self.is_read = False
+        """Whether any of the content that it opened was asked for: the kernel may have had all of it."""
+        self.is_again = False
+        """Whether the kernel had the pages of this version before."""
         self.change: Change | None = None
 
     def follow(self, entry: Entry) -> None:
         """What was written here has become this version."""
         self.leave_stream()
+        self.parcel = None
         self.entry = entry
 
     def settled(self, owner: Owner) -> None:
@@ -86,6 +94,7 @@ class Contents:
         tree: Tree,
         *,
         reader: Reader,
+        ahead: FilesAhead,
         uploader: Uploader,
         messenger: Messenger,
         errands: Errands,
@@ -100,6 +109,7 @@ class Contents:
     ) -> None:
         self._tree = tree
         self._reader = reader
+        self._ahead = ahead
         self._uploader = uploader
         self._messenger = messenger
         self._errands = errands
@@ -141,6 +151,7 @@ class Contents:
             return Opened(handle, keep_cache=True, direct=False)
         version = node.entry.version
         if node.pages_of == version:
+            handle.is_again = True
             return Opened(handle, keep_cache=True, direct=False)
         if node.handles:  # pages of another version are in use: this handle goes round them, so that none mixes two
             return Opened(handle, keep_cache=True, direct=True)
@@ -218,6 +229,9 @@ class Contents:
             await bring_base(self._reader, change, within)
         if handle.entry is None:
             raise Stale("the file is gone")
+        content = await self._fetched_ahead(handle, handle.entry)
+        if content is not None:
+            return content[wanted.start : wanted.stop]
         if handle.stream is None:
             handle.stream = self._reader.open(handle.entry)
         stream = handle.stream
@@ -227,6 +241,14 @@ class Contents:
             if handle.stream is stream:
                 raise
             return await self.read(handle, wanted)  # what was written here took the place of the version it read
+
+    async def _fetched_ahead(self, handle: FileHandle, entry: Entry) -> bytes | None:
+        """All of the version that the handle opened, if it was, or is just being, fetched ahead."""
+        if not handle.is_read:
+            handle.is_read = True
+            if handle.node.parent is not None:
+                handle.parcel = self._ahead.read(entry, handle.node.parent.uuid, again=handle.is_again)
+        return await handle.parcel.content() if handle.parcel is not None else None
 
     # ------------------------------------------------------------ writing
 

@@ -6,23 +6,24 @@ import logging
 import math
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
+import trio
 from cachetools import LRUCache
 
 from cxfs.core.errors import CxfsError
+from cxfs.core.procession import Window
 from cxfs.fs.flights import Flights
 from cxfs.fs.resettling import asked_at
-from cxfs.fs.walks import AHEAD_BELIEVED_S, WALK_ENTRIES_MAX, Walks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import trio
-
     from cxfs.core.entries import Entry, Path, Uuid
     from cxfs.fs.changes import Change
     from cxfs.fs.errands import Errand
+    from cxfs.fs.flights import Flight
+    from cxfs.fs.walks import Walks
     from cxfs.local.metadata import Listing, MetadataCache
 
 
@@ -63,8 +64,7 @@ class Edit:
     removed: Uuid | None
 
 
-@dataclass(frozen=True, slots=True)
-class Child:
+class Child(NamedTuple):
     """One line of a listing: a name and what stands behind it; `making` where that is a folder not made yet."""
 
     shown: str
@@ -73,21 +73,62 @@ class Child:
     making: Errand | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class ListingStatistics:
+    """A snapshot: folders listed ahead of walks since the start, and those of them that no program looked at."""
+
+    ahead: int
+    unused: int
+
+
+AHEAD_MIN: Final = 8
+AHEAD_MAX: Final = 32
+"""Folders listed ahead of a walk, and of one that has to wait all the same: at a round trip of 100 ms it then takes a
+program some 4 ms a folder.
+"""
+
+PACE_S: Final = 0.003
+"""A folder in this time is as fast as it can be told of: where a walk waits and so many come, more at a time would only
+cost connections.
+"""
+
+AHEAD_BELIEVED_S: Final = 5.0
+"""What was listed ahead and nobody has looked at by then is asked for again: it saves a walk its round trips, and who
+comes by later is not shown what was there before.
+"""
+
 REMOVED_MAX: Final = 10_000
 """Objects taken away here that are still recognised when an older answer speaks of them."""
 
 
 class Listings:
-    """The listings of one mount, on their way from the server into the cache."""
+    """The listings of one mount, on their way from the server into the cache.
+
+    `on_ahead` is called when a folder was listed that a walk will come to, and tells whether more of them are of use.
+    """
 
     def __init__(
-        self, files: FolderSource, background: FolderSource, metadata: MetadataCache, nursery: trio.Nursery
+        self,
+        files: FolderSource,
+        background: FolderSource,
+        metadata: MetadataCache,
+        walks: Walks,
+        nursery: trio.Nursery,
+        *,
+        on_ahead: Callable[[], bool],
     ) -> None:
         self._files = files
         self._background = background
         self._nursery = nursery
-        self._walks = Walks()
+        self._walks = walks
         self._metadata = metadata
+        self._on_ahead = on_ahead
+        self._walk: tuple[Uuid, Callable[[Entry], Path]] | None = None
+        self._window = Window(least=AHEAD_MIN, most=AHEAD_MAX)
+        self._ahead: dict[Uuid, bool] = {}
+        self._took_s = 0.0
+        self._ahead_count = 0
+        self._unused_count = 0
         self._flights: Flights[Uuid, tuple[Listing, Entry]] = Flights(nursery)
         self._edits: dict[Uuid, list[Edit]] = {}
         self._removed: LRUCache[Uuid, bool] = LRUCache(REMOVED_MAX)
@@ -96,32 +137,89 @@ class Listings:
         """The listing as the server has it now, and the folder itself, wherever it stands. Raises NotFound."""
         return await self._flights.join(folder, lambda: self._fetch(address, folder, self._files))
 
-    def opened(self, folder: Uuid, parent: Uuid, address: Callable[[Entry], Path]) -> None:
-        """A program opened a folder of `parent`: those that it is likely to open next are listed in the background."""
-        self._metadata.looked_at(folder)
-        siblings = self._metadata.last_listing(parent)
-        if siblings is None or len(siblings) > WALK_ENTRIES_MAX:
-            return
-        for entry in self._walks.opened(folder, parent, siblings.by_shown.values()):
-            if entry.id not in self._flights and self._metadata.listing(entry.id) is None:
-                self._nursery.start_soon(self._fetch_ahead, partial(address, entry), entry.id)
+    def entered(
+        self, folder: Uuid, parent: Uuid | None, address: Callable[[Entry], Path], *, to_list: bool = False
+    ) -> None:
+        """A program opened a folder of `parent` `to_list` it, or asks for a name in it.
 
-    async def _fetch_ahead(self, address: Callable[[], Path], folder: Uuid) -> None:
+        What a walk comes to next is listed in the background, before anybody waits for this folder itself.
+        """
+        was_listed_ahead = self._ahead.pop(folder, False)
+        is_fresh = self._metadata.is_fresh(folder)
+        if is_fresh:
+            self._metadata.looked_at(folder)
+        elif was_listed_ahead and folder not in self._flights:
+            self._was_useless()
+        if self._walks.entered(folder, parent, to_list=to_list) and (was_listed_ahead or not is_fresh):
+            if not is_fresh and self._took_s > self._window.size * PACE_S:
+                self._window.grow()
+            self._walk = folder, address
+            self._list_ahead()
+
+    def looked_at(self, folder: Uuid) -> None:
+        """A program was shown the folder, which it had to wait for; what is in it comes next, where it walks."""
+        self._metadata.looked_at(folder)
+        self._ahead.pop(folder, None)
+        if self._walk is not None and self._walk[0] == folder:
+            self._list_ahead()
+
+    def is_listed_ahead(self, folder: Uuid) -> bool:
+        """Whether nobody has looked at the folder yet."""
+        return folder in self._ahead
+
+    def statistics(self) -> ListingStatistics:
+        """How many folders were listed ahead, and how many of them for nothing."""
+        return ListingStatistics(self._ahead_count, self._unused_count)
+
+    def _list_ahead(self) -> None:
+        """What the last walk comes to next, as far as it is neither known nor asked for."""
+        self._forget_useless()
+        if self._walk is None:
+            return
+        folder, address = self._walk
+        for entry in self._walks.folders_after(folder, self._window.size):
+            if not (entry.id in self._ahead or entry.id in self._flights or self._metadata.is_fresh(entry.id)):
+                self._ahead[entry.id] = True
+                self._ahead_count += 1
+                ask = partial(
+                    self._fetch, partial(address, entry), entry.id, self._background, believed_s=AHEAD_BELIEVED_S
+                )
+                self._nursery.start_soon(self._follow, entry.id, self._flights.begin(entry.id, ask))
+
+    def _forget_useless(self) -> None:
+        """Those that nobody has looked at for as long as they were to be believed."""
+        for folder in list(self._ahead):
+            if folder in self._flights or self._metadata.is_fresh(folder):
+                return
+            del self._ahead[folder]
+            self._was_useless()
+
+    def _was_useless(self) -> None:
+        self._unused_count += 1
+        self._window.shrink()
+
+    async def _follow(self, folder: Uuid, flight: Flight[tuple[Listing, Entry]]) -> None:
+        """What a listing ahead of a walk leads to, once it is there."""
         try:
-            await self._flights.join(
-                folder, lambda: self._fetch(address, folder, self._background, believed_s=AHEAD_BELIEVED_S)
-            )
+            await flight.answered()
         except CxfsError as error:
             log.debug("a folder could not be listed ahead: %s", error)
+            self._ahead.pop(folder, None)
+            return
+        if self._on_ahead():
+            self._window.grow()
+        self._list_ahead()
 
     async def _fetch(
         self, address: Callable[[], Path], folder: Uuid, files: FolderSource, *, believed_s: float = math.inf
     ) -> tuple[Listing, Entry]:
         edits = self._edits[folder] = []
+        began = trio.current_time()
         try:
             answer = await asked_at(address, files.listing)
         finally:
             del self._edits[folder]
+            self._took_s = trio.current_time() - began
         listing = self._metadata.put_listing(folder, answer.entries, believed_s=believed_s)
         for edit in edits:  # the answer may be older than what was done here while it travelled
             if edit.removed is not None:

@@ -57,4 +57,6 @@ class Overlay:
             entry = child.making.entry if child.making.is_made else None
         if listing is not None:  # what was new then may have been sent since
             entry = listing.by_shown.get(child.shown)
-        return None if entry is None or self.is_being_removed(entry.id) else Child(child.shown, entry, None)
+        if entry is None or self.is_being_removed(entry.id):
+            return None
+        return child if entry is child.entry else Child(child.shown, entry, None)

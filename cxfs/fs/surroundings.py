@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """The server's side: its APIs (`background`: for calls that nobody waits for), and its capabilities."""
+    """The server's side: its APIs and capabilities. Nobody waits for what `background` asks and `bundles` bring."""
 
     files: Files
     background: Files

@@ -16,7 +16,6 @@ from cxfs.core.names import chosen, escape, unescape
 from cxfs.fs.errands import Errand
 from cxfs.fs.flights import Flights
 from cxfs.fs.groups import tree_at
-from cxfs.fs.listings import Child, FolderSource, Listings
 from cxfs.fs.node import Node
 from cxfs.fs.overlay import Overlay
 from cxfs.fs.resettling import asked_at
@@ -27,9 +26,10 @@ if TYPE_CHECKING:
 
     import trio
 
-    from cxfs.core.entries import Entry, TreePath, Uuid
+    from cxfs.core.entries import Entry, TreePath, Uuid, UuidPath
     from cxfs.fs.changes import Change, Changes
     from cxfs.fs.errands import Errands
+    from cxfs.fs.listings import Child, FolderSource, Listings
     from cxfs.local.metadata import Known, MetadataCache
 
 ROOT_INODE: Final = 1
@@ -50,7 +50,7 @@ class Tree:
         root_path: TreePath,
         *,
         files: FolderSource,
-        background: FolderSource,
+        listings: Listings,
         metadata: MetadataCache,
         changes: Changes,
         errands: Errands,
@@ -62,7 +62,7 @@ class Tree:
         self._changes = changes
         self._errands, self._overlay = errands, Overlay(changes, errands)
         self._inode_of = inode_of
-        self._listings = Listings(files, background, metadata, nursery)
+        self._listings = listings
         self._infos: Flights[Uuid, Entry] = Flights(nursery)
         self._nodes: dict[Uuid, Node] = {}
         self._numbers: dict[int, Node] = {}
@@ -86,8 +86,11 @@ class Tree:
             return self.node_of_change(new, folder), 0.0
         if self.is_new(folder):
             return None, 0.0
+        if self._listings.is_listed_ahead(folder.uuid):
+            self._enter(folder)
         known = self._metadata.child(folder.uuid, shown)
         if known is None:
+            self._enter(folder)
             # Also when a listing is fresh: names in it are believed for longer than names not in it.
             entry = (await self.listing_now(folder)).by_shown.get(shown)
             known = self._metadata.child(folder.uuid, shown)
@@ -100,11 +103,17 @@ class Tree:
 
     async def children(self, folder: Node) -> list[Child]:
         """Everything in the folder at this moment, what is new included."""
-        listing = await self.listing(folder)
-        if folder.parent is not None and not folder.parent.gone:
-            where = self._nodes.get
-            self._listings.opened(folder.uuid, folder.parent.uuid, lambda entry: (where(entry.id) or entry).path)
-        return self._overlay.lines(folder.uuid, listing)
+        self._enter(folder, to_list=True)
+        return self._overlay.lines(folder.uuid, await self.listing(folder))
+
+    def _enter(self, folder: Node, *, to_list: bool = False) -> None:
+        if not self.is_new(folder) and not folder.gone:
+            parent = folder.parent.uuid if folder.parent is not None else None
+            self._listings.entered(folder.uuid, parent, self._address, to_list=to_list)
+
+    def _address(self, entry: Entry) -> UuidPath:
+        """Where an object of a listing stands now."""
+        return (self._nodes.get(entry.id) or entry).path
 
     def as_now(self, folder: Node, child: Child) -> Child | None:
         """A line of an earlier listing, None when it is not true any more, as far as this mount knows."""
@@ -131,6 +140,7 @@ class Tree:
         except NotFound:
             self._lost(folder)
             raise
+        self._listings.looked_at(folder.uuid)
         return listing
 
     # ------------------------------------------------------------ one object
@@ -215,6 +225,17 @@ class Tree:
         elif change.node.parent is not parent:  # the folder that it was in went away
             self.place(change.node, parent, escape(change.name))
         return change.node
+
+    def kernel_has(self, entry: Entry) -> bool:
+        """Whether the kernel may have this version of a file in its pages."""
+        node = self._nodes.get(entry.id)
+        return node is not None and node.pages_of == entry.version
+
+    def is_passed(self, entry: Entry) -> bool:
+        """Whether this mount has something newer of the object than this version."""
+        node = self._nodes.get(entry.id)
+        newer = node is not None and node.entry is not None and node.entry.version > entry.version
+        return newer or self._changes.of(entry.id) is not None
 
     def nodes(self) -> list[Node]:
         """All of them at this moment, those that are gone and still open included."""

@@ -27,8 +27,10 @@ from cxfs.fs.waiting import Waiting
 
 if TYPE_CHECKING:
     from cxfs.core.entries import Entry
+    from cxfs.fs.ahead import FilesAhead
     from cxfs.fs.changes import Changes
     from cxfs.fs.errands import Errands
+    from cxfs.fs.listings import Listings
     from cxfs.fs.messenger import Messenger
     from cxfs.fs.reader import Reader
     from cxfs.fs.space import SpaceWatch
@@ -44,6 +46,8 @@ class Volume:
     filesystem: FileSystem
     uploader: Uploader
     reader: Reader
+    listings: Listings
+    ahead: FilesAhead
     space: SpaceWatch
     groups: GroupWatch | None
     changes: Changes
@@ -68,6 +72,8 @@ def assemble(root: Entry, root_path: TreePath, around: Surroundings) -> Volume:
         filesystem=_filesystem(base, outbound, around),
         uploader=outbound.uploader,
         reader=base.reader,
+        listings=base.listings,
+        ahead=base.ahead,
         space=base.space,
         groups=_group_watch(root, base, around) if shows_groups else None,
         changes=base.changes,
@@ -136,6 +142,7 @@ def _contents(base: Foundation, outbound: Outbound, around: Surroundings) -> Con
     return Contents(
         base.tree,
         reader=base.reader,
+        ahead=base.ahead,
         uploader=outbound.uploader,
         messenger=outbound.messenger,
         errands=base.errands,

@@ -109,7 +109,7 @@ class Operations(pyfuse3.Operations):
         """The kernel drops references; cannot fail."""
         self._inodes.forget(inode_list)
 
-    @metadata
+    @prompt
     async def statfs(self, ctx: RequestContext) -> StatvfsData:
         """df(1): the account's quota, from memory."""
         space = self._fs.space()
@@ -123,13 +123,11 @@ class Operations(pyfuse3.Operations):
 
     @prompt
     async def getxattr(self, inode: int, name: bytes, ctx: RequestContext) -> bytes:
-        """One extended attribute. The kernel asks for one (security.capability) before each write."""
-        return self._fs.extended_attribute(self._inodes[inode], name)
+        """One of `user.cx.*`; before each write the kernel asks for security.capability.
 
-    @metadata
-    async def listxattr(self, inode: int, ctx: RequestContext) -> list[bytes]:
-        """The names of all of them."""
-        return [name.encode() for name in self._fs.extended_attributes(self._inodes[inode])]
+        They are not listed: every `ls -l` would ask for that, once a file.
+        """
+        return self._fs.extended_attribute(self._inodes[inode], name)
 
     # ------------------------------------------------------------ folders
 
@@ -138,7 +136,7 @@ class Operations(pyfuse3.Operations):
         """Takes the listing once, for all the readdirs that follow."""
         return self._new_handle(self._folders, await self._fs.open_folder(self._inodes[inode]))
 
-    @metadata
+    @prompt
     async def readdir(self, fh: int, start_id: int, token: Any) -> None:
         """The lines from `start_id` on: the two dots, then the children in the order of the snapshot."""
         handle = self._folders[fh]
@@ -147,10 +145,10 @@ class Operations(pyfuse3.Operations):
             if start_id <= at and not self._reply(token, b"." * (at + 1), attributes, at + 1):
                 return
         for at in range(max(start_id, 2), len(handle.children) + 2):
-            if not await self._tell_child(handle, at, token):
+            if not self._tell_child(handle, at, token):
                 return
 
-    async def _tell_child(self, handle: FolderHandle, at: int, token: Any) -> bool:
+    def _tell_child(self, handle: FolderHandle, at: int, token: Any) -> bool:
         found = self._fs.child(handle, at - 2)
         if found is None:
             return True
@@ -162,7 +160,7 @@ class Operations(pyfuse3.Operations):
         self._inodes.remember(node)
         return True
 
-    @metadata
+    @prompt
     async def releasedir(self, fh: int) -> None:
         """Drops the snapshot."""
         del self._folders[fh]

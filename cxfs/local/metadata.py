@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cachetools import LRUCache
 
@@ -61,8 +61,7 @@ class Listing:
             del self.by_shown[shown]
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(NamedTuple):
     """What is believed of one name: `entry` None means that it is absent; for `remaining_s` more seconds."""
 
     entry: Entry | None
@@ -103,6 +102,11 @@ class MetadataCache:
         fresh = listing is not None and self._timer() < listing.expires
         self._count(hit=fresh)
         return listing if fresh else None
+
+    def is_fresh(self, folder: Uuid) -> bool:
+        """Whether the folder's listing is believed. Counts as nobody's question."""
+        listing = self._listings.get(folder)
+        return listing is not None and self._timer() < listing.expires
 
     def last_listing(self, folder: Uuid) -> Listing | None:
         """The folder's listing however old: to compare with, not to believe."""

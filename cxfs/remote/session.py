@@ -56,7 +56,7 @@ class SessionLimits:
     """How much at once, and how long. The connections of a lane are as many as its requests."""
 
     metadata_requests_max: int = 8
-    background_requests_max: int = 16
+    background_requests_max: int = 32
     download_requests_max: int = 8
     upload_requests_max: int = 4
     connect_s: float = 5.0
@@ -219,11 +219,12 @@ class Session:
 
     @asynccontextmanager
     async def download(
-        self, resource: str, *, query: Mapping[str, str], headers: Mapping[str, str]
+        self, resource: str, *, query: Mapping[str, str], headers: Mapping[str, str], in_background: bool = False
     ) -> AsyncIterator[Answer]:
         """One attempt at content from the data host; its status is 200 or 206, anything else is raised."""
+        lane = self._background if in_background else self._download
         async with AsyncExitStack() as stack:
-            yield await self._signed_in(partial(self._content, stack, self._download, resource, query, headers, None))
+            yield await self._signed_in(partial(self._content, stack, lane, resource, query, headers, None))
 
     @asynccontextmanager
     async def fetch(self, resource: str, question: bytes, *, in_background: bool) -> AsyncIterator[Answer]:

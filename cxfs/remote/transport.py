@@ -106,11 +106,13 @@ class Transport:
         size: int,
         pin_version: bool,
         etag: str | None = None,
+        in_background: bool = False,
     ) -> AsyncIterator[Download]:
         """The bytes `wanted`, at least one, of the given version, which has `size` bytes.
 
         `pin_version` asks for the version by number (capability `versions`); `etag` is that of an earlier part, and no
-        other is accepted. Raises Stale when the server holds another version by now.
+        other is accepted. `in_background`: nobody waits for it. Raises Stale when the server holds another version by
+        now.
         """
         if not 0 <= wanted.start < wanted.stop <= size:
             raise ValueError(f"{wanted} of {size} bytes is no range to ask for")
@@ -121,7 +123,9 @@ class Transport:
         async with AsyncExitStack() as stack:
             try:
                 incoming = await stack.enter_async_context(
-                    self._session.download(at(endpoints.DATA, path), query=query, headers=headers)
+                    self._session.download(
+                        at(endpoints.DATA, path), query=query, headers=headers, in_background=in_background
+                    )
                 )
             except VersionConflict:
                 raise Stale("the file has changed on the server") from None

@@ -18,17 +18,22 @@ from cxfs.remote.transport import Transport
 from cxfs.remote.urls import ServiceUrls
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
 URLS: Final = ServiceUrls.parse(
     api_url="https://api.cx.test", data_url="https://data.cx.test", auth_url="https://www.cx.test"
 )
 
 
+async def _at_once(_: httpx.Request) -> None:
+    pass
+
+
 class Wire(httpx.AsyncBaseTransport):
     """What lies between the mount and the server: counts requests, and breaks where a test wants it to.
 
-    `before` may answer or fail a request instead of the server; `after` may lose the answer of one that was done.
+    `before` may answer or fail a request instead of the server; `after` may lose the answer of one that was done;
+    `meanwhile` is how long it is on its way.
     """
 
     def __init__(self, app: httpx.ASGITransport) -> None:
@@ -36,6 +41,7 @@ class Wire(httpx.AsyncBaseTransport):
         self.requests: list[str] = []
         self.before: Callable[[httpx.Request], Exception | httpx.Response | None] = lambda _: None
         self.after: Callable[[httpx.Request], Exception | None] = lambda _: None
+        self.meanwhile: Callable[[httpx.Request], Awaitable[None]] = _at_once
         self.held = trio.Event()
         self._released = trio.Event()
         self._kept_back = ""
@@ -51,6 +57,7 @@ class Wire(httpx.AsyncBaseTransport):
             raise instead
         if instead is not None:
             return instead
+        await self.meanwhile(request)
         response = await self._at_the_server(request)
         if self._kept_back and self.requests[-1].startswith(self._kept_back):
             self._kept_back = ""

@@ -59,6 +59,11 @@ class Desk:
         handle = await self.fs.open_folder(await self.node(folder))
         return {child.shown for child in handle.children}
 
+    async def listed(self, folder: str = "") -> list[str]:
+        """The same, in the order in which a program is told."""
+        handle = await self.fs.open_folder(await self.node(folder))
+        return [child.shown for child in handle.children]
+
     async def stat(self, name: str) -> Attributes:
         """What `stat` prints."""
         return (await self.fs.attributes(await self.node(name)))[0]

@@ -179,3 +179,31 @@ async def test_time_that_passes_does_not_change_an_open_listing(desk: Desk, clou
 
     assert [child.shown for child in handle.children] == ["a"]
     assert desk.fs.child(handle, 0) is not None
+
+
+async def test_the_kernel_is_told_what_is_left_of_the_time_to_live(desk: Desk, cloud: Cloud, clock: MockClock) -> None:
+    """Told all of it each time, the kernel would believe a listing for up to twice as long."""
+    await cloud.holds({"a": b""})
+    await desk.names()
+    await desk.waits(20)
+
+    found, _ = await desk.fs.lookup(desk.fs.root, b"a")
+    assert found is not None
+    _, believed_s = await desk.fs.attributes(found)
+
+    assert believed_s == pytest.approx(10)
+    assert desk.fs.believed_s(found) == pytest.approx(10)
+
+
+async def test_the_kernel_is_told_what_is_left_of_the_negative_time_to_live(
+    desk: Desk, cloud: Cloud, clock: MockClock
+) -> None:
+    """A name that was absent three seconds ago is believed absent for two more."""
+    await cloud.holds({"a": b""})
+    await desk.names()
+    await desk.waits(3)
+
+    node, believed_s = await desk.fs.lookup(desk.fs.root, b"absent")
+
+    assert node is None
+    assert believed_s == pytest.approx(2)

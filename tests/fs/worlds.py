@@ -107,7 +107,7 @@ def mounts_of(wire: Wire, token: str, folder: Path, kernel: RecordingKernel) -> 
                         files,
                         Files(session, in_background=True),
                         Transport(session),
-                        Bundles(session),
+                        Bundles(session, in_background=True),
                         user,
                         capabilities,
                     ),

@@ -227,16 +227,33 @@ with open(sys.argv[1], "r+b") as file:
 @pytest.mark.promise
 def test_extended_attributes_tell_what_an_object_is(mount: Mount, account: Account, folder: Path) -> None:
     """The extended attributes `user.cx.*` tell the UUID, version, owner, checksum and status (`synced`, `pending`,
-    `uploading`, `parked`) of each object; they cannot be set."""
+    `uploading`, `parked`) of each object to whoever asks for one by its name; they cannot be set."""
     described = account.put(mount.address(folder / "file"), b"known")
 
-    told = {name: os.getxattr(folder / "file", name).decode() for name in os.listxattr(folder / "file")}
+    told = {
+        name: os.getxattr(folder / "file", f"user.cx.{name}").decode()
+        for name in ("uuid", "version", "status", "checksum", "owner", "name")
+    }
 
-    assert told["user.cx.uuid"] == described["id"]
-    assert told["user.cx.version"] == str(described["version"])
-    assert told["user.cx.status"] == "synced"
-    assert told["user.cx.checksum"] == "SHA1:" + b64encode(hashlib.sha1(b"known").digest()).decode().rstrip("=")
-    assert told["user.cx.owner"] != ""
+    assert told["uuid"] == described["id"]
+    assert told["version"] == str(described["version"])
+    assert told["status"] == "synced"
+    assert told["checksum"] == "SHA1:" + b64encode(hashlib.sha1(b"known").digest()).decode().rstrip("=")
+    assert told["owner"] != ""
+    assert told["name"] == "file"
+
+
+@pytest.mark.promise
+def test_no_extended_attribute_costs_ls_a_request_for_each_file(folder: Path) -> None:
+    """Extended attributes are not listed, and attributes of other families than `user.*` fail with ENOTSUP: `ls -l`,
+    which looks for them at every file, then stops asking."""
+    (folder / "file").write_bytes(b"")
+
+    assert {
+        "those of a file": errno_of(os.listxattr, folder / "file"),
+        "its access list": errno_of(os.getxattr, folder / "file", "system.posix_acl_access"),
+        "its label": errno_of(os.getxattr, folder / "file", "security.selinux"),
+    } == {"those of a file": "ENOTSUP", "its access list": "ENOTSUP", "its label": "ENOTSUP"}
 
 
 def test_extended_attributes_tell_that_an_upload_waits(mount: Mount, folder: Path) -> None:

@@ -48,6 +48,25 @@ def test_find_over_ten_thousand_files_costs_one_request_a_folder(
         assert sum(asked.values()) <= 210, asked
 
 
+def test_grep_over_a_thousand_small_files_costs_a_tenth_of_a_request_each(
+    own_account: Account, running_server: CountingServer, tmp_path: Path
+) -> None:
+    """Where the server offers bundles: who reads one after the other finds the next ones here."""
+    for number in range(1_000):
+        folder = tmp_path / "tree" / f"folder-{number // 50:02}"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"file-{number % 50:02}").write_bytes(b"needle %d\n" % number + b"hay " * 500)
+    running_server.import_tree(tmp_path / "tree", own_account)
+    with Mount(own_account, tmp_path / "home") as mount:
+        before = len(running_server.requests())
+
+        found = mount.run("grep", "-rhc", "needle", mount.path)
+
+        content = [line for line in running_server.requests()[before:] if "/1/data/" in line or "/1/bundle/" in line]
+        assert found.split() == ["1"] * 1_000
+        assert 0 < len(content) <= 100, Counter(content)
+
+
 def test_ls_l_of_a_listed_folder_costs_no_request_until_the_ttl_ends(
     own_account: Account, running_server: CountingServer, tmp_path: Path
 ) -> None:

@@ -38,7 +38,7 @@ token = json.loads(Path(sys.argv.pop(1)).read_text())["access_token"]
 def broken(self, *arguments):
     raise ValueError(f"GET https://cx.example.org/1/data/x?access_token={token} as {token!r}")
 
-FileSystem.extended_attributes = broken
+FileSystem.extended_attribute = broken
 main()
 """
 """cxfs with a fault in one of its handlers, which quotes what must not be quoted."""
@@ -150,7 +150,7 @@ def test_no_secret_is_found_outside_its_store(life: Life) -> None:
     file = life.mount.path / "file.txt"
     file.write_text("content")
     life.looks_at_processes("mounted")
-    life.mount.attempt("getfattr", "-d", "-m", "-", life.mount.path)
+    life.mount.attempt("getfattr", "-n", "user.cx.status", life.mount.path)
     life.mount.attempt("cat", life.mount.path / "not there")
     with administration.open_store(life.server.directory) as store:
         administration.revoke_tokens(store, "ann")
@@ -164,6 +164,6 @@ def test_no_secret_is_found_outside_its_store(life: Life) -> None:
     life.hears("dead", "umount", str(life.mount.path))
 
     said = life.mount.log_file.read_text(encoding="utf-8")
-    assert "a bug in listxattr" in said
+    assert "a bug in getxattr" in said
     assert "signed out" in said
     assert life.found() == set()
