@@ -267,7 +267,7 @@ WAYS = pytest.mark.parametrize("how", ["does not arrive", "is done and its answe
 
 def test_the_story_has_thirty_deeds_and_more_and_ends_well(life: Life, request: pytest.FixtureRequest) -> None:
     """What the failures below are compared with."""
-    bundles = {"bundle/put", "bundle/delete"} if request.node.callspec.params["life"] == "all" else set()
+    bundles = {"bundle/get", "bundle/put", "bundle/delete"} if request.node.callspec.params["life"] == "all" else set()
     undisturbed = Failure((), "never")
     ending = life(undisturbed)
 
