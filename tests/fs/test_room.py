@@ -149,14 +149,17 @@ async def test_the_disk_is_looked_at_now_and_then_while_it_has_plenty(mounts: Mo
 
     async with mounts(free_bytes=free_bytes) as desk:
         handle = await desk.creates("a")
-        for at in range(10):
-            await desk.fs.write(handle, at * MIB, bytes(MIB))
+
+        async def writes_mib(first: int, count: int) -> None:
+            for at in range(first, first + count):
+                await desk.fs.write(handle, at * MIB, bytes(MIB))
+
+        await writes_mib(0, 10)
         looks_at_ten = len(looks)
         left[0] = DRAFTS_FREE_BYTES_FLOOR
 
         with pytest.raises(DiskFull):
-            for at in range(10, 10 + LOOK_AHEAD_BYTES // MIB):
-                await desk.fs.write(handle, at * MIB, bytes(MIB))
+            await writes_mib(10, LOOK_AHEAD_BYTES // MIB)
 
         await desk.closes(handle)
     assert looks_at_ten == 1
