@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cxfs.core.errors import DiskFull, NoSpace
-from cxfs.fs.room import DRAFTS_FREE_BYTES_FLOOR
+from cxfs.fs.room import DRAFTS_FREE_BYTES_FLOOR, LOOK_AHEAD_BYTES
 from cxfs.fs.space import Space
 from cxfs.server.administration import set_quota
 from tests.fs.cloud import says
@@ -137,6 +137,32 @@ async def test_a_full_disk_is_told_at_the_write(mounts: Mounts, cloud: Cloud, cl
         await desk.closes(handle)
         await desk.settles()
     assert await cloud.tree() == {"a": b"0123456789"}
+
+
+async def test_the_disk_is_looked_at_now_and_then_while_it_has_plenty(mounts: Mounts, clock: MockClock) -> None:
+    """A look costs as much as a small write; what others filled meanwhile is seen before much more is written."""
+    left, looks = [DRAFTS_FREE_BYTES_FLOOR + 100 * LOOK_AHEAD_BYTES], []
+
+    def free_bytes(_: Path) -> int:
+        looks.append(left[0])
+        return left[0]
+
+    async with mounts(free_bytes=free_bytes) as desk:
+        handle = await desk.creates("a")
+
+        async def writes_mib(first: int, count: int) -> None:
+            for at in range(first, first + count):
+                await desk.fs.write(handle, at * MIB, bytes(MIB))
+
+        await writes_mib(0, 10)
+        looks_at_ten = len(looks)
+        left[0] = DRAFTS_FREE_BYTES_FLOOR
+
+        with pytest.raises(DiskFull):
+            await writes_mib(10, LOOK_AHEAD_BYTES // MIB)
+
+        await desk.closes(handle)
+    assert looks_at_ten == 1
 
 
 async def test_the_cache_gives_way_to_what_is_written(mounts: Mounts, cloud: Cloud, clock: MockClock) -> None:

@@ -829,3 +829,25 @@ def test_the_oldest_inode_numbers_are_forgotten(
 
     assert again.inode_of(uuid(1)) == 4711
     assert (again.inode_of(Uuid("1")), again.inode_of(Uuid("2"))) == (None, 2)
+
+
+def test_a_draft_that_goes_on_after_it_was_sent_is_not_cleared_where_the_journal_is_lost(tmp_path: Path) -> None:
+    """Its end was written down, then it was written again: the mark that it had is gone, and it needs another one."""
+    outbox = Outbox(tmp_path / "state")
+    change_id, draft = outbox.new_draft(size=0, base_bytes=0)
+    draft.write(0, b"first")
+    outbox.record(row_of(change_id, "a", draft), draft)
+    outbox.sent(change_id, 1, Uuid("B" * 22), None)
+    draft.write(0, b"again")
+    outbox.record(row_of(change_id, "a", draft, generation=2), draft)
+    draft.close()
+    outbox.close()
+    for file in (tmp_path / "state").glob("journal.sqlite*"):
+        file.unlink()
+
+    outbox = Outbox(tmp_path / "state")
+    rows = outbox.recover()
+    outbox.close()
+
+    assert rows == []
+    assert (tmp_path / "state" / "drafts" / change_id).read_bytes() == b"again"
