@@ -313,6 +313,8 @@ class BlockFile:
 
     def lose_everything(self) -> None:
         """Nothing of it is here, or can be believed."""
+        if self._descriptor >= 0:
+            self._punch([part for part in self.held if not any(kept.meets(part) for kept in self._kept)])
         self._checksums.clear()
         self._lose(ByteRange(0, self.size))
 

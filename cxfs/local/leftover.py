@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from cxfs.core.ranges import ByteRange
 from cxfs.local import block_index, extents
 from cxfs.local.block_file import BlockFile
-from cxfs.local.holes import punch
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,9 +16,6 @@ if TYPE_CHECKING:
     from cxfs.local.block_file import Keeper
     from cxfs.local.block_index import Loaded
     from cxfs.local.shelf import Shelf
-
-DISK_BLOCK_BYTES: Final = 4096
-"""What a file system counts in, at least: a file that occupies less than one more holds nothing unspoken of."""
 
 
 def take_on(folder: Path, loaded: Loaded, shelf: Shelf, keeper: Keeper) -> None:
@@ -45,7 +41,7 @@ def take_on(folder: Path, loaded: Loaded, shelf: Shelf, keeper: Keeper) -> None:
         if not shelf.has(name):
             _remove(folder / name)
         elif not loaded.is_whole:
-            _free_the_unspoken(folder / name, shelf)
+            _free_the_unspoken(folder / name, shelf, keeper)
 
 
 def _names_in(folder: Path) -> set[str]:
@@ -77,15 +73,18 @@ def _remove(path: Path) -> None:
         path.unlink()
 
 
-def _free_the_unspoken(path: Path, shelf: Shelf) -> None:
+def _free_the_unspoken(path: Path, shelf: Shelf, keeper: Keeper) -> None:
     """A daemon that was killed had brought in more than it had written down: that counts for nothing and takes room."""
     size, held = shelf.held_of(path.name)
+    gaps = held.missing(ByteRange(0, size))
+    if not gaps:
+        return
+    is_freed = False
     with contextlib.suppress(OSError):
-        if path.lstat().st_blocks * 512 < held.length + DISK_BLOCK_BYTES * (len(held) + 1):
-            return
         descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
         try:
-            for gap in held.missing(ByteRange(0, size)):
-                punch(descriptor, gap)
+            is_freed = all([keeper.punch(descriptor, gap) for gap in gaps])  # noqa: C419  # each of them
         finally:
             os.close(descriptor)
+    if not is_freed:
+        shelf.drop_named(path.name)

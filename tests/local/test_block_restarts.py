@@ -100,6 +100,21 @@ def test_a_part_that_was_not_sealed_is_freed_after_a_kill(cache: Cache, key: Cal
     assert cache.reads(key(1), LARGE) == LARGE - BLOCK_BYTES
 
 
+def test_without_holes_a_part_goes_with_what_cannot_be_freed(
+    cache: Cache, folder: Path, key: Callable[[int], BlockKey]
+) -> None:
+    """Rather than take room that nobody counts."""
+    cache.reads(key(1), LARGE, ByteRange(0, 1))
+    cache.reads(key(2), SMALL)
+    cache.seals()
+    cache.reads(key(1), LARGE)
+
+    store = BlockStore(folder, bytes_max=1 << 30, owner="ann", punch=lambda *_: False)
+
+    assert store.statistics().bytes_held == SMALL
+    assert not cache.path(key(1)).exists()
+
+
 def test_a_part_of_a_file_survives_as_a_part(cache: Cache, key: Callable[[int], BlockKey]) -> None:
     """The blocks that were read, and no others."""
     read = [ByteRange(0, 10), ByteRange(EXTENT_BYTES, EXTENT_BYTES + 1), ByteRange(LARGE - 1, LARGE)]

@@ -90,7 +90,7 @@ class Story:
         files = sorted(self.cache.folder.iterdir())
         with self.chance.choice(files).open("r+b") as file:
             content = file.read()
-            place = self.chance.choice([place for place in range(0, len(content), 997) if content[place]])
+            place = self.chance.choice([place for place in range(0, len(content), 997) if content[place]] or [0])
             file.seek(place)
             file.write(bytes([content[place] ^ 0x10]))
         self.cache.is_killed()
