@@ -298,15 +298,25 @@ class Reader:
 
     @contextmanager
     def _measured(self, length: int) -> Iterator[Callable[[int], None]]:
-        """Gives what is to be told of bytes that arrive."""
-        if length < LONG_BYTES:
-            yield lambda _: None
-            return
-        self._pace.begins(trio.current_time())
+        """Gives what is to be told of bytes that arrive.
+
+        The rate is that from the first of them on: what came before was the way to a thread.
+        """
+        pace, begun = self._pace, False
+
+        def arrived(count: int) -> None:
+            nonlocal begun
+            if begun:
+                pace.arrived(count, trio.current_time())
+            elif length >= LONG_BYTES:
+                begun = True
+                pace.begins(trio.current_time())
+
         try:
-            yield lambda count: self._pace.arrived(count, trio.current_time())
+            yield arrived
         finally:
-            self._pace.ended(trio.current_time())
+            if begun:
+                pace.ended(trio.current_time())
 
     def _landed(self, version: Version, flight: Flight, arrived: Callable[[int], None], part: ByteRange) -> None:
         version.blocks.landed(part)
