@@ -11,17 +11,21 @@ from typing import Final
 UNKNOWN_BYTES: Final = 1 << 20
 """What one round trip is believed to carry before anything was seen."""
 
-MEASURED_S: Final = 0.05
-"""A stretch of arriving content is judged when it has lasted so long: shorter ones tell of buffers."""
+DELAY_S_MIN: Final = 0.005
+"""A wait of so long is noticed by nobody: on a shorter line it may be used up."""
 
-MEASURED_BYTES: Final = 1 << 20
-"""Or when so much has come."""
+LONG_BYTES: Final = 256 << 10
+"""A body is long from here on."""
+
+MEASURED_S: Final = 0.02
+"""Arriving content is judged when it has been coming for so long: within less, what was told of together looks as if it
+had come together."""
 
 MEMORY: Final = 0.75
 """How much of the former figure is left in a new one."""
 
 DELAY_RISE: Final = 1 / 16
-"""How fast a longer delay is believed; a shorter one is at once, since only waiting behind others makes it longer."""
+"""How fast a longer delay is believed, where it was no wait behind others; a shorter one is at once."""
 
 
 class Pace:
@@ -40,32 +44,35 @@ class Pace:
         """What comes in during one round trip."""
         if self._delay_s is None or self._rate is None:
             return UNKNOWN_BYTES
-        return int(self._delay_s * self._rate)
+        return int(max(self._delay_s, DELAY_S_MIN) * self._rate)
 
-    def answered(self, waited_s: float, at_s: float) -> None:
-        """An answer took so long to begin; its body comes from now on."""
+    def answered(self, waited_s: float, *, alone: bool) -> None:
+        """An answer took so long to begin. `alone`: nothing else was under way."""
         if self._delay_s is None or waited_s < self._delay_s:
             self._delay_s = waited_s
-        else:
+        elif alone:
             self._delay_s += (waited_s - self._delay_s) * DELAY_RISE
+
+    def begins(self, at_s: float) -> None:
+        """A long body comes from now on; one that came with its head tells nothing of the rate."""
         if not self._bodies:
             self._since_s = at_s
         self._bodies += 1
 
     def arrived(self, count: int, at_s: float) -> None:
-        """So many bytes of bodies have come."""
+        """So many bytes of long bodies have come."""
         self._bytes += count
         self._count_busy(at_s)
 
     def ended(self, at_s: float) -> None:
-        """A body comes no more."""
+        """A long body comes no more."""
         self._count_busy(at_s)
         self._bodies -= 1
 
     def _count_busy(self, at_s: float) -> None:
         self._busy_s += max(0.0, at_s - self._since_s)
         self._since_s = at_s
-        if self._busy_s <= 0.0 or (self._busy_s < MEASURED_S and self._bytes < MEASURED_BYTES):
+        if self._busy_s < MEASURED_S:
             return
         seen = self._bytes / self._busy_s
         self._rate = seen if self._rate is None else self._rate * MEMORY + seen * (1 - MEMORY)

@@ -43,10 +43,14 @@ JUMPS: Final = 8
 
 
 class Line(NamedTuple):
-    """What a reader may use: what the line carries in one round trip, and the most that may be ahead of one reader."""
+    """What a reader may use: what the line carries in one round trip, and the most that may be ahead of one reader.
+
+    `under_way_bytes` are on it already, for whomever.
+    """
 
     carried_bytes: int
     ahead_bytes_max: int
+    under_way_bytes: int = 0
 
     @property
     def window_bytes(self) -> int:
@@ -182,7 +186,8 @@ class ReadAhead:
             return ()
         self._jumps += 1
         doublings = 2 * min(max(0, self._jumps - JUMPS), 10)
-        extent = min(line.carried_bytes, line.ahead_bytes_max, BLOCK_BYTES << doublings)
+        room = 2 * line.carried_bytes - line.under_way_bytes  # the next read waits for a round trip of it at most
+        extent = min(line.carried_bytes, room, line.ahead_bytes_max, BLOCK_BYTES << doublings)
         if extent < 2 * BLOCK_BYTES:
             return ()
         extent = 1 << (extent - 1).bit_length()  # so that what is brought fits together

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 import trio
 
 from cxfs.core.errors import BadReply, CxfsError, DiskFull, RateLimited, Stale
-from cxfs.core.pace import Pace
+from cxfs.core.pace import LONG_BYTES, Pace
 from cxfs.core.ranges import ByteRange
 from cxfs.core.readahead import Line, piece_bytes
 from cxfs.core.retry import RetryPolicy
@@ -26,7 +27,7 @@ from cxfs.fs.versions import Flight, Version, waiting_for
 from cxfs.local.blocks import BlockKey, BlockStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from contextlib import AbstractAsyncContextManager
 
     from cxfs.core.entries import Entry, UuidPath
@@ -171,8 +172,8 @@ class Reader:
 
     def line(self, stream: ReadStream) -> Line:
         """What this stream may use of it. One that looks ahead shares the buffers with all that do."""
-        sharing = len(self._looking_ahead | {stream}) if self._looking_ahead else 1
-        return Line(self._pace.carried_bytes, self._ahead_bytes_max // sharing)
+        sharing = len(self._looking_ahead) + (stream not in self._looking_ahead)
+        return Line(self._pace.carried_bytes, self._ahead_bytes_max // sharing, self._under_way_bytes)
 
     def start(
         self, version: Version, wanted: ByteRange, ahead_of: ReadStream | None = None, *, for_good: bool = False
@@ -266,6 +267,7 @@ class Reader:
         """One request; returns where its bytes end. A server that ignores ranges sends the whole: it is kept."""
         entry = version.entry
         self._fetches += 1
+        alone = self._under_way_bytes == flight.left_bytes
         async with self._source.download(
             entry.path,
             ByteRange(start, flight.reach.stop),
@@ -279,15 +281,11 @@ class Reader:
             elif download.etag not in {None, version.etag}:  # asked for before the first answer told its tag
                 raise Stale("the server holds another version of the file")
             self._reaches(flight, download.range.stop)
-            now = trio.current_time()
-            self._pace.answered(download.waited_s, now)
-            try:
-                with version.blocks.coming(download.range):
-                    await download.pour(
-                        partial(_put, version.blocks.descriptor), partial(self._landed, version, flight)
-                    )
-            finally:
-                self._pace.ended(trio.current_time())
+            self._pace.answered(download.waited_s, alone=alone)
+            with version.blocks.coming(download.range), self._measured(download.range.length) as arrived:
+                await download.pour(
+                    partial(_put, version.blocks.descriptor), partial(self._landed, version, flight, arrived)
+                )
             return download.range.stop
 
     def _reaches(self, flight: Flight, stop: int) -> None:
@@ -298,10 +296,32 @@ class Reader:
             flight.left_bytes += added
             self._under_way_bytes += added
 
-    def _landed(self, version: Version, flight: Flight, part: ByteRange) -> None:
+    @contextmanager
+    def _measured(self, length: int) -> Iterator[Callable[[int], None]]:
+        """Gives what is to be told of bytes that arrive.
+
+        The rate is that from the first of them on: what came before was the way to a thread.
+        """
+        pace, begun = self._pace, False
+
+        def arrived(count: int) -> None:
+            nonlocal begun
+            if begun:
+                pace.arrived(count, trio.current_time())
+            elif length >= LONG_BYTES:
+                begun = True
+                pace.begins(trio.current_time())
+
+        try:
+            yield arrived
+        finally:
+            if begun:
+                pace.ended(trio.current_time())
+
+    def _landed(self, version: Version, flight: Flight, arrived: Callable[[int], None], part: ByteRange) -> None:
         version.blocks.landed(part)
+        arrived(part.length)
         self._fetched_bytes += part.length
-        self._pace.arrived(part.length, trio.current_time())
         self._under_way_bytes -= min(part.length, flight.left_bytes)
         flight.left_bytes -= min(part.length, flight.left_bytes)
         version.landing.unpark_all()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cxfs.core.pace import UNKNOWN_BYTES, Pace
+from cxfs.core.pace import DELAY_S_MIN, UNKNOWN_BYTES, Pace
 
 MIB = 1 << 20
 
@@ -16,7 +16,8 @@ def one_after_the_other(
     now = start_s
     for _ in range(count):
         now += delay_s
-        pace.answered(delay_s, now)
+        pace.answered(delay_s, alone=True)
+        pace.begins(now)
         now += size / rate
         pace.arrived(size, now)
         pace.ended(now)
@@ -28,7 +29,7 @@ def test_before_anything_was_seen_a_guess_is_made() -> None:
     assert Pace().carried_bytes == UNKNOWN_BYTES
 
 
-@pytest.mark.parametrize(("delay_s", "rate"), [(0.02, 100e6), (0.1, 10e6), (0.001, 1e9)])
+@pytest.mark.parametrize(("delay_s", "rate"), [(0.02, 100e6), (0.1, 10e6), (0.006, 1e9)])
 def test_what_comes_in_one_round_trip_is_known_after_some_transfers(delay_s: float, rate: float) -> None:
     """Also when each one waits for the one before it."""
     pace = Pace()
@@ -42,7 +43,8 @@ def test_transfers_side_by_side_are_one_line() -> None:
     """Eight of them that share a line do not make it an eighth as wide."""
     pace, now = Pace(), 1.0
     for _ in range(8):
-        pace.answered(0.02, now)
+        pace.answered(0.02, alone=False)
+        pace.begins(now)
     for _ in range(200):
         now += 0.01
         for _ in range(8):
@@ -64,10 +66,22 @@ def test_time_in_which_nothing_is_under_way_does_not_count() -> None:
 def test_an_answer_that_waited_behind_others_does_not_make_the_line_longer() -> None:
     """Else a full line would ask for ever larger windows."""
     pace = Pace()
-    now = one_after_the_other(pace, 10, delay_s=0.02, rate=100e6, size=MIB)
+    one_after_the_other(pace, 10, delay_s=0.02, rate=100e6, size=MIB)
     before = pace.carried_bytes
 
-    pace.answered(0.2, now)
+    for _ in range(100):
+        pace.answered(0.2, alone=False)
+
+    assert pace.carried_bytes == before
+
+
+def test_one_slow_answer_is_not_the_line() -> None:
+    """The server had to look for the file."""
+    pace = Pace()
+    one_after_the_other(pace, 10, delay_s=0.02, rate=100e6, size=MIB)
+    before = pace.carried_bytes
+
+    pace.answered(0.2, alone=True)
 
     assert pace.carried_bytes < 2 * before
 
@@ -89,3 +103,37 @@ def test_bytes_without_any_time_say_nothing() -> None:
     one_after_the_other(pace, 10, delay_s=0.0, rate=float("inf"), size=10 * MIB)
 
     assert pace.carried_bytes == UNKNOWN_BYTES
+
+
+def test_on_a_line_without_delay_some_milliseconds_are_still_used() -> None:
+    """Nobody notices them, and each request brings more."""
+    pace = Pace()
+
+    one_after_the_other(pace, 20, delay_s=0.0001, rate=1e9, size=2 * MIB)
+
+    assert pace.carried_bytes == pytest.approx(DELAY_S_MIN * 1e9, rel=0.05)
+
+
+def test_short_bodies_tell_only_of_the_delay() -> None:
+    """They come in with their heads, in no time."""
+    pace = Pace()
+    one_after_the_other(pace, 10, delay_s=0.1, rate=100e6, size=MIB)
+
+    for _ in range(100):
+        pace.answered(0.02, alone=True)
+
+    assert pace.carried_bytes == pytest.approx(0.02 * 100e6, rel=0.05)
+
+
+def test_pieces_that_are_told_of_together_did_not_come_together() -> None:
+    """A busy loop hears of many at once."""
+    pace, now = Pace(), 1.0
+    pace.answered(0.02, alone=True)
+    pace.begins(now)
+    for _ in range(20):
+        now += 0.01
+        for _ in range(8):
+            pace.arrived(MIB // 8, now)
+            now += 1e-6
+
+    assert pace.carried_bytes == pytest.approx(0.02 * MIB / 0.01, rel=0.1)

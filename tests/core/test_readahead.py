@@ -226,6 +226,14 @@ def test_on_a_thin_line_random_reads_bring_exactly_their_blocks() -> None:
     assert widths(wanted(LARGE, *here_and_there, line=Line(BLOCK_BYTES // 2, 128 * MIB))) == [0] * 99
 
 
+def test_random_reads_on_a_line_that_is_full_bring_exactly_their_blocks() -> None:
+    """What else came along would come before the next block that is needed."""
+    here_and_there = [blocks(at * at * 13 % 8000, at * at * 13 % 8000 + 1) for at in range(1, 40)]
+    full = LONG_LINE._replace(under_way_bytes=2 * LONG_LINE.carried_bytes)
+
+    assert widths(wanted(LARGE, *here_and_there, line=full)) == [0] * 39
+
+
 def test_equal_jumps_are_foreseen_to_a_limit() -> None:
     """Each is a request, and the reader may stop at any."""
     steps = [blocks(at * 10, at * 10 + 1) for at in range(100)]

@@ -50,7 +50,7 @@ def file(size: int, version: int = 1) -> Entry:
 
 @dataclass
 class Coming:
-    """A body on its way, in pieces of a megabyte."""
+    """A body on its way, in pieces of a megabyte after a first one of a block, as pipes give them."""
 
     line: Line
     range: ByteRange
@@ -59,7 +59,8 @@ class Coming:
     waited_s: float
 
     async def pour(self, keep: Callable[[int, memoryview], None], landed: Callable[[ByteRange], None]) -> None:
-        for piece in self.range.pieces(MIB):
+        first = self.range.clipped(ByteRange(0, self.range.start + BLOCK_BYTES))
+        for piece in (first, *ByteRange(first.stop, self.range.stop).pieces(MIB)):
             await self.line.passes(piece.length)
             keep(piece.start, memoryview(content(piece, self.version)))
             self.line.brought.append(piece)
