@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from cxfs.core.entries import Entry, Path
     from cxfs.fs.backups import Backups
     from cxfs.fs.changes import Change
-    from cxfs.fs.handles import Contents, FileHandle, Opened
+    from cxfs.fs.file_handle import FileHandle, Opened
+    from cxfs.fs.handles import Contents
     from cxfs.fs.journal import Journal
     from cxfs.fs.listings import Child
     from cxfs.fs.namespace import Namespace

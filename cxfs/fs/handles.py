@@ -6,7 +6,6 @@ version; from then on every handle of the file sees the draft, and after the upl
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import trio
@@ -16,22 +15,21 @@ from cxfs.core.ranges import ByteRange
 from cxfs.core.uploads import Event
 from cxfs.fs.base import bring_base
 from cxfs.fs.changes import Change, Changes
+from cxfs.fs.file_handle import FileHandle, Opened
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cxfs.core.entries import Entry, Owner, TreePath, Uuid
+    from cxfs.core.entries import Entry, TreePath, Uuid
     from cxfs.fs.ahead import FilesAhead
     from cxfs.fs.errands import Errands
     from cxfs.fs.journal import Journal
     from cxfs.fs.messenger import Messenger
     from cxfs.fs.node import Node
     from cxfs.fs.offload import Offload
-    from cxfs.fs.parcels import Parcel
     from cxfs.fs.permissions import Permissions
     from cxfs.fs.reader import Reader
     from cxfs.fs.room import Room
-    from cxfs.fs.streams import ReadStream
     from cxfs.fs.tree import Tree
     from cxfs.fs.uploader import Uploader
     from cxfs.local.outbox import Outbox
@@ -40,50 +38,6 @@ if TYPE_CHECKING:
 QUICK_BYTES_MAX: Final = 256 << 10
 """A write of up to this size (cp's are half as large) takes some ten microseconds into the page cache, and is not worth
 a thread."""
-
-
-class FileHandle:
-    """One open of one file. `entry` is the version it reads while nothing newer was written here."""
-
-    def __init__(self, node: Node, *, writable: bool) -> None:
-        self.node = node
-        self.writable = writable
-        self.entry: Entry | None = node.entry
-        self.stream: ReadStream | None = None
-        self.parcel: Parcel | None = None
-        self.is_read = False
-        """Whether any of the content that it opened was asked for: the kernel may have had all of it."""
-        self.is_again = False
-        """Whether the kernel had the pages of this version before."""
-        self.change: Change | None = None
-
-    def follow(self, entry: Entry) -> None:
-        """What was written here has become this version."""
-        self.leave_stream()
-        self.parcel = None
-        self.entry = entry
-
-    def settled(self, owner: Owner) -> None:
-        """The file stands in another owner's tree now: what is still to be read of it comes from there."""
-        if self.entry is not None:
-            self.entry = replace(self.entry, owner=owner)
-        if self.stream is not None:
-            self.stream.settled(owner)
-
-    def leave_stream(self) -> None:
-        """The version that was read so far is needed no longer."""
-        if self.stream is not None:
-            self.stream.close()
-            self.stream = None
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """How the kernel is to treat an open file: whether its pages are still true, and whether to bypass them."""
-
-    handle: FileHandle
-    keep_cache: bool
-    direct: bool
 
 
 class Contents:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from cxfs.core.entries import Entry, Owner, Uuid, UuidPath
     from cxfs.fs.changes import Change
-    from cxfs.fs.handles import FileHandle
+    from cxfs.fs.file_handle import FileHandle
 
 
 class Node:

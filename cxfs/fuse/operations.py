@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from cxfs.fs.attributes import Attributes
-    from cxfs.fs.handles import FileHandle, Opened
+    from cxfs.fs.file_handle import FileHandle, Opened
     from cxfs.fs.node import Node
 
 log = logging.getLogger(__name__)

@@ -13,7 +13,7 @@ from cxfs.fs.renaming import Rename
 
 if TYPE_CHECKING:
     from cxfs.fs.attributes import Attributes
-    from cxfs.fs.handles import FileHandle
+    from cxfs.fs.file_handle import FileHandle
     from cxfs.fs.node import Node
     from cxfs.fs.volume import Volume
     from cxfs.local.outbox import Outbox

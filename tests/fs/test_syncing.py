@@ -14,7 +14,7 @@ from tests.fs.cloud import says
 if TYPE_CHECKING:
     from trio.testing import MockClock
 
-    from cxfs.fs.handles import FileHandle
+    from cxfs.fs.file_handle import FileHandle
     from cxfs.fs.syncing import Synced, SyncProgress
     from tests.fs.cloud import Cloud, Wire
     from tests.fs.desk import Desk, Mounts
