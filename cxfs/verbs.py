@@ -15,11 +15,12 @@ from cxfs.control.protocol import Arguments, Kind, RequestError
 from cxfs.core.errors import Unreachable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from _typeshed import DataclassInstance as Counters
+
     from cxfs.control.server import Tell, Verb
-    from cxfs.fs.reader import Reader
     from cxfs.fs.syncing import SyncProgress
     from cxfs.fs.uploader import Uploader
     from cxfs.fs.waiting import Waiting
@@ -38,15 +39,15 @@ class Phase(StrEnum):
 
 
 class MountVerbs:
-    """The verbs of one mount."""
+    """The verbs of one mount. `reading`: snapshots of what is counted beside the cache, by what they are of."""
 
     def __init__(
         self,
         waiting: Waiting,
         uploader: Uploader,
         blocks: BlockStore,
-        reader: Reader,
         *,
+        reading: Mapping[str, Callable[[], Counters]],
         profile: str,
         mountpoint: Path,
         root: str,
@@ -55,7 +56,7 @@ class MountVerbs:
         self._waiting = waiting
         self._uploader = uploader
         self._blocks = blocks
-        self._reader = reader
+        self._reading = reading
         self._profile = profile
         self._mountpoint = mountpoint
         self._root = root
@@ -144,7 +145,7 @@ class MountVerbs:
             "folder": os.fspath(self._blocks.folder),
             "counters": {
                 "cache": asdict(self._blocks.statistics()),
-                "reading": asdict(self._reader.statistics()),
+                **{name: asdict(statistics()) for name, statistics in self._reading.items()},
             },
         }
 

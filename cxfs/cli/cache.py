@@ -84,7 +84,7 @@ def _told(mount: which.ChosenMount) -> dict[str, Any]:
 
 
 def _facts(mount: which.ChosenMount, told: Mapping[str, Any]) -> dict[str, str]:
-    """What people ask for first in words, then all other counters by their names."""
+    """What people ask for first in words, then all other counters by what they are of and their names."""
     counters = {name: dict(group) for name, group in told["counters"].items()}
     cache = counters["cache"]
     held, limit = cache.pop("bytes_held"), cache.pop("bytes_max", None)
@@ -96,8 +96,8 @@ def _facts(mount: which.ChosenMount, told: Mapping[str, Any]) -> dict[str, str]:
     if "hits" in cache:
         hits, misses = cache.pop("hits"), cache.pop("misses")
         facts["reads"] = f"{hits + misses}{_share(hits, hits + misses)}"
-    for group in counters.values():
-        facts |= {_label(name): _value(name, value) for name, value in group.items()}
+    for about, group in counters.items():
+        facts |= {_label(name, about): _value(name, value) for name, value in group.items()}
     profile = mount.profile if told["mounted"] else f"{mount.profile}, not mounted"
     return {**facts, "folder": told["folder"], "profile": profile}
 
@@ -110,8 +110,9 @@ def _share(part: int, whole: int) -> str:
     return f", {100 * part // whole} % from the cache" if whole else ""
 
 
-def _label(name: str) -> str:
-    return name.removesuffix("_bytes").replace("_", " ")
+def _label(name: str, about: str) -> str:
+    label = name.removesuffix("_bytes").replace("_", " ")
+    return label if about == "cache" else f"{about}: {label}"
 
 
 def _value(name: str, value: object) -> str:

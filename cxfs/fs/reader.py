@@ -80,12 +80,17 @@ class ContentSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ReaderStatistics:
-    """A snapshot: fetches and bytes since the start, streams and what is under way now."""
+    """A snapshot: fetches and bytes since the start, streams and what is under way now.
+
+    `ahead_bytes` came before a program asked for them; `wasted_bytes` of those were not read before the last close.
+    """
 
     streams: int
     fetches: int
     fetched_bytes: int
     asked_bytes: int
+    ahead_bytes: int
+    wasted_bytes: int
     failures: int
     under_way_bytes: int
 
@@ -121,6 +126,8 @@ class Reader:
         self._fetches = 0
         self._fetched_bytes = 0
         self._asked_bytes = 0
+        self._ahead_bytes = 0
+        self._wasted_bytes = 0
         self._failures = 0
 
     def open(self, entry: Entry) -> ReadStream:
@@ -156,6 +163,7 @@ class Reader:
         # Not before its last flight has ended: a thread may be writing to the file.
         if not version.streams and not version.flights and not version.reading:
             del self._versions[version.blocks.key]
+            self._wasted_bytes += version.unread.length
             version.blocks.close()
 
     def statistics(self) -> ReaderStatistics:
@@ -166,6 +174,8 @@ class Reader:
             fetches=self._fetches,
             fetched_bytes=self._fetched_bytes,
             asked_bytes=self._asked_bytes,
+            ahead_bytes=self._ahead_bytes,
+            wasted_bytes=self._wasted_bytes,
             failures=self._failures,
             under_way_bytes=self._under_way_bytes,
         )
@@ -322,6 +332,9 @@ class Reader:
         version.blocks.landed(part)
         arrived(part.length)
         self._fetched_bytes += part.length
+        if flight.ahead_of:
+            self._ahead_bytes += part.length
+            version.unread.add(part)
         self._under_way_bytes -= min(part.length, flight.left_bytes)
         flight.left_bytes -= min(part.length, flight.left_bytes)
         version.landing.unpark_all()

@@ -101,6 +101,8 @@ class ReadStream:
 
     def _look_ahead(self, wanted: ByteRange, *, is_here: bool) -> None:
         """Starts what is needed now, and what will be."""
+        if self._version.unread:
+            self._version.unread.remove(wanted)
         plan = self._readahead.on_read(wanted, self._reader.line(self), is_here=is_here)
         if plan.leaves:
             self._version.abandon(self)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from cxfs.core.ranges import ByteRange
+from cxfs.core.ranges import ByteRange, RangeSet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,6 +44,8 @@ class Version:
         self.etag: str | None = None
         self.streams = 0
         self.reading = 0
+        self.unread = RangeSet()
+        """What came ahead of a reader and none has read yet."""
 
     def uncovered(self, wanted: ByteRange) -> list[ByteRange]:
         """What of `wanted` is neither here nor on its way."""

@@ -26,6 +26,10 @@ from cxfs.fs.sealing import Sealing
 from cxfs.fs.waiting import Waiting
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from _typeshed import DataclassInstance
+
     from cxfs.core.entries import Entry
     from cxfs.fs.ahead import FilesAhead
     from cxfs.fs.changes import Changes
@@ -56,6 +60,15 @@ class Volume:
     blocks: BlockStore
     waiting: Waiting
     sealing: Sealing
+
+    @property
+    def counters(self) -> dict[str, Callable[[], DataclassInstance]]:
+        """Snapshots of reading, by what they are of."""
+        return {
+            "reading": self.reader.statistics,
+            "small files": self.ahead.statistics,
+            "folders": self.listings.statistics,
+        }
 
     @property
     def left(self) -> int:

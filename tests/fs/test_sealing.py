@@ -135,7 +135,13 @@ async def test_what_is_read_at_once_may_be_more_than_the_cache(mounts: Mounts, c
 def verbs(desk: Desk, folder: Path) -> MountVerbs:
     volume = desk.volume
     return MountVerbs(
-        volume.waiting, volume.uploader, volume.blocks, volume.reader, profile="home", mountpoint=folder, root="/"
+        volume.waiting,
+        volume.uploader,
+        volume.blocks,
+        reading=volume.counters,
+        profile="home",
+        mountpoint=folder,
+        root="/",
     )
 
 
