@@ -8,7 +8,6 @@ from __future__ import annotations
 import datetime as dt
 import functools
 import logging
-import os
 import random
 import resource
 import signal
@@ -26,7 +25,7 @@ from cxfs.core.errors import CxfsError, NotADirectory, cause_of
 from cxfs.core.pending import Status
 from cxfs.fs.draining import drain
 from cxfs.fs.offload import HereWhileQuick, to_threads
-from cxfs.fs.surroundings import Machine, Memory, Service, Surroundings, VolumeOptions
+from cxfs.fs.surroundings import Machine, Memory, Service, Surroundings
 from cxfs.fs.volume import Volume, assemble
 from cxfs.fuse.operations import Operations
 from cxfs.fuse.session import Kernel, mounted
@@ -37,7 +36,6 @@ from cxfs.mounts import HeldLock, Leftovers, hold_lock
 from cxfs.remote.bundles import Bundles
 from cxfs.remote.files import Files
 from cxfs.remote.redaction import KnownSecrets
-from cxfs.remote.session import Session, SessionLimits
 from cxfs.remote.transport import Transport
 from cxfs.remote.user import Profile as Account, User
 from cxfs.service import MountedAccount, connected, renewing
@@ -50,6 +48,8 @@ if TYPE_CHECKING:
     from cxfs.config import Profile
     from cxfs.credentials import AccessToken, TokenSource
     from cxfs.fs.waiting import Remaining
+    from cxfs.mount_options import MountOptions
+    from cxfs.remote.session import Session
 
 log = logging.getLogger(__name__)
 
@@ -58,34 +58,6 @@ ENTRIES_MAX: Final = 200_000
 
 DISK_THREADS_MAX: Final = 8
 """Drafts being written or read at a time: more only queue in the kernel."""
-
-GROUPS_REFRESH_S_MIN: Final = 1.0
-"""The account's groups are asked for as often as names are believed, but no mount hammers its server."""
-
-
-@dataclass(frozen=True, slots=True)
-class MountOptions:
-    """How an account is mounted. Times in seconds, sizes in bytes; `root` is the folder of the account to mount.
-
-    `groups`: a mount of the whole account shows the groups beside the account's own tree.
-    """
-
-    allow_other: bool = False
-    read_only: bool = False
-    uid: int | None = None
-    gid: int | None = None
-    umask: int = 0o022
-    metadata_ttl_s: float = 30.0
-    negative_ttl_s: float = 5.0
-    metadata_deadline_s: float = 10.0
-    data_deadline_s: float = 60.0
-    cache_bytes_max: int = 10 << 30
-    draft_bytes_max: int = 100 << 30
-    uploads_max: int = 8
-    drain_timeout_s: float = 60.0
-    sync_remote: bool = False
-    root: str = "/"
-    groups: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +126,7 @@ async def _run(settings: MountSettings, surroundings: _Surroundings) -> Leftover
             connected(
                 settings.profile,
                 tokens,
-                limits=_limits(settings.options),
+                limits=settings.options.session_limits,
                 client_id=settings.client_id,
                 on_refused=tokens.refused,
             ) as session,
@@ -194,15 +166,6 @@ def _claim(settings: MountSettings, outbox: Outbox, account: Account, waiting: i
         outbox.account = account.id
 
 
-def _limits(options: MountOptions) -> SessionLimits:
-    """The session's, where the mount has a say: as many connections as uploads, and the deadlines of its calls."""
-    return SessionLimits(
-        upload_requests_max=options.uploads_max,
-        metadata_deadline_s=options.metadata_deadline_s,
-        no_progress_s=options.data_deadline_s,
-    )
-
-
 async def _volume(
     settings: MountSettings, session: Session, outbox: Outbox, blocks: BlockStore, nursery: trio.Nursery
 ) -> Volume:
@@ -234,18 +197,7 @@ async def _volume(
             service=service,
             memory=Memory(metadata, blocks, outbox),
             machine=_machine(nursery),
-            options=VolumeOptions(
-                uid=os.getuid() if options.uid is None else options.uid,
-                gid=os.getgid() if options.gid is None else options.gid,
-                umask=options.umask,
-                read_only=options.read_only,
-                draft_bytes_max=options.draft_bytes_max,
-                uploads_max=options.uploads_max,
-                stall_s=options.data_deadline_s,
-                groups=options.groups,
-                groups_refresh_s=max(GROUPS_REFRESH_S_MIN, options.metadata_ttl_s),
-                sync_remote=options.sync_remote,
-            ),
+            options=options.of_the_volume,
             nursery=nursery,
         ),
     )

@@ -117,7 +117,8 @@ def _server(folder: Path) -> Iterator[str]:
 def _settings(scratch: Path, url: str, token: str, mountpoint: Path) -> MountSettings:
     from cxfs.config import Profile
     from cxfs.credentials import AccessToken
-    from cxfs.daemon import MountOptions, MountSettings
+    from cxfs.daemon import MountSettings
+    from cxfs.mount_options import MountOptions
 
     ca_file = scratch / "server" / "tls" / "ca.pem"
     return MountSettings(

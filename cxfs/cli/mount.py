@@ -92,6 +92,7 @@ def _service(
 
     def serve(on_ready: Callable[[], None]) -> int:
         from cxfs import daemon
+        from cxfs.mount_options import MountOptions
 
         configure()
         settings = daemon.MountSettings(
@@ -100,7 +101,7 @@ def _service(
             mountpoint=mountpoint,
             cache_folder=config.cache_folder(profile),
             state_folder=config.state_folder(profile),
-            options=daemon.MountOptions(**words),
+            options=MountOptions(**words),
             source=access.source,
             client_id=access.client_id,
             known_secrets=access.known_secrets,

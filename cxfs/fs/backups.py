@@ -53,7 +53,7 @@ class Backups:
         successor = None if home.gone else (await self._tree.lookup(home, name))[0]
         if successor is None or successor.entry is not None or successor.change is None:
             return False
-        with self._tree.pinned(node, successor):
+        with self._tree.nodes.pinned(node, successor):
             return await self._bring_back(node, folder, home, name, successor)
 
     async def _bring_back(self, node: Node, folder: Node, home: Node, name: str, successor: Node) -> bool:

@@ -213,7 +213,7 @@ class Delivery:
         errand.on(Event.DONE)
         if errand.modified_ms is not None:  # its time does not jump now; it is believed as long as any other
             entry = replace(entry, modified_ms=errand.modified_ms)
-        provisional, node = errand.place, self._tree.folder_of(errand.place)
+        provisional, node = errand.place, self._tree.nodes.folder_of(errand.place)
         self._errands.made(errand, entry)
         self._changes.folder_made(provisional, entry.id)
         if is_empty:
@@ -221,7 +221,7 @@ class Delivery:
         else:
             self._tree.put(entry, errand.parent)
         if node is not None:
-            self._tree.identify(node, entry)
+            self._tree.nodes.identify(node, entry)
         await self._journal.made(errand, entry)
 
     async def _step_aside(self, errand: Errand, found: Entry) -> None:
@@ -232,7 +232,7 @@ class Delivery:
         name = self._conflict_name(errand.contested_name, errand.conflicts)
         path = TreePath(before.owner, before.names[:-1]).child(name)
         self._errands.moved(errand, errand.parent, path)
-        node = self._tree.folder_of(errand.place)
+        node = self._tree.nodes.folder_of(errand.place)
         if node is not None and node.parent is not None:
             self._kernel.forget_name(node.parent.inode, node.shown)
             node.entry, node.shown = errand.entry, escape(name)
@@ -292,7 +292,7 @@ class Delivery:
             log.warning("%s could not be set: %s", errand, error)
             return
         self._tree.doubt_object(errand.place, errand.parent)
-        folder = self._tree.folder_of(errand.parent)
+        folder = self._tree.nodes.folder_of(errand.parent)
         if folder is not None:
             self._kernel.forget_name(folder.inode, escape(errand.name))
         await self._journal.report(errand.path, f"it could not be deleted and is back: {error}")
@@ -308,7 +308,7 @@ class Delivery:
             return
         if errand in self._errands:
             self._tree.put(entry, errand.parent)
-            node = self._tree.folder_of(entry.id)
+            node = self._tree.nodes.folder_of(entry.id)
             if node is not None:
                 node.entry = entry
         await self._over(errand)

@@ -147,11 +147,11 @@ class FileSystem:
     def release(self, node: Node) -> None:
         """The kernel has forgotten the node."""
         node.kernel = False
-        self._tree.release(node)
+        self._tree.nodes.release(node)
 
     def unused(self, node: Node) -> None:
         """The kernel was not told of the node after all."""
-        self._tree.release(node)
+        self._tree.nodes.release(node)
 
     # ------------------------------------------------------------ names
 

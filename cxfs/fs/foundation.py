@@ -66,23 +66,13 @@ def lay_foundation(root: Entry, root_path: TreePath, around: Surroundings) -> Fo
         return ahead.goes_on()  # which stands on the tree, as the tree stands on the listings
 
     listings = Listings(folders, background, memory.metadata, walks, around.nursery, on_ahead=goes_on)
-    tree = Tree(
-        root,
-        root_path,
-        files=folders,
-        listings=listings,
-        metadata=memory.metadata,
-        changes=changes,
-        errands=errands,
-        inode_of=memory.outbox.inode_of,
-        nursery=around.nursery,
-    )
+    tree = _tree(root, root_path, folders, listings, (changes, errands), around)
     ahead = FilesAhead(
         _small_files(around),
         walks,
         around.nursery,
-        is_here=lambda entry: tree.is_passed(entry) or reader.holds(entry),
-        kernel_has=tree.kernel_has,
+        is_here=lambda entry: tree.nodes.is_passed(entry) or reader.holds(entry),
+        kernel_has=tree.nodes.kernel_has,
     )
     return Foundation(
         steps=steps,
@@ -99,6 +89,38 @@ def lay_foundation(root: Entry, root_path: TreePath, around: Surroundings) -> Fo
         ahead=ahead,
         listings=listings,
         space=SpaceWatch(service.user.profile),
+    )
+
+
+def _tree(
+    root: Entry,
+    root_path: TreePath,
+    folders: GroupFolders,
+    listings: Listings,
+    accepted: tuple[Changes, Errands],
+    around: Surroundings,
+) -> Tree:
+    changes, errands = accepted
+    return Tree(
+        root,
+        root_path,
+        files=folders,
+        listings=listings,
+        metadata=around.memory.metadata,
+        changes=changes,
+        errands=errands,
+        inode_of=around.memory.outbox.inode_of,
+        nursery=around.nursery,
+    )
+
+
+def _files_ahead(walks: Walks, tree: Tree, reader: Reader, around: Surroundings) -> FilesAhead:
+    return FilesAhead(
+        _small_files(around),
+        walks,
+        around.nursery,
+        is_here=lambda entry: tree.nodes.is_passed(entry) or reader.holds(entry),
+        kernel_has=tree.nodes.kernel_has,
     )
 
 

@@ -9,7 +9,7 @@ import trio
 
 from cxfs.core.errors import CxfsError
 from cxfs.fs.groups import GROUPS_ID, GROUPS_NAME
-from cxfs.fs.tree import ROOT_INODE
+from cxfs.fs.nodes import ROOT_INODE
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence

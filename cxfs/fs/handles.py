@@ -114,9 +114,9 @@ class Contents:
 
     def create(self, folder: Node, path: TreePath, parent: Uuid) -> Opened:
         """A new empty file, opened for writing. It is accepted when it is first closed."""
-        change = self._new_change(inode=self._tree.new_number(), parent=parent, path=path, size=0, base_bytes=0)
+        change = self._new_change(inode=self._tree.nodes.new_number(), parent=parent, path=path, size=0, base_bytes=0)
         self._changes.add(change)
-        node = self._tree.node_of_change(change, folder)
+        node = self._tree.nodes.node_of_change(change, folder)
         handle = FileHandle(node, writable=True)
         node.handles.add(handle)
         handle.change = change
@@ -148,7 +148,7 @@ class Contents:
         finally:
             if not node.handles and node.gone:
                 self._last_close(node)
-            self._tree.release(node)
+            self._tree.nodes.release(node)
 
     async def _settle(self, change: Change) -> None:
         """Journals the change and, when nobody writes any more, hands it to the uploader: even if the journal fails."""

@@ -144,18 +144,18 @@ class Homes:
         return thing in self._errands if isinstance(thing, Errand) else thing in self._changes
 
     async def _move_in(self, thing: Change | Errand, home: Home) -> None:
-        before, folder = thing.path, self._tree.folder_of(thing.parent)
+        before, folder = thing.path, self._tree.nodes.folder_of(thing.parent)
         if folder is not None:
             self._kernel.forget_name(folder.inode, escape(thing.name))
             if home.is_gone and folder.parent is not None:
                 self._kernel.forget_name(folder.parent.inode, folder.shown)
                 self._tree.remove(thing.parent, folder.parent.uuid)
-                self._tree.detach(folder)
+                self._tree.nodes.detach(folder)
         path = home.path.child(self._free_name(thing.name, home.folder.id))
-        above = self._tree.folder_of(home.folder.id)
+        above = self._tree.nodes.folder_of(home.folder.id)
         if isinstance(thing, Errand):
             self._errands.moved(thing, home.folder.id, path)
-            node = self._tree.folder_of(thing.place)
+            node = self._tree.nodes.folder_of(thing.place)
             if node is not None:
                 node.entry = thing.entry
             await self._journal.note(thing)
@@ -164,7 +164,7 @@ class Homes:
             node = thing.node
             await self._journal.record(thing)
         if node is not None and above is not None:
-            self._tree.place(node, above, escape(thing.name))
+            self._tree.nodes.place(node, above, escape(thing.name))
         if isinstance(thing, Errand):
             await self.folder_moved(before, path)
         await self._journal.report(before, f"its folder is gone from the server; it is kept as {path}")

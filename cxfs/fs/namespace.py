@@ -70,7 +70,7 @@ class Namespace:
     async def make_folder(self, folder: Node, shown: str) -> Node:
         """A new folder; the server is told later. Raises DiskFull where it cannot be written down."""
         path = await self.new_path(folder, shown)
-        making = to_make(folder.uuid, path, inode=self._tree.new_number(), now_ms=self._journal.now_ms())
+        making = to_make(folder.uuid, path, inode=self._tree.nodes.new_number(), now_ms=self._journal.now_ms())
         removal = self._errands.removal_at(folder.uuid, making.name)
         if removal is not None:
             self._messenger.closed(removal)
@@ -81,7 +81,7 @@ class Namespace:
             self._messenger.cancel(making)
             raise
         await self.touched(folder)
-        return self._tree.node_of(making.entry, folder, escape(making.name))
+        return self._tree.nodes.node_of(making.entry, folder, escape(making.name))
 
     def succeed(self, node: Node, folder: Node) -> None:
         """A new file by the name of one whose deletion was not sent yet: it becomes that one's next version."""
@@ -94,7 +94,7 @@ class Namespace:
             change.replaces = removal
             change.sealed = (*removal.sealed, *change.sealed)
             self._changes.becomes(change, removal.entry)
-            self._tree.identify(node, removal.entry)
+            self._tree.nodes.identify(node, removal.entry)
 
     # ------------------------------------------------------------ removing
 
@@ -108,7 +108,7 @@ class Namespace:
             self._uploader.give_up(change)
         if removal is not None:
             self._messenger.accept(removal)
-        self._tree.detach(node)
+        self._tree.nodes.detach(node)
         self._lay_aside(node)
         await self._write_down(removal, change, change.replaces if change is not None else None)
         await self.touched(folder)
@@ -135,7 +135,7 @@ class Namespace:
         if change is not None and not node.handles:
             node.change = change.node = None
             self._uploader.let_go(change)
-            self._tree.release(node)
+            self._tree.nodes.release(node)
 
     async def _write_down(self, removal: Errand | None, *instead_of: Change | Errand | None) -> None:
         """A deletion is not refused for a full disk, which it may be meant to cure."""
@@ -175,7 +175,7 @@ class Namespace:
                 self._messenger.cancel(former)
         if removal is not None:
             self._messenger.accept(removal)
-        self._tree.detach(node)
+        self._tree.nodes.detach(node)
         await self._write_down(removal, making, stamp)
 
     async def _require_empty(self, node: Node) -> None:

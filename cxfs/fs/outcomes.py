@@ -101,7 +101,7 @@ class Outcomes:
         return True
 
     def _settle_node(self, node: Node, change: Change, entry: Entry) -> None:
-        self._tree.identify(node, entry)
+        self._tree.nodes.identify(node, entry)
         node.change = change.node = None
         node.pages_of = entry.version  # written through the kernel: its pages are this version
         for handle in node.handles:
@@ -109,14 +109,14 @@ class Outcomes:
             handle.change = None
         if entry.modified_ms != change.modified_ms:
             self._attributes.keep_time(node, change.modified_ms)
-        self._tree.release(node)
+        self._tree.nodes.release(node)
 
     def _rebase(self, change: Change, entry: Entry) -> None:
         """Written again meanwhile: what comes next is a new version of what was just accepted."""
         self._changes.becomes(change, entry)
         change.draft.base_bytes = 0
         if change.node is not None:
-            self._tree.identify(change.node, entry)
+            self._tree.nodes.identify(change.node, entry)
 
     def was_taken_back(self, change: Change) -> bool:
         """Whether it was deleted here while its attempt ran."""
@@ -146,7 +146,7 @@ class Outcomes:
         if change.object is not None:
             self._tree.remove(change.object, change.parent)
         if change.node is not None:
-            self._tree.forget_identity(change.node)
+            self._tree.nodes.forget_identity(change.node)
         self._changes.becomes(change, None)
         await self._journal.record(change)
 
@@ -175,10 +175,10 @@ class Outcomes:
 
     def _part(self, node: Node, parent: Node, change: Change, current: Entry) -> None:
         """The node stays with the server's object; ours gets one of its own, which the writing handles follow."""
-        change.inode = self._tree.new_number()
+        change.inode = self._tree.nodes.new_number()
         node.change = change.node = None
         node.entry = current
-        ours = self._tree.node_of_change(change, parent)
+        ours = self._tree.nodes.node_of_change(change, parent)
         for handle in [handle for handle in node.handles if handle.change is change]:
             node.handles.discard(handle)
             handle.node = ours

@@ -104,7 +104,7 @@ class Renaming:
         if target is not None and how is Rename.NOREPLACE:
             raise AlreadyExists(f"{new_shown!r} exists already")
         self._permissions.check(new_folder, target)
-        with self._tree.pinned(node, target):
+        with self._tree.nodes.pinned(node, target):
             if target is None:
                 await self._relocate(node, new_folder, new_shown, replaced=None)
             elif how is Rename.EXCHANGE:
@@ -166,7 +166,7 @@ class Renaming:
         if not node.handles and node.change is change:
             node.change = change.node = None
             self._uploader.let_go(change)
-            self._tree.release(node)
+            self._tree.nodes.release(node)
 
     # ------------------------------------------------------------ files
 
@@ -176,7 +176,7 @@ class Renaming:
         self._changes.moved(change, folder.uuid, self._tree.child_path(folder, shown))
         if replaced is not None:
             self.take_over(node, change, replaced)
-        self._tree.place(node, folder, shown)
+        self._tree.nodes.place(node, folder, shown)
         self._namespace.succeed(node, folder)
         await self._journal.record(change, over=replaced.change if replaced is not None else None)
         if node.entry is None and change.sealed:  # nobody could say whether it arrived under its former name
@@ -190,10 +190,10 @@ class Renaming:
         entry = former.entry
         if former.change is not None:  # what of it was handed over may be on the server: still our own
             change.sealed = (*former.change.sealed, *change.sealed)
-        self._tree.detach(former)
+        self._tree.nodes.detach(former)
         if entry is not None:
             self._changes.becomes(change, entry)
-            self._tree.identify(node, entry)
+            self._tree.nodes.identify(node, entry)
 
     async def _continue(self, node: Node, folder: Node, shown: str, replaced: Node) -> bool:
         """The server knows both files: the content becomes the next version of the replaced one, whose UUID stays.
@@ -219,7 +219,7 @@ class Renaming:
         self._changes.moved(change, folder.uuid, path)
         self.take_over(node, change, replaced)
         self._messenger.accept(removal)
-        self._tree.place(node, folder, shown)
+        self._tree.nodes.place(node, folder, shown)
         await self._journal.record(change, errand=removal, over=replaced.change)
         self._uploader.closed(change)
         return True
@@ -236,7 +236,7 @@ class Renaming:
                 await self._require_seen(overwritten, replaced.change)
             entry = await self._files.move(before.path, path, overwrite=overwritten is not None)
         if replaced is not None:
-            self._tree.detach(replaced)
+            self._tree.nodes.detach(replaced)
         if overwritten is not None:
             self._tree.remove(overwritten.id, folder.uuid)
         self._moved(node, entry, parent, folder, shown)
@@ -279,7 +279,7 @@ class Renaming:
         self._errands.moved(making, folder.uuid, path)
         self._resettling.settled(node, path.owner)
         node.entry = making.entry
-        self._tree.place(node, folder, shown)
+        self._tree.nodes.place(node, folder, shown)
         if making.in_doubt:  # the former name may have arrived
             leftover = to_clear(
                 parent, before, is_folder=True, sealed=(), after=making.attempt_ended, now_ms=self._journal.now_ms()
@@ -314,7 +314,7 @@ class Renaming:
     def _moved(self, node: Node, entry: Entry, parent: Node, folder: Node, shown: str) -> None:
         self._tree.remove(entry.id, parent.uuid)
         self._tree.put(entry, folder.uuid)
-        self._tree.place(node, folder, shown)
+        self._tree.nodes.place(node, folder, shown)
         self._resettling.settled(node, entry.owner)
         node.entry = entry
 

@@ -50,7 +50,7 @@ class Resettling:
             return
         # All of the former tree, and not what is known to lie below: a folder that was forgotten may stand between.
         self._metadata.doubt_owner(former)
-        for below in self._tree.nodes():
+        for below in self._tree.nodes.all():
             if below.entry is not None and _stands_in(below, node):
                 below.entry = replace(below.entry, owner=owner)
                 for handle in below.handles:

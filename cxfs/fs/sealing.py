@@ -58,7 +58,7 @@ class Sealing:
 
     def _forget_pages(self) -> None:
         wrong = {key.object for key in self._blocks.take_refused()}
-        for node in self._tree.nodes() if wrong else ():
+        for node in self._tree.nodes.all() if wrong else ():
             if node.entry is not None and node.entry.id in wrong:
                 node.pages_of = None
                 self._kernel.drop_pages(node.inode)

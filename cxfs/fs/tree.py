@@ -7,32 +7,30 @@ does not know yet: new files and folders, and deletions that are still on their 
 from __future__ import annotations
 
 import math
-import secrets
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from cxfs.core.errors import NotADirectory, NotFound
-from cxfs.core.names import chosen, escape, unescape
+from cxfs.core.names import chosen, unescape
 from cxfs.fs.errands import Errand
 from cxfs.fs.flights import Flights
 from cxfs.fs.groups import tree_at
-from cxfs.fs.node import Node
+from cxfs.fs.nodes import Nodes
 from cxfs.fs.overlay import Overlay
 from cxfs.fs.resettling import asked_at
 from cxfs.local.metadata import Listing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     import trio
 
     from cxfs.core.entries import Entry, TreePath, Uuid, UuidPath
-    from cxfs.fs.changes import Change, Changes
+    from cxfs.fs.changes import Changes
     from cxfs.fs.errands import Errands
     from cxfs.fs.listings import Child, FolderSource, Listings
+    from cxfs.fs.node import Node
     from cxfs.local.metadata import Known, MetadataCache
 
-ROOT_INODE: Final = 1
 
 NOTHING: Final = Listing((), taken=0.0, expires=math.inf)
 """Of a folder that the server does not know yet."""
@@ -61,15 +59,15 @@ class Tree:
         self._metadata = metadata
         self._changes = changes
         self._errands, self._overlay = errands, Overlay(changes, errands)
-        self._inode_of = inode_of
         self._listings = listings
         self._infos: Flights[Uuid, Entry] = Flights(nursery)
-        self._nodes: dict[Uuid, Node] = {}
-        self._numbers: dict[int, Node] = {}
         self._root_path = root_path
-        self.root = Node(ROOT_INODE, is_folder=True, parent=None, shown="")
-        self.root.entry = root
-        self._nodes[root.id] = self._numbers[ROOT_INODE] = self.root
+        self.nodes = Nodes(root, changes=changes, errands=errands, inode_of=inode_of)
+
+    @property
+    def root(self) -> Node:
+        """The folder that is mounted."""
+        return self.nodes.root
 
     # ------------------------------------------------------------ from names to nodes
 
@@ -81,9 +79,9 @@ class Tree:
             return None, 0.0
         new = self._overlay.new_at(folder.uuid, shown)
         if isinstance(new, Errand):
-            return self.node_of(new.entry, folder, shown), 0.0
+            return self.nodes.node_of(new.entry, folder, shown), 0.0
         if new is not None:
-            return self.node_of_change(new, folder), 0.0
+            return self.nodes.node_of_change(new, folder), 0.0
         if self.is_new(folder):
             return None, 0.0
         if self._listings.is_listed_ahead(folder.uuid):
@@ -99,7 +97,7 @@ class Tree:
             entry, remaining_s = known.entry, known.remaining_s
         if entry is None or self._overlay.is_being_removed(entry.id):
             return None, remaining_s
-        return self.node_of(entry, folder, shown), remaining_s
+        return self.nodes.node_of(entry, folder, shown), remaining_s
 
     async def children(self, folder: Node) -> list[Child]:
         """Everything in the folder at this moment, what is new included."""
@@ -113,7 +111,7 @@ class Tree:
 
     def _address(self, entry: Entry) -> UuidPath:
         """Where an object of a listing stands now."""
-        return (self._nodes.get(entry.id) or entry).path
+        return (self.nodes.folder_of(entry.id) or entry).path
 
     def as_now(self, folder: Node, child: Child) -> Child | None:
         """A line of an earlier listing, None when it is not true any more, as far as this mount knows."""
@@ -122,9 +120,9 @@ class Tree:
     def node_of_child(self, folder: Node, child: Child) -> Node:
         """The node behind a line of a listing."""
         if child.entry is not None:
-            return self.node_of(child.entry, folder, child.shown)
+            return self.nodes.node_of(child.entry, folder, child.shown)
         assert child.change is not None
-        return self.node_of_change(child.change, folder)
+        return self.nodes.node_of_change(child.change, folder)
 
     async def listing(self, folder: Node) -> Listing:
         """The folder's listing, from the cache while that is fresh; asked once however many want it."""
@@ -158,7 +156,7 @@ class Tree:
             await self._infos.join(node.entry.id, lambda: self._fetch_entry(node))
             known = self._known(node)
         if known is not None and known.entry is not None:
-            self._believe(node, known.entry)
+            self.nodes.believe(node, known.entry)
 
     def believed_s(self, node: Node) -> float:
         """For how many seconds what is known of the node may be believed. What is newer here is known best here."""
@@ -186,140 +184,12 @@ class Tree:
             self._metadata.put(entry, node.parent.uuid if node.parent is not None else None)
         return entry
 
-    def _believe(self, node: Node, entry: Entry) -> None:
-        # An answer that was on its way while our own upload finished is older than what we know.
-        if node.entry is None or entry.version >= node.entry.version:
-            node.entry = entry
-
     def _lost(self, node: Node) -> None:
         if node.parent is None:
             return  # the root stays, whatever the server says of it
         self._metadata.remove(node.uuid, node.parent.uuid)
         if node.change is None and not node.handles:  # who has it open may go on: an edit wins over a delete
-            self.detach(node)
-
-    # ------------------------------------------------------------ nodes
-
-    def node_of(self, entry: Entry, parent: Node, shown: str) -> Node:
-        """The node of an object, at the place where it was just seen."""
-        node = self._nodes.get(entry.id)
-        if node is None:
-            change = self._changes.of(entry.id)
-            ours = change or self._errands.making(entry.id)
-            number = ours.inode if ours is not None else self._inode_of(entry.id) or entry.id.number
-            node = self._new_node(number, parent, shown, is_folder=entry.is_folder)
-            self._nodes[entry.id] = node
-            node.entry = entry
-            if change is not None:
-                node.change, change.node = change, node
-        elif node is not self.root:
-            self.place(node, parent, shown)
-            self._believe(node, entry)
-        return node
-
-    def node_of_change(self, change: Change, parent: Node) -> Node:
-        """The node of a file that the server does not know yet."""
-        if change.node is None:
-            node = self._new_node(change.inode, parent, escape(change.name), is_folder=False)
-            node.change, change.node = change, node
-        elif change.node.parent is not parent:  # the folder that it was in went away
-            self.place(change.node, parent, escape(change.name))
-        return change.node
-
-    def kernel_has(self, entry: Entry) -> bool:
-        """Whether the kernel may have this version of a file in its pages."""
-        node = self._nodes.get(entry.id)
-        return node is not None and node.pages_of == entry.version
-
-    def is_passed(self, entry: Entry) -> bool:
-        """Whether this mount has something newer of the object than this version."""
-        node = self._nodes.get(entry.id)
-        newer = node is not None and node.entry is not None and node.entry.version > entry.version
-        return newer or self._changes.of(entry.id) is not None
-
-    def nodes(self) -> list[Node]:
-        """All of them at this moment, those that are gone and still open included."""
-        return list(self._numbers.values())
-
-    def folder_of(self, folder: Uuid) -> Node | None:
-        """The node of a folder, where one is known."""
-        return self._nodes.get(folder)
-
-    def new_number(self) -> int:
-        """An inode number for a file without a UUID."""
-        while True:
-            number = secrets.randbits(62) + 2
-            if number not in self._numbers:
-                return number
-
-    def place(self, node: Node, parent: Node, shown: str) -> None:
-        """The node stands here now."""
-        node.shown = shown
-        if node.parent is not parent:
-            before, node.parent = node.parent, parent
-            parent.children += 1
-            if before is not None:
-                before.children -= 1
-                self.release(before)
-
-    def release(self, node: Node) -> None:
-        """Lets go of the node, and of the folders above it, when nothing needs them any more."""
-        while not node.kept:
-            if self._numbers.get(node.inode) is node:
-                del self._numbers[node.inode]
-            if node.entry is not None and self._nodes.get(node.entry.id) is node:
-                del self._nodes[node.entry.id]
-            parent = node.parent
-            if parent is None:
-                return
-            node.parent = None
-            node.gone = True  # a late caller that still holds it finds nothing here
-            parent.children -= 1
-            node = parent
-
-    @contextmanager
-    def pinned(self, *nodes: Node | None) -> Iterator[None]:
-        """None of them is let go while the block runs, whatever the kernel forgets and whichever upload ends."""
-        held = [node for node in nodes if node is not None]
-        for node in held:
-            node.pins += 1
-        try:
-            yield
-        finally:
-            for node in held:
-                node.pins -= 1
-                self.release(node)
-
-    def detach(self, node: Node) -> None:
-        """The name is gone; handles and the kernel may keep the node for a while."""
-        node.gone = True
-        if node.entry is not None and self._nodes.get(node.entry.id) is node:
-            del self._nodes[node.entry.id]
-        self.release(node)
-
-    def identify(self, node: Node, entry: Entry) -> None:
-        """The node is this object from now on, and nobody else is."""
-        former = self._nodes.get(entry.id)
-        if former is not None and former is not node:
-            self.detach(former)
-        if node.entry is not None and self._nodes.get(node.entry.id) is node:
-            del self._nodes[node.entry.id]
-        node.entry = entry
-        self._nodes[entry.id] = node
-
-    def forget_identity(self, node: Node) -> None:
-        """The object is gone from the server while its node has something newer: it is a new file again."""
-        if node.entry is not None and self._nodes.get(node.entry.id) is node:
-            del self._nodes[node.entry.id]
-        node.entry = None
-
-    def _new_node(self, number: int, parent: Node, shown: str, *, is_folder: bool) -> Node:
-        while number in self._numbers:
-            number += 1
-        node = Node(number, is_folder=is_folder, parent=parent, shown=shown)
-        parent.children += 1
-        self._numbers[number] = node
-        return node
+            self.nodes.detach(node)
 
     # ------------------------------------------------------------ what this mount did
 

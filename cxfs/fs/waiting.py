@@ -161,10 +161,10 @@ class Waiting:
         node.pages_of = None
         if node.entry is None and node.parent is not None:
             self._kernel.forget_name(node.parent.inode, node.shown)
-            self._tree.detach(node)
+            self._tree.nodes.detach(node)
             return
         self._kernel.drop_pages(node.inode)
-        self._tree.release(node)
+        self._tree.nodes.release(node)
 
     async def content(self, change_id: str, alive: Callable[[], Awaitable[None]]) -> Content:
         """Where the content of a change can be copied from, with what was still the server's fetched where possible.

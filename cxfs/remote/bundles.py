@@ -17,9 +17,9 @@ import msgspec
 from cxfs.core.errors import BadReply, CxfsError, NotFound
 from cxfs.remote import endpoints, replies
 from cxfs.remote.bundle_parts import BYTES_MAX, BundleItem, BundlePart, BundleParts
+from cxfs.remote.calls import Attempts, Call
 from cxfs.remote.failures import Misshapen, failure_in
 from cxfs.remote.multipart import content_type_of
-from cxfs.remote.session import Attempts, Call
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Sequence

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final
 from cxfs.core.entries import Entry, TreePath, Uuid
 from cxfs.core.errors import AlreadyExists, BadReply, NotADirectory, NotFound, TooLarge
 from cxfs.remote import endpoints, replies
+from cxfs.remote.calls import Attempts, Call
 from cxfs.remote.endpoints import at
-from cxfs.remote.session import Attempts, Call
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -1,8 +1,8 @@
 """The only place that sends a request: address, token, deadline, repetition, errors by name. Knows no endpoint.
 
 Four lanes (metadata, background, download, upload) keep bulk, and small calls that nobody waits for, apart from those
-that somebody does. A small call is repeated within its deadline
-where that is safe (docs/protocol.md, "Retrying"); a transfer is one attempt, since only its caller knows what it has.
+that somebody does. A small call is repeated within its deadline where that is safe (docs/protocol.md, "Retrying"); a
+transfer is one attempt, since only its caller knows what it has.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import logging
 import random
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import urlencode
@@ -20,13 +20,15 @@ import trio
 
 from cxfs.core.errors import BadReply, CxfsError, RateLimited, SignedOut, TimedOut
 from cxfs.core.retry import RetryPolicy
+from cxfs.remote.calls import Attempts, Call
 from cxfs.remote.clients import MakeClient, client_maker, goes_direct, trust
 from cxfs.remote.endpoints import ACCESS_TOKEN, API_VERSION, CLIENT_ID
-from cxfs.remote.failures import CERTAINLY_NOT_DONE, NOT_WORTH_REPEATING, failure_of
+from cxfs.remote.failures import NOT_WORTH_REPEATING, failure_of
 from cxfs.remote.lanes import CLOSE_S, Answer, Lane, LaneStatistics, OnePiece
 from cxfs.remote.pipe_lane import Dialler, PipeLane
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import AsyncIterator, Mapping
     from pathlib import Path
 
@@ -74,49 +76,6 @@ class SessionStatistics:
     download: LaneStatistics
     upload: LaneStatistics
     retries: int
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A small request on the api host, and whether doing it twice is the same as doing it once.
-
-    Its body is a `form`, a `question` (a JSON object), or nothing.
-    `in_background`: nobody waits for it, so it does not stand in the way of those that somebody does.
-    """
-
-    method: str
-    resource: str
-    query: Mapping[str, str] = field(default_factory=dict)
-    form: Mapping[str, str] | None = None
-    question: bytes | None = None
-    may_be_done_twice: bool = True
-    in_background: bool = False
-
-    @property
-    def body(self) -> tuple[str, bytes] | None:
-        """Its type, and all of it."""
-        if self.question is not None:
-            return "application/json", self.question
-        return None if self.form is None else ("application/x-www-form-urlencoded", urlencode(self.form).encode())
-
-
-@dataclass(slots=True)
-class Attempts:
-    """The failed attempts at one call.
-
-    `in_doubt`: the server may have carried one out all the same. `earlier_in_doubt`: one before the last, which is what
-    makes the last one's complaint ("exists already", "not found") perhaps our own doing.
-    """
-
-    count: int = 0
-    in_doubt: bool = False
-    earlier_in_doubt: bool = False
-
-    def failed(self, error: CxfsError) -> None:
-        """Notes one failure. An answer that will not change was not in doubt."""
-        self.count += 1
-        self.earlier_in_doubt = self.in_doubt
-        self.in_doubt |= error.transient and not isinstance(error, CERTAINLY_NOT_DONE)
 
 
 class Session:
@@ -334,10 +293,6 @@ async def open_session(
         verify=verify,
         transport=transport,
     )
-    downloads = None
-    if verify is not None and goes_direct(by_proxy=by_proxy):
-        dialler = Dialler(urls.data, trust=verify, connect_s=limits.connect_s, no_progress_s=limits.no_progress_s)
-        downloads = PipeLane(dialler, user_agent=user_agent, requests_max=limits.download_requests_max)
     session = Session(
         urls,
         tokens,
@@ -346,8 +301,15 @@ async def open_session(
         retry=retry or RetryPolicy(),
         jitter=jitter,
         make_client=make_client,
-        downloads=downloads,
+        downloads=_pipes(urls, verify, limits, user_agent) if goes_direct(by_proxy=by_proxy) else None,
         on_refused=on_refused,
     )
     async with aclosing(session):
         yield session
+
+
+def _pipes(urls: ServiceUrls, verify: ssl.SSLContext | None, limits: SessionLimits, user_agent: str) -> PipeLane | None:
+    if verify is None:
+        return None
+    dialler = Dialler(urls.data, trust=verify, connect_s=limits.connect_s, no_progress_s=limits.no_progress_s)
+    return PipeLane(dialler, user_agent=user_agent, requests_max=limits.download_requests_max)

@@ -155,13 +155,9 @@ class Transport:
         """
         file_name = name or (path.names[-1] if isinstance(path, TreePath) and path.names else "file")
         file_type = content_type_of(file_name)
-        fields = {endpoints.MODIFIED: replies.in_wire(modified_ms)}
-        if if_version is not None:
-            fields[endpoints.IF_VERSION] = str(if_version)
-        fields[endpoints.CONTENT_TYPE] = file_type
         body = UploadBody(
             content,
-            fields=fields,
+            fields=_fields(modified_ms, if_version, file_type),
             file_name=file_name,
             file_type=file_type,
             on_sealed=on_sealed,
@@ -180,6 +176,11 @@ class Transport:
         if self._needs_md5 and entry.md5 != (body.md5 or await md5_of(content)):
             raise BadReply(_OTHER_CONTENT)
         return entry
+
+
+def _fields(modified_ms: int, if_version: int | None, file_type: str) -> dict[str, str]:
+    condition = {} if if_version is None else {endpoints.IF_VERSION: str(if_version)}
+    return {endpoints.MODIFIED: replies.in_wire(modified_ms), **condition, endpoints.CONTENT_TYPE: file_type}
 
 
 def _check_version(etag: str | None, *, version: int, pinned: str | None) -> None:

@@ -10,8 +10,8 @@ import msgspec
 from cxfs.core.entries import Owner, Uuid
 from cxfs.core.errors import BadReply, CxfsError, SignedOut, Unreachable
 from cxfs.remote import endpoints, replies
+from cxfs.remote.calls import Call
 from cxfs.remote.redaction import printable
-from cxfs.remote.session import Call
 
 if TYPE_CHECKING:
     from cxfs.remote.session import Session

@@ -21,7 +21,7 @@ from cxfs.cli.words import (
     parse_size,
     parse_words,
 )
-from cxfs.daemon import MountOptions
+from cxfs.mount_options import MountOptions
 
 MEANINGS: list[tuple[str, MountWords]] = [
     ("ro", {"read_only": True}),

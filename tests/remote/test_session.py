@@ -14,10 +14,11 @@ from cxfs.core.entries import TreePath
 from cxfs.core.errors import BadReply, CxfsError, Denied, NotFound, RateLimited, ServerTrouble, SignedOut, TimedOut
 from cxfs.core.retry import TRIES_MAX
 from cxfs.remote import replies
+from cxfs.remote.calls import Attempts, Call
 from cxfs.remote.clients import BadCertificateFile
 from cxfs.remote.failures import CertificateRefused, Declined, NeverSent, Redirected
 from cxfs.remote.files import Files
-from cxfs.remote.session import Attempts, Call, SessionLimits, open_session
+from cxfs.remote.session import SessionLimits, open_session
 from tests.remote.fake_cx import TOKEN, FakeCx, Pieces, ok, refusal
 
 if TYPE_CHECKING:
