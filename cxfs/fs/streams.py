@@ -73,6 +73,7 @@ class ReadStream:
         with blocks.keeping(wanted):
             content = self._reader.pages.read(blocks.descriptor, wanted) if blocks.held.covers(wanted) else None
         if content is not None:
+            self._version.unread.remove(wanted)
             self._look_ahead(wanted, is_here=True)
         return content
 
@@ -93,7 +94,9 @@ class ReadStream:
                     await self._reader.bring(self._version, wanted)
                 self._check_open()
                 with suppress(ContentLost):  # and so it is not held any more
-                    return await self._reader.from_disk(self._version, wanted)
+                    content = await self._reader.from_disk(self._version, wanted)
+                    self._version.unread.remove(wanted)
+                    return content
 
     def _check_open(self) -> None:
         if self._closed:
@@ -101,8 +104,6 @@ class ReadStream:
 
     def _look_ahead(self, wanted: ByteRange, *, is_here: bool) -> None:
         """Starts what is needed now, and what will be."""
-        if self._version.unread:
-            self._version.unread.remove(wanted)
         plan = self._readahead.on_read(wanted, self._reader.line(self), is_here=is_here)
         if plan.leaves:
             self._version.abandon(self)

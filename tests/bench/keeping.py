@@ -7,6 +7,7 @@ import os
 import resource
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -20,10 +21,11 @@ def mapped(folder: Path) -> list[mmap.mmap]:
     for base, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(PASSING)]
         for path in (Path(base, name) for name in names):
-            if path.stat().st_size:
-                with path.open("rb") as file:
-                    maps.append(mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ))
-                _ = maps[-1][:: mmap.PAGESIZE]
+            with suppress(FileNotFoundError):  # a server at work may have passing files
+                if path.stat().st_size:
+                    with path.open("rb") as file:
+                        maps.append(mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ))
+                    _ = maps[-1][:: mmap.PAGESIZE]
     return maps
 
 

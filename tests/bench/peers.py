@@ -80,6 +80,8 @@ class Peer:
     unmount: str = "fusermount3 -u"
     keeps_files: bool = True
     """The server's files are plain files below the tree, where a write can be watched arriving."""
+    own_copy: Callable[[Place], Path] | None = None
+    """Where the server keeps the data set in a form of its own."""
     flush: Callable[[Place], str] | None = None
     """Succeeds once every write is on the server."""
     without: frozenset[str] = frozenset()
@@ -94,8 +96,13 @@ class Peer:
 # ---------------------------------------------------------------- cxfs
 
 
+def _cxfs_store(place: Place) -> Path:
+    return place.state / "store"
+
+
 def _cxfs_serve(place: Place) -> str:
-    store, program = place.state / "store", f"{quote(place.cxfs)} serve {place.state / 'store'}"
+    store = _cxfs_store(place)
+    program = f"{quote(place.cxfs)} serve {store}"
     insecure = "" if place.certificate else "--insecure "
     return (
         f"set -e; [ -d {store} ] || {{ {program} user add bench --quota 200G && "
@@ -248,7 +255,7 @@ PEERS: Final = {
     ),
     CXFS: Peer(
         "cxfs and its own server", _cxfs_mount, ("fusermount3",), _cxfs_serve,
-        keeps_files=False, flush=_cxfs_flush, has_tls=True,
+        keeps_files=False, own_copy=_cxfs_store, flush=_cxfs_flush, has_tls=True,
     ),
     "rclone-webdav": Peer(
         "rclone over WebDAV, tuned", _webdav_mount, ("rclone", "fusermount3"), _webdav_serve, has_tls=True,

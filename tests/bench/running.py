@@ -108,7 +108,9 @@ class Run:
                         keeping.enter_context(_kept(self._dataset.root))
                 try:
                     with Trial(name, PEERS[name], line, self._dataset, self._plan.options, self._scratch) as trial:
-                        self._take_all(trial)
+                        own_copy = PEERS[name].own_copy
+                        with contextlib.nullcontext() if own_copy is None else _kept(own_copy(trial.place)):
+                            self._take_all(trial)
                 except (Trouble, OSError, subprocess.SubprocessError) as trouble:
                     self._say(f"{name} over {line} left out: {trouble}")
         self._dataset.restore()

@@ -285,6 +285,27 @@ async def test_the_last_close_ends_everything(folder: Path, clock: MockClock) ->
         assert reader.statistics().streams == 0
 
 
+async def test_what_came_ahead_and_was_never_read_is_counted(folder: Path, clock: MockClock) -> None:
+    """So that people see what reading ahead costs them."""
+    line = Line(delay_s=0.01, rate=10e6)
+    async with reading(line, folder) as reader:
+        one, other = reader.open(file(4 * MIB)), reader.open(file(4 * MIB))
+        await reads_all(one, ByteRange(0, 4 * MIB).pieces(BLOCK_BYTES))
+        one.close()
+        other.close()
+        whole = reader.statistics()
+        left = reader.open(file(GIB, version=1))
+        await reads_all(left, ByteRange(0, 2 * MIB).pieces(BLOCK_BYTES))
+        await trio.sleep(5)
+        left.close()
+        await trio.testing.wait_all_tasks_blocked()
+
+    ahead = reader.statistics().ahead_bytes - whole.ahead_bytes
+    assert 0 < whole.ahead_bytes < 4 * MIB
+    assert whole.wasted_bytes == 0
+    assert 0 < reader.statistics().wasted_bytes < ahead
+
+
 async def test_many_readers_share_the_buffers(folder: Path, clock: MockClock) -> None:
     """One budget for all that is on its way, however many files are read at once."""
     line = Line(delay_s=0.5, rate=50e6)
