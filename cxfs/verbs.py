@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from _typeshed import DataclassInstance as Counters
-
     from cxfs.control.server import Tell, Verb
     from cxfs.fs.syncing import SyncProgress
     from cxfs.fs.uploader import Uploader
@@ -39,7 +37,7 @@ class Phase(StrEnum):
 
 
 class MountVerbs:
-    """The verbs of one mount. `reading`: snapshots of what is counted beside the cache, by what they are of."""
+    """The verbs of one mount. `reading` gives what is counted beside the cache: by what it is of, and by its name."""
 
     def __init__(
         self,
@@ -47,7 +45,7 @@ class MountVerbs:
         uploader: Uploader,
         blocks: BlockStore,
         *,
-        reading: Mapping[str, Callable[[], Counters]],
+        reading: Callable[[], Mapping[str, Mapping[str, object]]],
         profile: str,
         mountpoint: Path,
         root: str,
@@ -145,7 +143,7 @@ class MountVerbs:
             "folder": os.fspath(self._blocks.folder),
             "counters": {
                 "cache": asdict(self._blocks.statistics()),
-                **{name: asdict(statistics()) for name, statistics in self._reading.items()},
+                **self._reading(),
             },
         }
 

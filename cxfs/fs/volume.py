@@ -6,7 +6,7 @@ parts stand on is `foundation`'s matter, the sending side `outbound`'s.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -26,10 +26,6 @@ from cxfs.fs.sealing import Sealing
 from cxfs.fs.waiting import Waiting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from _typeshed import DataclassInstance
-
     from cxfs.core.entries import Entry
     from cxfs.fs.ahead import FilesAhead
     from cxfs.fs.changes import Changes
@@ -61,13 +57,12 @@ class Volume:
     waiting: Waiting
     sealing: Sealing
 
-    @property
-    def counters(self) -> dict[str, Callable[[], DataclassInstance]]:
-        """Snapshots of reading, by what they are of."""
+    def counters(self) -> dict[str, dict[str, object]]:
+        """What is counted of reading: by what it is of, and by its name."""
         return {
-            "reading": self.reader.statistics,
-            "small files": self.ahead.statistics,
-            "folders": self.listings.statistics,
+            "reading": asdict(self.reader.statistics()),
+            "small files": asdict(self.ahead.statistics()),
+            "folders": asdict(self.listings.statistics()),
         }
 
     @property

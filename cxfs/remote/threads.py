@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import trio
 
@@ -11,8 +11,6 @@ from cxfs.core.errors import CxfsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from outcome import Outcome
 
 T = TypeVar("T")
 
@@ -26,7 +24,7 @@ async def interruptible(work: Callable[[], T], *, interrupt: Callable[[], None])
     task = trio.lowlevel.current_task()
     token = trio.lowlevel.current_trio_token()
 
-    def deliver(result: Outcome[T]) -> None:
+    def deliver(result: Any) -> None:  # trio's own: a value or an error
         with suppress(trio.RunFinishedError):
             token.run_sync_soon(trio.lowlevel.reschedule, task, result)
 

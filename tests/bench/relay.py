@@ -115,8 +115,8 @@ class Relay:
         self._port = port
         self._delay = delay
         self._clock = clock
-        # The one selector that waits for microseconds: the others round up to whole milliseconds.
-        self._selector = selectors.SelectSelector()
+        # It rounds up to whole milliseconds; the one that does not takes no descriptor above 1,023.
+        self._selector = selectors.EpollSelector()
         self._selector.register(listener, selectors.EVENT_READ, None)
         self.connections: set[Connection] = set()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import shutil
 import sys
 import threading
@@ -274,12 +275,12 @@ def test_what_the_cache_does_is_shown(own_mount: Mount, file: Path) -> None:
     """For people, each counter by its name."""
     file.read_bytes()
 
-    shown = dict(line.split(maxsplit=1) for line in own_mount.run(*CXFS, "cache", file).splitlines())
+    shown = dict(re.split("  +", line, maxsplit=1) for line in own_mount.run(*CXFS, "cache", file).splitlines())
 
     assert shown["held"] == "5.0 MiB of 10.0 GiB"
     assert shown["files"] == "1"
     assert shown["reads"].endswith("% from the cache")
-    assert shown["fetched"] == "5.0 MiB"
+    assert shown["reading: fetched"] == "5.0 MiB"
     assert shown["folder"] == str(cache_of(own_mount))
 
 
