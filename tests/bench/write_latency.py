@@ -105,6 +105,8 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=20.0, help="of measuring, for each of the two lines")
     parser.add_argument("--folder", help="where everything is made; its disk is part of what is measured")
     asked = parser.parse_args()
+    if asked.folder is not None:
+        Path(asked.folder).mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=asked.folder, prefix="cxfs-latency-")))
         (home / "server").mkdir()
