@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from cxfs.cli import main
 from cxfs.local.drafts import Draft
 from cxfs.local.outbox import Outbox
+from cxfs.remote.bundles import Bundles
 from cxfs.remote.files import Files
 from cxfs.remote.transport import Transport
 
@@ -27,9 +28,10 @@ DIES_AT: Final = "CXFS_TEST_DIES_AT"
 STEPS: Final = "CXFS_TEST_STEPS"
 
 WATCHED: Final[dict[type, tuple[str, ...]]] = {
-    Outbox: ("record", "sealed", "sent", "discard", "erase", "note", "forget", "made"),
+    Outbox: ("record", "sealed_together", "sent_together", "discard", "erase", "note", "forget", "made"),
     Draft: ("write", "truncate", "make_durable"),
     Transport: ("upload",),
+    Bundles: ("put", "delete"),
     Files: ("make_folder", "delete", "move", "set_modified"),
 }
 
