@@ -272,9 +272,10 @@ async def _answer_the_kernel(
     async with mounted(
         operations,
         settings.mountpoint,
-        source=f"cxfs:{settings.profile.name}",
+        source=settings.options.source or f"cxfs:{settings.profile.name}",
         allow_other=settings.options.allow_other,
         read_only=settings.options.read_only,
+        no_exec=settings.options.no_exec,
     ) as unmounted:
         log.info("%s is mounted at %s", settings.profile.name, settings.mountpoint)
         surroundings.on_ready()

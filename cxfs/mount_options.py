@@ -17,11 +17,13 @@ GROUPS_REFRESH_S_MIN: Final = 1.0
 class MountOptions:
     """How an account is mounted. Times in seconds, sizes in bytes; `root` is the folder of the account to mount.
 
-    `groups`: a mount of the whole account shows the groups beside the account's own tree.
+    `groups`: a mount of the whole account shows the groups beside the account's own tree. `source` stands in the
+    kernel's table of mounts, `cxfs:PROFILE` unless it was said otherwise.
     """
 
     allow_other: bool = False
     read_only: bool = False
+    no_exec: bool = False
     uid: int | None = None
     gid: int | None = None
     umask: int = 0o022
@@ -36,6 +38,7 @@ class MountOptions:
     sync_remote: bool = False
     root: str = "/"
     groups: bool = True
+    source: str | None = None
 
     @property
     def session_limits(self) -> SessionLimits:

@@ -178,20 +178,21 @@ def is_held(state_folder: Path) -> bool:
         os.close(descriptor)
 
 
-def known(state_home: Path) -> dict[Path, MountRecord]:
-    """Every state folder with what its last daemon said of itself, whether or not that still runs."""
-    records = {lock.parent: read_record(lock.parent) for lock in sorted(state_home.glob(f"*/{LOCK_FILE}"))}
+def known(*state_homes: Path) -> dict[Path, MountRecord]:
+    """Every state folder in these with what its last daemon said of itself, whether or not that still runs."""
+    locks = [lock for home in state_homes for lock in sorted(home.glob(f"*/{LOCK_FILE}"))]
+    records = {lock.parent: read_record(lock.parent) for lock in locks}
     return {folder: record for folder, record in records.items() if record is not None}
 
 
-def running(state_home: Path) -> dict[Path, MountRecord]:
+def running(*state_homes: Path) -> dict[Path, MountRecord]:
     """Those whose daemon runs."""
-    return {folder: record for folder, record in known(state_home).items() if is_held(folder)}
+    return {folder: record for folder, record in known(*state_homes).items() if is_held(folder)}
 
 
-def state_folder_serving(state_home: Path, mountpoint: Path) -> Path | None:
+def state_folder_serving(mountpoint: Path, *state_homes: Path) -> Path | None:
     """The state folder whose running daemon serves this mount point."""
-    served = (folder for folder, record in running(state_home).items() if record.mountpoint == mountpoint)
+    served = (folder for folder, record in running(*state_homes).items() if record.mountpoint == mountpoint)
     return next(served, None)
 
 

@@ -29,6 +29,8 @@ def test_a_profile_holds_what_the_file_says() -> None:
         ca_file = "/etc/ssl/ours.pem"
         token_file = "/run/token"
         token_command = "pass show cx"
+        mountpoint = "/home/mia/work"
+        options = "ro,umask=077"
         """
     )
 
@@ -41,6 +43,8 @@ def test_a_profile_holds_what_the_file_says() -> None:
         ca_file=Path("/etc/ssl/ours.pem"),
         token_file=Path("/run/token"),
         token_command="pass show cx",
+        mountpoint=Path("/home/mia/work"),
+        options="ro,umask=077",
     )
 
 

@@ -92,8 +92,8 @@ def test_a_glance_at_the_lock_does_not_stop_a_new_daemon(state_folder: Path) -> 
 
 def test_the_state_folder_of_a_mount_point_is_found(state_folder: Path, other_daemon: subprocess.Popen[str]) -> None:
     """A person names the mount point, not the profile."""
-    assert mounts.state_folder_serving(state_folder.parent, MOUNTPOINT) == state_folder
-    assert mounts.state_folder_serving(state_folder.parent, Path("/mnt/another")) is None
+    assert mounts.state_folder_serving(MOUNTPOINT, state_folder.parent) == state_folder
+    assert mounts.state_folder_serving(Path("/mnt/another"), state_folder.parent) is None
 
 
 def test_an_ended_daemon_serves_nothing(state_folder: Path) -> None:
@@ -101,7 +101,7 @@ def test_an_ended_daemon_serves_nothing(state_folder: Path) -> None:
     with hold_lock(state_folder, MOUNTPOINT):
         pass
 
-    assert mounts.state_folder_serving(state_folder.parent, MOUNTPOINT) is None
+    assert mounts.state_folder_serving(MOUNTPOINT, state_folder.parent) is None
 
 
 def test_a_daemon_leaves_word_of_what_it_could_not_upload(state_folder: Path) -> None:

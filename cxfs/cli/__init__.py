@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import NoReturn
 
+    from click import Command
+
 
 def main() -> NoReturn:
     """The console script `cxfs`."""
@@ -26,9 +28,14 @@ def run(arguments: Sequence[str]) -> int:
     """
     from cxfs.cli.root import cxfs
 
+    return run_as("cxfs", cxfs, arguments)
+
+
+def run_as(program: str, command: Command, arguments: Sequence[str]) -> int:
+    """The same for another program than `cxfs`; errors begin with its name."""
     debugging = bool(os.environ.get("CXFS_DEBUG"))
     try:
-        status = cxfs.main(args=list(arguments), prog_name="cxfs", standalone_mode=False)
+        status = command.main(args=list(arguments), prog_name=program, standalone_mode=False)
     except Exception as error:  # noqa: BLE001  # the last resort: whatever it is, it ends as one line and a status
         from cxfs.cli.exits import Exit, help_instead_of, refusal_of
 
@@ -39,6 +46,6 @@ def run(arguments: Sequence[str]) -> int:
         if debugging:
             sys.excepthook(type(error), error, error.__traceback__)
         refusal = refusal_of(error)
-        sys.stderr.write(f"cxfs: {refusal.text}\n")
+        sys.stderr.write(f"{program}: {refusal.text}\n")
         return refusal.code
     return status if isinstance(status, int) else 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -33,26 +34,27 @@ if TYPE_CHECKING:
 @click.option("--sync", "sync_remote", type=SYNC, help="Whether fsync and close wait for the server (local).")
 @click.option("--log-level", type=click.Choice(logs.LEVELS), default="info", show_default=True)
 @click.option("--log-file", type=click.Path(dir_okay=False, path_type=Path), help="Instead of the profile's cxfs.log.")
-@click.argument("mountpoint", type=click.Path(path_type=Path))
+@click.argument("mountpoint", type=click.Path(path_type=Path), required=False)
 def command(
     profile_name: str | None,
     texts: tuple[str, ...],
-    mountpoint: Path,
+    mountpoint: Path | None,
     log_level: str,
     log_file: Path | None,
     *,
     foreground: bool,
     **flags: Any,
 ) -> int:
-    """Mount the account of a profile at the folder MOUNTPOINT.
+    """Mount the account of a profile at the folder MOUNTPOINT, or at the `mountpoint` that its profile names.
 
-    Returns when the mount answers; its log is $XDG_STATE_HOME/cxfs/PROFILE/cxfs.log. A dead mount left there by a crash
-    is cleared first.
+    What the profile says under `options` holds too. Returns when the mount answers; its log is
+    $XDG_STATE_HOME/cxfs/PROFILE/cxfs.log. A dead mount left there by a crash is cleared first.
     """
     given = {name: value for name, value in flags.items() if value is not None}
-    words = cast("MountWords", {**parse_words(texts), **given})  # the flags are named like the fields
     profile = profiles.chosen(profile_name)
-    mountpoint = _prepared(mountpoint, words)
+    # The flags are named like the fields.
+    words = cast("MountWords", {**_words_of(profile), **parse_words(texts), **given})
+    mountpoint = _prepared(mountpoint or _own_mountpoint(profile), words)
     access = profiles.access_to(profile)
     if log_file is None and not foreground:
         log_file = config.state_folder(profile) / "cxfs.log"
@@ -72,6 +74,28 @@ def command(
     assert log_file is not None
     run_in_background(serve, log_file=log_file)
     return Exit.OK
+
+
+def _words_of(profile: config.Profile) -> MountWords:
+    """The options that stand in the configuration; raises ConfigError."""
+    try:
+        return parse_words([profile.options or ""])
+    except click.UsageError as error:
+        raise config.ConfigError(
+            f"{config.config_file()}: profiles.{profile.name}.options: {error.format_message()}"
+        ) from None
+
+
+def _own_mountpoint(profile: config.Profile) -> Path:
+    """Made where it is missing, since somebody has decided on it; raises ConfigError where nobody has."""
+    if profile.mountpoint is None:
+        raise config.ConfigError(
+            f"where is {profile.name} to be mounted? Say the folder, or set mountpoint in [profiles.{profile.name}] "
+            f"of {config.config_file()}"
+        )
+    if not os.path.lexists(profile.mountpoint):
+        profile.mountpoint.mkdir(parents=True)
+    return profile.mountpoint
 
 
 def _prepared(mountpoint: Path, words: MountWords) -> Path:

@@ -41,7 +41,7 @@ def command(mountpoint: Path, wait_s: float, *, lazy: bool, quiet: bool) -> int:
     shows the progress.
     """
     mountpoint = mounting.resolved(mountpoint)
-    state_folder = mounts.state_folder_serving(config.state_home(), mountpoint)
+    state_folder = mounts.state_folder_serving(mountpoint, *config.state_homes())
     record = None if state_folder is None else mounts.read_record(state_folder)
     if record is None or not record.draining or mounting.mounted_at(mountpoint) is not None:
         mounting.unmount(mountpoint, lazy=lazy)

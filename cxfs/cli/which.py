@@ -50,7 +50,7 @@ class ChosenMount:
 
 def running() -> list[ChosenMount]:
     """Every mount whose daemon runs."""
-    return [ChosenMount(folder, record) for folder, record in mounts.running(config.state_home()).items()]
+    return [ChosenMount(folder, record) for folder, record in mounts.running(*config.state_homes()).items()]
 
 
 def mount_of(path: Path) -> tuple[ChosenMount, str]:
@@ -58,7 +58,7 @@ def mount_of(path: Path) -> tuple[ChosenMount, str]:
 
     A dead or hanging mount is not touched, unless the path leads there by a symbolic link.
     """
-    records = mounts.known(config.state_home())
+    records = mounts.known(*config.state_homes())
     for absolute in (Path(os.path.normpath(path.absolute())), path.resolve):
         found = _innermost(absolute if isinstance(absolute, Path) else absolute(), records)
         if found is not None:

@@ -23,6 +23,7 @@ class MountWords(TypedDict, total=False):
 
     allow_other: bool
     read_only: bool
+    no_exec: bool
     uid: int
     gid: int
     umask: int
@@ -35,6 +36,7 @@ class MountWords(TypedDict, total=False):
     sync_remote: bool
     root: str
     groups: bool
+    source: str
 
 
 DROPPED: Final = frozenset(
@@ -55,14 +57,14 @@ DROPPED: Final = frozenset(
             "suid",
         ),
         # in force whatever is asked: libfuse mounts nosuid and nodev, the kernel's answers come from caches of ours
-        *("rw", "nosuid", "nodev", "exec", "async", "nonempty", "default_permissions"),
+        *("rw", "nosuid", "nodev", "async", "nonempty", "default_permissions"),
         # access times: CX has none, so every way to keep few of them is kept
         *("noatime", "relatime", "nodiratime", "lazytime"),
     }
 )
 
-DROPPED_BEGINNINGS: Final = ("x-", "comment=", "fsname=", "subtype=")
-"""`x-` words are for whoever reads fstab; the name and type of the mount are ours."""
+DROPPED_BEGINNINGS: Final = ("x-", "X-", "comment=", "subtype=", "uhelper=")
+"""For whoever reads fstab, and for umount(8); the type of the mount is ours."""
 
 SIZE_UNITS: Final = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
@@ -76,8 +78,8 @@ ID_MAX: Final = (1 << 32) - 2
 def parse_words(texts: Iterable[str]) -> MountWords:
     """All `-o` arguments together, the later word over the earlier; raises click.UsageError naming a word."""
     words = MountWords()
-    for word in (word.strip() for text in texts for word in text.split(",")):
-        if not word or word in DROPPED or word.startswith(DROPPED_BEGINNINGS):
+    for word in (word for text in texts for word in split_words(text)):
+        if word in DROPPED or word.startswith(DROPPED_BEGINNINGS):
             continue
         name, equals, value = word.partition("=")
         if word in _FLAGS:
@@ -86,12 +88,30 @@ def parse_words(texts: Iterable[str]) -> MountWords:
         elif equals and name in _VALUED:
             field, parse = _VALUED[name]
             words[field] = _parsed(name, value, parse)  # type: ignore[literal-required]  # the table pairs field and type
+        elif word == "remount":
+            raise click.UsageError(
+                "-o remount: a mount's options cannot be changed while it is mounted: umount it first"
+            )
         else:
             known = ", ".join([*_FLAGS, *(f"{each}=" for each in _VALUED)])
             raise click.UsageError(
                 f"-o {name}: no such mount option (there are {known}; fstab's own words are dropped)"
             )
     return words
+
+
+def split_words(text: str) -> list[str]:
+    r"""The words of one `-o` argument; a comma that belongs to a word is written `\,` as in fstab."""
+    words = (re.sub(r"\\([,\\])", r"\1", word).strip() for word in re.findall(r"(?:[^,\\]|\\.?)+", text))
+    return [word for word in words if word]
+
+
+def is_known(word: str) -> bool:
+    """Whether it is one of ours or of fstab's own, whatever its value."""
+    name, equals, _ = word.partition("=")
+    return (
+        word in DROPPED or word.startswith(DROPPED_BEGINNINGS) or word in _FLAGS or (bool(equals) and name in _VALUED)
+    )
 
 
 def _parsed(name: str, value: str, parse: Callable[[str], object]) -> object:
@@ -155,6 +175,12 @@ def parse_sync(text: str) -> bool:
     return text == "remote"
 
 
+def _source(text: str) -> str:
+    if not text or not text.isprintable():
+        raise ValueError("expected a name")
+    return text
+
+
 def _folder(text: str) -> str:
     if not text.startswith("/"):
         raise ValueError("expected a path in the account that begins with /")
@@ -163,6 +189,9 @@ def _folder(text: str) -> str:
 
 _FLAGS: Final = {
     "ro": ("read_only", True),
+    "sync": ("sync_remote", True),
+    "noexec": ("no_exec", True),
+    "exec": ("no_exec", False),
     "allow_other": ("allow_other", True),
     "groups": ("groups", True),
     "nogroups": ("groups", False),
@@ -173,6 +202,7 @@ _VALUED: Final[dict[str, tuple[str, Callable[[str], object]]]] = {
     "gid": ("gid", _group),
     "umask": ("umask", _mask),
     "root": ("root", _folder),
+    "fsname": ("source", _source),
     "metadata_ttl": ("metadata_ttl_s", parse_seconds),
     "negative_ttl": ("negative_ttl_s", parse_seconds),
     "cache_size": ("cache_bytes_max", parse_size),

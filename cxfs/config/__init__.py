@@ -20,6 +20,7 @@ from cxfs.config.profiles import (
     parse,
     state_folder,
     state_home,
+    state_homes,
 )
 
 __all__ = [
@@ -39,4 +40,5 @@ __all__ = [
     "parse",
     "state_folder",
     "state_home",
+    "state_homes",
 ]

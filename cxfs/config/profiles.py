@@ -42,7 +42,12 @@ PROFILE_KEYS: Final = (
     "allow_http",
     "token_file",
     "token_command",
+    "mountpoint",
+    "options",
 )
+
+SYSTEM_STATE: Final = Path("/var/lib/cxfs")
+"""Holds the state folders of mounts that are in fstab: those belong to the machine, not to a person."""
 
 _PROFILE_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _FOLDERS: Final = PlatformDirs("cxfs", appauthor=False)
@@ -54,7 +59,10 @@ class ConfigError(CxfsError):
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """One account on one server. URLs have no trailing slash, no query and no user in them; paths are absolute."""
+    """One account on one server. URLs have no trailing slash, no query and no user in them; paths are absolute.
+
+    `mountpoint` and `options` (the words after `-o`) are for a mount that is not told otherwise.
+    """
 
     name: str
     api_url: str = API_URL
@@ -66,6 +74,8 @@ class Profile:
     allow_http: bool = False
     token_file: Path | None = None
     token_command: str | None = None
+    mountpoint: Path | None = None
+    options: str | None = None
 
     @property
     def is_of_the_documented_service(self) -> bool:
@@ -126,6 +136,12 @@ def credentials_folder() -> Path:
 def state_home() -> Path:
     """The folder that holds the state folder of every profile."""
     return _FOLDERS.user_state_path
+
+
+def state_homes() -> tuple[Path, ...]:
+    """Where running mounts are looked for: the person's own state home, and that of the machine, which root sees."""
+    own = state_home()
+    return (own,) if own == SYSTEM_STATE else (own, SYSTEM_STATE)
 
 
 def load(environ: Mapping[str, str] = os.environ) -> Config:
@@ -229,6 +245,8 @@ def _profile(name: str, table: _Table) -> Profile:
         allow_http=allow_http,
         token_file=table.path("token_file"),
         token_command=table.text("token_command"),
+        mountpoint=table.path("mountpoint"),
+        options=table.text("options"),
     )
 
 

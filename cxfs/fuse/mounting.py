@@ -19,6 +19,8 @@ from typing import Final
 
 from cxfs.core.errors import CxfsError
 
+# "umount -i" calls no helper: umount.fuse.cxfs, where it is installed, is us.
+
 FILE_SYSTEM: Final = "fuse.cxfs"
 """The type that `subtype=cxfs` gives a mount in the kernel's table."""
 
@@ -174,7 +176,7 @@ def _check_folder(mountpoint: Path) -> bool:
 
 def clear_dead(mountpoint: Path) -> None:
     """Takes away a mount whose daemon is gone; raises MountPointTrouble."""
-    status, said = _run(["umount", "-l"] if os.geteuid() == 0 else ["fusermount3", "-uz"], mountpoint)
+    status, said = _run(["umount", "-i", "-l"] if os.geteuid() == 0 else ["fusermount3", "-uz"], mountpoint)
     if status and mounted_at(mountpoint) is not None:
         raise MountPointTrouble(f"the dead mount at {mountpoint} cannot be cleared: {said}")
 
@@ -187,7 +189,7 @@ def unmount(mountpoint: Path, *, lazy: bool = False) -> None:
     if not there.is_ours:
         raise MountPointTrouble(f"{mountpoint} is not a cxfs mount but {there.type}: use umount")
     as_root = os.geteuid() == 0
-    program = ["umount"] if as_root else ["fusermount3", "-u"]
+    program = ["umount", "-i"] if as_root else ["fusermount3", "-u"]
     status, said = _run([*program, *(["-l" if as_root else "-z"] if lazy else [])], mountpoint)
     if status == 0 or mounted_at(mountpoint) is None:
         return

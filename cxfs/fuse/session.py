@@ -60,15 +60,16 @@ class Kernel:
 
 @asynccontextmanager
 async def mounted(
-    operations: Operations, mountpoint: Path, *, source: str, allow_other: bool, read_only: bool
+    operations: Operations, mountpoint: Path, *, source: str, allow_other: bool, read_only: bool, no_exec: bool = False
 ) -> AsyncIterator[trio.Event]:
     """Mounts, and serves requests while the block runs; unmounts at its end if nobody did before.
 
     Yields an event that is set when the mount was ended from outside. Raises MountPointTrouble when the kernel refuses.
     """
-    options = set(pyfuse3.default_options) | {f"fsname={source}", "subtype=cxfs", "nosuid", "nodev"}
+    options = set(pyfuse3.default_options) | {f"fsname={_escaped(source)}", "subtype=cxfs", "nosuid", "nodev"}
     options |= {"allow_other"} if allow_other else set()
     options |= {"ro"} if read_only else set()
+    options |= {"noexec"} if no_exec else set()
     try:
         pyfuse3.init(operations, str(mountpoint), options)
     except RuntimeError as error:
@@ -83,6 +84,11 @@ async def mounted(
             nursery.cancel_scope.cancel()
     finally:
         pyfuse3.close(unmount=True)
+
+
+def _escaped(text: str) -> str:
+    """As libfuse wants a value in its options, which it splits at commas."""
+    return text.replace("\\", "\\\\").replace(",", "\\,")
 
 
 async def _serve(unmounted: trio.Event) -> None:

@@ -49,6 +49,38 @@ def test_a_mount_is_not_mounted_over(unmounted: Mount) -> None:
     assert said.stderr == "cxfs: /proc is a mount already (proc): choose another folder\n"
 
 
+def test_a_profile_says_where_it_is_mounted_and_how(unmounted: Mount) -> None:
+    """So that a service, and a person, need only its name. Its mount point is made where it is missing."""
+    mountpoint = unmounted.path / "made"
+    config = unmounted.home / "config.toml"
+    config.write_text(f'{config.read_text()}mountpoint = "{mountpoint}"\noptions = "ro,umask=077"\n')
+
+    said = unmounted.cxfs("mount")
+
+    assert (said.returncode, said.stderr) == (0, "")
+    assert mountpoint.stat().st_mode & 0o777 == 0o700
+    assert unmounted.cxfs("umount", str(mountpoint)).returncode == 0
+
+
+def test_a_profile_without_a_mount_point_needs_one(unmounted: Mount) -> None:
+    """The line says where it could stand."""
+    said = unmounted.cxfs("mount")
+
+    assert said.returncode == Exit.CONFIG
+    assert "where is test to be mounted? Say the folder, or set mountpoint in [profiles.test]" in said.stderr
+
+
+def test_a_wrong_option_of_a_profile_is_named_with_its_file(unmounted: Mount) -> None:
+    """It is a mistake in the configuration, not in the command."""
+    config = unmounted.home / "config.toml"
+    config.write_text(f'{config.read_text()}options = "colour=blue"\n')
+
+    said = unmounted.cxfs("mount", str(unmounted.path))
+
+    assert said.returncode == Exit.CONFIG
+    assert f"{config}: profiles.test.options: -o colour: no such mount option" in said.stderr
+
+
 def test_a_mount_point_is_known_by_any_of_its_names(own_mount: Mount) -> None:
     """Relative, through a symbolic link, with a slash at the end."""
     (own_mount.home / "link").symlink_to(own_mount.home)
