@@ -87,11 +87,10 @@ def _words_of(profile: config.Profile) -> MountWords:
 
 
 def _own_mountpoint(profile: config.Profile) -> Path:
-    """Made where it is missing, since somebody has decided on it; raises ConfigError where nobody has."""
+    """Made where it is missing, since somebody has decided on it; raises click.UsageError where nobody has."""
     if profile.mountpoint is None:
-        raise config.ConfigError(
-            f"where is {profile.name} to be mounted? Say the folder, or set mountpoint in [profiles.{profile.name}] "
-            f"of {config.config_file()}"
+        raise click.UsageError(
+            f"Missing argument 'MOUNTPOINT', and [profiles.{profile.name}] of {config.config_file()} names none"
         )
     if not os.path.lexists(profile.mountpoint):
         profile.mountpoint.mkdir(parents=True)

@@ -66,8 +66,8 @@ def test_a_profile_without_a_mount_point_needs_one(unmounted: Mount) -> None:
     """The line says where it could stand."""
     said = unmounted.cxfs("mount")
 
-    assert said.returncode == Exit.CONFIG
-    assert "where is test to be mounted? Say the folder, or set mountpoint in [profiles.test]" in said.stderr
+    assert said.returncode == Exit.USAGE
+    assert f"and [profiles.test] of {unmounted.home / 'config.toml'} names none" in said.stderr
 
 
 def test_a_wrong_option_of_a_profile_is_named_with_its_file(unmounted: Mount) -> None:
