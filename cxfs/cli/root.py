@@ -20,6 +20,7 @@ COMMANDS: Final = {
     "uploads": "cxfs.cli.uploads",
     "cache": "cxfs.cli.cache",
     "whoami": "cxfs.cli.whoami",
+    "service": "cxfs.cli.service",
     "serve": "cxfs.cli.serve",
     "help": "cxfs.cli.help",
 }
