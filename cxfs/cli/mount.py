@@ -92,9 +92,13 @@ def _own_mountpoint(profile: config.Profile) -> Path:
         raise click.UsageError(
             f"Missing argument 'MOUNTPOINT', and [profiles.{profile.name}] of {config.config_file()} names none"
         )
-    if not os.path.lexists(profile.mountpoint):
-        profile.mountpoint.mkdir(parents=True)
-    return profile.mountpoint
+    from cxfs.fuse import mounting
+
+    mountpoint = mounting.resolved(profile.mountpoint)
+    # A dead mount looks as if nothing were there; it is cleared later.
+    if mounting.mounted_at(mountpoint) is None and not os.path.lexists(mountpoint):
+        mountpoint.mkdir(parents=True)
+    return mountpoint
 
 
 def _prepared(mountpoint: Path, words: MountWords) -> Path:

@@ -31,8 +31,7 @@ chmod 755 /root && mkdir "$0/mnt" && echo ready && cat
 
 /root is among them and open, since the interpreter may live there; so is the FUSE device."""
 
-HELPER: Final = f"#!{sys.executable}\nfrom cxfs.cli.mount_helper import main\nmain()\n"
-BIN: Final = Path("/usr/sbin")
+CXFS: Final = str(Path(sys.executable).with_name("cxfs"))
 CONFIG: Final = """\
 [profiles.work]
 api_url = "{url}"
@@ -96,8 +95,7 @@ def machine(own_account: Account) -> Iterator[Machine]:
             assert process.stdout is not None
             assert process.stdout.readline() == "ready\n"
             machine = Machine(process.pid, Path(folder))
-            for name in ("mount.cxfs", "mount.fuse.cxfs", "umount.fuse.cxfs"):
-                machine.write(BIN / name, HELPER, mode=0o755)
+            machine.run(CXFS, "service", "install", "--system")
             machine.write(
                 Path("/etc/cxfs/config.toml"), CONFIG.format(url=own_account.url, ca_file=own_account.ca_file)
             )
@@ -164,7 +162,7 @@ def test_whoever_types_the_command_mounts_the_same(machine: Machine) -> None:
 
     machine.run(*helper, HOME=str(home), CXFS_CONFIG="/nowhere", XDG_STATE_HOME="/nowhere")
     listed = machine.run("ls", "/var/lib/cxfs", "/var/cache/cxfs")
-    umounted = machine.attempt(sys.executable, "-m", "cxfs", "umount", str(machine.mountpoint), HOME=str(home))
+    umounted = machine.attempt(CXFS, "umount", str(machine.mountpoint), HOME=str(home))
 
     assert listed.split() == ["/var/cache/cxfs:", "work", "/var/lib/cxfs:", "work"]
     assert (umounted.returncode, umounted.stderr) == (0, "")
@@ -228,6 +226,21 @@ def test_what_cannot_be_mounted_is_said_in_a_line(
     assert done.returncode == status
     assert len(done.stderr.splitlines()) == 1
     assert complaint in done.stderr
+
+
+def test_the_machines_services_are_put_in_place_and_taken_away(machine: Machine) -> None:
+    """Links where mount(8) looks, the server's unit, the folders and the user that they need."""
+    unit = machine.run("cat", "/etc/systemd/system/cxfs-server.service")
+    modes = machine.run("stat", "--format=%n %a", "/etc/cxfs", "/var/lib/cxfs", "/var/cache/cxfs")
+    user = machine.run("getent", "passwd", "cxfs-server")
+
+    removed = machine.run(CXFS, "service", "uninstall", "--system")
+
+    assert f"ExecStart={CXFS} serve" in unit
+    assert modes == "/etc/cxfs 700\n/var/lib/cxfs 700\n/var/cache/cxfs 700\n"
+    assert ":/var/lib/cxfs-server:" in user
+    assert len(removed.splitlines()) == 6
+    assert machine.mount("rw").returncode != 0
 
 
 def test_sloppy_ignores_what_it_does_not_know(machine: Machine) -> None:

@@ -1,9 +1,9 @@
-"""The unit of a person's mount under a real systemd: ready when mounted, restarted when killed, drained when stopped."""
+"""A person's mount under a real systemd: ready when mounted, restarted when killed, drained when stopped."""
 
 from __future__ import annotations
 
 import os
-import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from tests.mounting import Account, checksum, wait_until
+from tests.mounting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tests.mounting import Account
 
 PROGRAM_TIMEOUT_S: Final = 100.0
 
@@ -43,7 +45,6 @@ class Session:
     def __init__(self, process: subprocess.Popen[str], home: Path, environment: dict[str, str]) -> None:
         self.home = home
         self.mountpoint = home / "CX"
-        self.log = home / "systemd.log"
         self._pid = process.pid
         self._environment = environment
 
@@ -63,7 +64,7 @@ class Session:
     def run(self, *command: str | Path) -> str:
         """What a program says that must succeed."""
         done = self.attempt(*command)
-        assert done.returncode == 0, f"{command}: {done.returncode}: {done.stderr}{self.log.read_text()[-3000:]}"
+        assert done.returncode == 0, f"{command}: {done.returncode}: {done.stderr}{self.log()}"
         return done.stdout
 
     def cxfs(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
@@ -73,7 +74,12 @@ class Session:
     def install(self) -> None:
         """`cxfs service install`."""
         done = self.cxfs("service", "install", self.mountpoint)
-        assert done.returncode == 0, f"{done.stderr}{self.log.read_text()[-3000:]}"
+        assert done.returncode == 0, f"{done.stderr}{self.log()}"
+
+    def log(self) -> str:
+        """What systemd and the daemon said last."""
+        files = (self.home / name for name in ("systemd.log", "daemon.log"))
+        return "\n".join(file.read_text(errors="replace")[-3000:] for file in files if file.exists())
 
     def tells(self, name: str) -> str:
         """A property of the unit."""
@@ -96,6 +102,9 @@ def session(own_account: Account) -> Iterator[Session]:
         (config / "config.toml").write_text(
             f'[profiles.test]\napi_url = "{own_account.url}"\nca_file = "{own_account.ca_file}"\ntoken_file = "token"\n'
         )
+        kept = home / ".config/systemd/user/cxfs@.service.d/log.conf"  # there is no journal here
+        kept.parent.mkdir(parents=True)
+        kept.write_text("[Service]\nStandardError=append:%h/daemon.log\n")
         environment = {
             "PATH": os.environ["PATH"],
             "HOME": folder,
@@ -136,10 +145,22 @@ def test_a_daemon_that_is_killed_comes_back_with_what_was_written(session: Sessi
     session.install()
     session.write("new.txt", "written")
 
-    os.kill(int(session.tells("MainPID")), 9)
+    os.kill(int(session.tells("MainPID")), signal.SIGKILL)
     wait_until(lambda: session.tells("NRestarts") == "1" and session.tells("ActiveState") == "active")
 
     assert session.run("cat", session.mountpoint / "new.txt") == "written"
+
+
+def test_a_daemon_that_stands_still_is_replaced(session: Session) -> None:
+    """It tells systemd that it lives only as long as its loop turns."""
+    (session.home / ".config/systemd/user/cxfs@.service.d/watch.conf").write_text("[Service]\nWatchdogSec=1s\n")
+    session.install()
+    first = session.tells("MainPID")
+
+    os.kill(int(first), signal.SIGSTOP)
+    wait_until(lambda: session.tells("NRestarts") == "1" and session.tells("ActiveState") == "active", deadline_s=60)
+
+    assert session.run("ls", session.mountpoint) == ""
 
 
 def test_a_refused_token_ends_the_service_instead_of_restarting_it(session: Session) -> None:
@@ -154,11 +175,11 @@ def test_a_refused_token_ends_the_service_instead_of_restarting_it(session: Sess
 
 
 def test_uninstall_takes_all_of_it_away(session: Session) -> None:
-    """The mount, the link, and the unit when no other profile uses it."""
+    """The mount, the link, and the unit when no other profile uses it; a drop-in is the person's own."""
     session.install()
 
     done = session.cxfs("service", "uninstall")
 
     assert (done.returncode, done.stdout) == (0, "test is unmounted and no service any more\n")
-    assert [path for path in (session.home / ".config/systemd").rglob("*") if not path.is_dir()] == []
+    assert [path.name for path in (session.home / ".config/systemd").rglob("*") if not path.is_dir()] == ["log.conf"]
     assert session.attempt("findmnt", "--mountpoint", session.mountpoint).returncode == 1
