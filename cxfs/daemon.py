@@ -20,6 +20,7 @@ import trio
 
 from cxfs.control.place import listening, socket_path
 from cxfs.control.server import ControlServer
+from cxfs.core.connection import Thresholds
 from cxfs.core.entries import SELF, TreePath
 from cxfs.core.errors import CxfsError, NotADirectory, cause_of
 from cxfs.core.pending import Status
@@ -38,6 +39,7 @@ from cxfs.remote.files import Files
 from cxfs.remote.redaction import KnownSecrets
 from cxfs.remote.transport import Transport
 from cxfs.remote.user import Profile as Account, User
+from cxfs.remote.watch import ConnectionWatch
 from cxfs.service import MountedAccount, connected, renewing
 from cxfs.verbs import MountVerbs, Phase
 
@@ -80,10 +82,11 @@ class MountSettings:
 
 @dataclass(frozen=True, slots=True)
 class _Surroundings:
-    """What a mount's life is seen by: its lock, its control socket, and whoever started it."""
+    """What a mount's life is seen by: its lock, its control socket, the state of its connection, and who started it."""
 
     lock: HeldLock
     listener: socket.socket
+    watch: ConnectionWatch
     on_ready: Callable[[], None]
     on_drain: Callable[[Remaining], None] | None
 
@@ -98,12 +101,13 @@ def run(
     uploads. Raises CxfsError for a start that is refused.
     """
     control = socket_path(settings.state_folder)
+    watch = ConnectionWatch(Thresholds.within(settings.options.metadata_deadline_s), jitter=random.random)
     with hold_lock(settings.state_folder, settings.mountpoint, root=settings.options.root) as lock:
         allow_descriptors()
         with listening(control) as listener:
             lock.note_control(control)
             try:
-                left = trio.run(_run, settings, _Surroundings(lock, listener, on_ready, on_drain))
+                left = trio.run(_run, settings, _Surroundings(lock, listener, watch, on_ready, on_drain))
             except BaseExceptionGroup as group:
                 raise cause_of(group) from None
         lock.note_left(left)
@@ -121,7 +125,15 @@ async def _run(settings: MountSettings, surroundings: _Surroundings) -> Leftover
     blocks: BlockStore | None = None
     try:
         account = MountedAccount(settings.profile)
-        tokens = renewing(settings.profile, settings.token, settings.source, account, learnt=settings.known_secrets.add)
+        watch = surroundings.watch
+        tokens = renewing(
+            settings.profile,
+            settings.token,
+            settings.source,
+            account,
+            learnt=settings.known_secrets.add,
+            watch=watch,
+        )
         async with (
             connected(
                 settings.profile,
@@ -129,13 +141,16 @@ async def _run(settings: MountSettings, surroundings: _Surroundings) -> Leftover
                 limits=settings.options.session_limits,
                 client_id=settings.client_id,
                 on_refused=tokens.refused,
+                watch=watch,
             ) as session,
             trio.open_nursery() as nursery,
         ):
             who = await account.learn(session)
             blocks = await trio.to_thread.run_sync(_blocks, settings, who)
-            volume = await _volume(settings, session, outbox, blocks, nursery)
+            volume = await _volume(settings, session, watch, outbox, blocks, nursery)
             _claim(settings, outbox, who, volume.left)
+            watch.on_change(volume.connection_changed)
+            nursery.start_soon(watch.run, session.probe, session.signs_of_life)
             nursery.start_soon(tokens.watch, volume.uploader.wake)
             await _serve(settings, volume, nursery, surroundings)
             nursery.cancel_scope.cancel()
@@ -167,7 +182,12 @@ def _claim(settings: MountSettings, outbox: Outbox, account: Account, waiting: i
 
 
 async def _volume(
-    settings: MountSettings, session: Session, outbox: Outbox, blocks: BlockStore, nursery: trio.Nursery
+    settings: MountSettings,
+    session: Session,
+    watch: ConnectionWatch,
+    outbox: Outbox,
+    blocks: BlockStore,
+    nursery: trio.Nursery,
 ) -> Volume:
     """The account's tree; asks the server what it can do and for the folder to mount."""
     options = settings.options
@@ -179,6 +199,7 @@ async def _volume(
         bundles=Bundles(session, in_background=True),
         user=user,
         capabilities=await user.capabilities(),
+        connection=watch,
     )
     root_path = TreePath.parse(f"{SELF}:{options.root}")
     root = await files.entry(root_path)
@@ -225,6 +246,7 @@ async def _serve(settings: MountSettings, volume: Volume, nursery: trio.Nursery,
         volume.waiting,
         volume.uploader,
         volume.blocks,
+        connection=surroundings.watch.status,
         reading=volume.counters,
         profile=settings.profile.name,
         mountpoint=settings.mountpoint,

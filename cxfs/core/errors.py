@@ -121,6 +121,10 @@ class Unreachable(CxfsError):
     transient = True
 
 
+class Offline(Unreachable):
+    """The server could not be reached for a while, so it was not asked again. Nothing was sent."""
+
+
 class Untrusted(Unreachable):
     """The server could not prove who it is. Later may be different (a captive portal), the next second is not."""
 

@@ -44,6 +44,7 @@ ERRNO: Final[dict[type[BaseException], int]] = {
     errors.Invalid: errno.EINVAL,
     errors.AcrossTrees: errno.EXDEV,  # mv(1) copies then, as between two file systems
     errors.Unreachable: errno.EIO,
+    errors.Offline: errno.EHOSTUNREACH,
     errors.TimedOut: errno.ETIMEDOUT,
     trio.TooSlowError: errno.ETIMEDOUT,
     Exception: errno.EIO,

@@ -138,6 +138,7 @@ def verbs(desk: Desk, folder: Path) -> MountVerbs:
         volume.waiting,
         volume.uploader,
         volume.blocks,
+        connection=desk.watch.status,
         reading=volume.counters,
         profile="home",
         mountpoint=folder,

@@ -47,6 +47,7 @@ EXPECTED: Final = {
     "NotADirectory": "ENOTDIR",
     "NotEmpty": "ENOTEMPTY",
     "NotFound": "ENOENT",
+    "Offline": "EHOSTUNREACH",
     "RateLimited": "EIO",
     "ReadOnly": "EROFS",
     "ServerTrouble": "EIO",
