@@ -20,7 +20,7 @@ import trio
 
 from cxfs.control.place import listening, socket_path
 from cxfs.control.server import ControlServer
-from cxfs.core.connection import Thresholds
+from cxfs.core.connection import State, Thresholds
 from cxfs.core.entries import SELF, TreePath
 from cxfs.core.errors import CxfsError, NotADirectory, cause_of
 from cxfs.core.pending import Status
@@ -28,6 +28,7 @@ from cxfs.fs.draining import drain
 from cxfs.fs.offload import HereWhileQuick, to_threads
 from cxfs.fs.surroundings import Machine, Memory, Service, Surroundings
 from cxfs.fs.volume import Volume, assemble
+from cxfs.fuse.callers import Callers
 from cxfs.fuse.operations import Operations
 from cxfs.fuse.session import Kernel, mounted
 from cxfs.local.blocks import FOLDER, BlockStore
@@ -282,12 +283,14 @@ async def _answer_the_kernel(
     settings: MountSettings, volume: Volume, next_signal: Callable[[], Awaitable[None]], surroundings: _Surroundings
 ) -> None:
     """From the mount to its end, by a signal or from outside; what programs left open is closed."""
+    callers = Callers(is_offline=lambda: surroundings.watch.state is State.OFFLINE)
     operations = Operations(
         volume.filesystem,
+        callers=callers,
         metadata_deadline_s=settings.options.metadata_deadline_s,
         data_deadline_s=settings.options.data_deadline_s,
     )
-    watches = []
+    watches = [callers.run]
     if volume.groups is not None:
         await volume.groups.first()
         watches.append(volume.groups.run)  # for as long as there is a kernel to tell its news

@@ -133,6 +133,10 @@ class TimedOut(Unreachable):
     """No answer within the deadline of the call."""
 
 
+class Interrupted(CxfsError):
+    """Whoever asked is about to end, and waits for the answer only because it must."""
+
+
 class ServerTrouble(CxfsError):
     """The server failed at a request that was in order (5xx, and a 200 without a JSON object)."""
 

@@ -19,6 +19,8 @@ from cxfs.core.errors import CxfsError
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
+    from cxfs.fuse.callers import Callers
+
 log = logging.getLogger(__name__)
 
 ERRNO: Final[dict[type[BaseException], int]] = {
@@ -42,6 +44,7 @@ ERRNO: Final[dict[type[BaseException], int]] = {
     errors.ForeignAttribute: errno.EOPNOTSUPP,  # after which ls(1) asks for no other file's
     errors.Unsupported: errno.EPERM,
     errors.Invalid: errno.EINVAL,
+    errors.Interrupted: errno.EINTR,
     errors.AcrossTrees: errno.EXDEV,  # mv(1) copies then, as between two file systems
     errors.Unreachable: errno.EIO,
     errors.Offline: errno.EHOSTUNREACH,
@@ -50,6 +53,8 @@ ERRNO: Final[dict[type[BaseException], int]] = {
     Exception: errno.EIO,
 }
 """What each kind of failure is to a program. The kinds not named here are the nearest kind above them."""
+
+METADATA: Final = "metadata_deadline_s"
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -60,6 +65,7 @@ class HasDeadlines(Protocol):
 
     metadata_deadline_s: float
     data_deadline_s: float
+    callers: Callers
 
 
 S = TypeVar("S", bound=HasDeadlines)
@@ -77,7 +83,8 @@ def answers(
 ]:
     """Makes a handler answer by its deadline, and with an errno where it fails. A bug is logged and is EIO.
 
-    None is for one that waits for nothing, or keeps to a deadline of its own: a deadline costs more than some calls.
+    Who asks is told by the handler's last argument, where that is the kernel's context. None is for one that waits for
+    nothing, or keeps to a deadline of its own: a deadline costs more than some calls.
     """
 
     def decorate(
@@ -88,7 +95,8 @@ def answers(
             try:
                 if deadline is None:
                     return await handler(self, *args, **kwargs)
-                with trio.fail_after(getattr(self, deadline)):
+                pid = getattr(args[-1], "pid", 0)
+                with self.callers.waiting(getattr(self, deadline), pid, asks=deadline == METADATA):
                     return await handler(self, *args, **kwargs)
             except FUSEError:
                 raise
@@ -104,7 +112,7 @@ def answers(
     return decorate
 
 
-metadata = answers("metadata_deadline_s")
+metadata = answers(METADATA)
 data = answers("data_deadline_s")
 patient = answers(None)
 prompt = answers(None)

@@ -39,6 +39,7 @@ EXPECTED: Final = {
     "Denied": "EACCES",
     "DiskFull": "ENOSPC",
     "ForeignAttribute": "ENOTSUP",
+    "Interrupted": "EINTR",
     "Invalid": "EINVAL",
     "IsADirectory": "EISDIR",
     "NameTooLong": "ENAMETOOLONG",
