@@ -22,6 +22,7 @@ import trio
 
 from cxfs.control.place import listening, socket_path
 from cxfs.control.server import ControlServer
+from cxfs.core.connection import State, Thresholds
 from cxfs.core.entries import SELF, TreePath
 from cxfs.core.errors import CxfsError, NotADirectory, cause_of
 from cxfs.core.pending import Status
@@ -30,6 +31,7 @@ from cxfs.fs.offload import HereWhileQuick, to_threads
 from cxfs.fs.supervisor import Supervisor
 from cxfs.fs.surroundings import Machine, Memory, Service, Surroundings
 from cxfs.fs.volume import Volume, assemble
+from cxfs.fuse.callers import Callers
 from cxfs.fuse.operations import Operations
 from cxfs.fuse.session import Kernel, mounted
 from cxfs.local.blocks import FOLDER, BlockStore
@@ -41,6 +43,7 @@ from cxfs.remote.files import Files
 from cxfs.remote.redaction import KnownSecrets
 from cxfs.remote.transport import Transport
 from cxfs.remote.user import Profile as Account, User
+from cxfs.remote.watch import ConnectionWatch
 from cxfs.service import MountedAccount, connected, renewing
 from cxfs.tending import Upkeep, sleep_watch, tell_of_draining
 from cxfs.upkeep.service_manager import ServiceManager
@@ -88,11 +91,12 @@ class MountSettings:
 
 @dataclass(frozen=True, slots=True)
 class _Surroundings:
-    """What a mount's life is seen by: its lock, its control socket, the service manager, and whoever started it."""
+    """What a mount's life is seen by: its lock, control socket, service manager and connection, and who started it."""
 
     lock: HeldLock
     listener: socket.socket
     manager: ServiceManager
+    connection: ConnectionWatch
     on_ready: Callable[[], None]
     on_drain: Callable[[Remaining], None] | None
 
@@ -107,12 +111,13 @@ def run(
     uploads. Raises CxfsError for a start that is refused.
     """
     control = socket_path(settings.state_folder)
+    connection = ConnectionWatch(Thresholds.within(settings.options.metadata_deadline_s), jitter=random.random)
     with hold_lock(settings.state_folder, settings.mountpoint, root=settings.options.root) as lock:
         allow_descriptors()
         with listening(control) as listener, closing(ServiceManager.of(os.environ)) as manager:
             lock.note_control(control)
             try:
-                left = trio.run(_run, settings, _Surroundings(lock, listener, manager, on_ready, on_drain))
+                left = trio.run(_run, settings, _Surroundings(lock, listener, manager, connection, on_ready, on_drain))
             except BaseExceptionGroup as group:
                 raise cause_of(group) from None
         lock.note_left(left)
@@ -141,7 +146,15 @@ async def _live(
 ) -> Sequence[Pending]:
     """All of the mount's life; gives what is left of it."""
     account = MountedAccount(settings.profile)
-    tokens = renewing(settings.profile, settings.token, settings.source, account, learnt=settings.known_secrets.add)
+    connection = surroundings.connection
+    tokens = renewing(
+        settings.profile,
+        settings.token,
+        settings.source,
+        account,
+        learnt=settings.known_secrets.add,
+        watch=connection,
+    )
     async with AsyncExitStack() as stack:
         session = await stack.enter_async_context(
             connected(
@@ -150,6 +163,7 @@ async def _live(
                 limits=settings.options.session_limits,
                 client_id=settings.client_id,
                 on_refused=tokens.refused,
+                watch=connection,
             )
         )
         who = await account.learn(session)
@@ -158,10 +172,13 @@ async def _live(
         nursery = await stack.enter_async_context(trio.open_nursery())
         supervisor = Supervisor(nursery)
         supervisor.keep("stacks", watch.write_stacks_when_asked)
-        volume = await _volume(settings, session, outbox, blocks, supervisor)
+        volume = await _volume(settings, session, connection, outbox, blocks, supervisor)
         _claim(settings, outbox, who, volume.left)
+        connection.on_change(volume.connection_changed)
+        supervisor.keep("connection", partial(connection.run, session.probe, session.signs_of_life))
         supervisor.keep("token", partial(tokens.watch, volume.uploader.wake))
-        await _serve(settings, volume, Upkeep(supervisor, watch), surroundings)
+        callers = Callers(is_offline=lambda: connection.state is State.OFFLINE)
+        await _serve(settings, volume, Upkeep(supervisor, watch, callers), surroundings)
         nursery.cancel_scope.cancel()
     return volume.waiting.rows()
 
@@ -185,7 +202,12 @@ def _claim(settings: MountSettings, outbox: Outbox, account: Account, waiting: i
 
 
 async def _volume(
-    settings: MountSettings, session: Session, outbox: Outbox, blocks: BlockStore, nursery: Supervisor
+    settings: MountSettings,
+    session: Session,
+    connection: ConnectionWatch,
+    outbox: Outbox,
+    blocks: BlockStore,
+    nursery: Supervisor,
 ) -> Volume:
     """The account's tree; asks the server what it can do and for the folder to mount."""
     options = settings.options
@@ -197,6 +219,7 @@ async def _volume(
         bundles=Bundles(session, in_background=True),
         user=user,
         capabilities=await user.capabilities(),
+        connection=connection,
     )
     root_path = TreePath.parse(f"{SELF}:{options.root}")
     root = await files.entry(root_path)
@@ -243,6 +266,7 @@ async def _serve(settings: MountSettings, volume: Volume, upkeep: Upkeep, surrou
         volume.waiting,
         volume.uploader,
         volume.blocks,
+        connection=surroundings.connection.status,
         reading=volume.counters,
         condition=upkeep.condition,
         profile=settings.profile.name,
@@ -283,11 +307,11 @@ async def _answer_the_kernel(
     """From the mount to its end, by a signal or from outside; what programs left open is closed."""
     operations = Operations(
         volume.filesystem,
+        callers=upkeep.callers,
         metadata_deadline_s=settings.options.metadata_deadline_s,
         data_deadline_s=settings.options.data_deadline_s,
-        pause=upkeep.pause,
     )
-    watches = []
+    watches = [partial(upkeep.tasks.kept, "callers", upkeep.callers.run)]
     if volume.groups is not None:
         await volume.groups.first()
         # For as long as there is a kernel to tell its news.

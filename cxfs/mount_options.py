@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from typing import Final
 
+from cxfs.core.freshness import patience_s
 from cxfs.fs.surroundings import VolumeOptions
 from cxfs.remote.session import SessionLimits
 
@@ -60,6 +61,7 @@ class MountOptions:
             draft_bytes_max=self.draft_bytes_max,
             uploads_max=self.uploads_max,
             stall_s=self.data_deadline_s,
+            patience_s=patience_s(self.metadata_deadline_s),
             groups=self.groups,
             groups_refresh_s=max(GROUPS_REFRESH_S_MIN, self.metadata_ttl_s),
             sync_remote=self.sync_remote,

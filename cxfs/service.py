@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from cxfs.config import Profile
     from cxfs.credentials import AccessToken, TokenSource
     from cxfs.remote.session import TokenSource as TokenOfTheMoment
+    from cxfs.remote.watch import ConnectionWatch
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +53,7 @@ async def connected(
     limits: SessionLimits | None = None,
     client_id: str | None = None,
     on_refused: OnRefused | None = None,
+    watch: ConnectionWatch | None = None,
 ) -> AsyncIterator[Session]:
     """A session for the length of the block. `client_id` is that of the sign-in, where the profile names none."""
     async with open_session(
@@ -62,6 +64,7 @@ async def connected(
         limits=limits,
         user_agent=USER_AGENT,
         on_refused=on_refused,
+        watch=watch,
     ) as session:
         yield session
 
@@ -106,10 +109,12 @@ def renewing(
     account: MountedAccount,
     *,
     learnt: Callable[[str], None],
+    watch: ConnectionWatch,
 ) -> RenewingToken:
     """The token of a mount, which a new sign-in of the same account replaces.
 
-    `source` is where that would be found (None: nowhere); `learnt` hears of each token that is found there.
+    `source` is where that would be found (None: nowhere); `learnt` hears of each token that is found there, `watch` of
+    each sign-out and its end.
     """
 
     async def look() -> str | None:
@@ -129,6 +134,8 @@ def renewing(
         is_ours=account.has,
         look_again_s=math.inf if source is None else source.look_again_s,
         remedy=f"cxfs login --profile {profile.name} mends it" if source is None else source.remedy,
+        on_signed_out=watch.signed_out,
+        on_signed_in=watch.signed_in,
     )
 
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Final
 import trio
 
 from cxfs.fuse.device import Device
-from cxfs.fuse.pause import Pause
 from cxfs.upkeep.sleep import SleepWatch
 
 if TYPE_CHECKING:
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from cxfs.fs.supervisor import Supervisor
     from cxfs.fs.volume import Volume
     from cxfs.fs.waiting import Waiting
+    from cxfs.fuse.callers import Callers
     from cxfs.upkeep.service_manager import ServiceManager
     from cxfs.upkeep.vigil import Vigil
 
@@ -33,8 +33,8 @@ class Upkeep:
 
     tasks: Supervisor
     watch: Vigil
+    callers: Callers
     device: Device = field(default_factory=Device)
-    pause: Pause = field(default_factory=Pause)
 
     def condition(self) -> dict[str, object]:
         """For whoever asks how the daemon is."""
@@ -46,13 +46,13 @@ def sleep_watch(volume: Volume, upkeep: Upkeep) -> SleepWatch:
 
     async def prepare(_seconds: float) -> None:
         """Whoever waits is answered; what was written is sent, as far as there is time."""
-        upkeep.pause.begin()
+        upkeep.callers.pause()
         volume.uploader.hurry()
         while volume.uploader.moving and volume.uploader.trouble is None:
             await volume.uploader.ended()
 
     def resumed() -> None:
-        upkeep.pause.end()
+        upkeep.callers.resume()
         volume.uploader.wake()
         upkeep.tasks.start_soon(volume.space.refresh)
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Final
 
 from cxfs import __version__
 from cxfs.control.protocol import Arguments, Kind, RequestError
-from cxfs.core.errors import Unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from cxfs.fs.uploader import Uploader
     from cxfs.fs.waiting import Waiting
     from cxfs.local.blocks import BlockStore
+    from cxfs.remote.watch import ConnectionStatus
 
 ROWS_AT_A_TIME: Final = 100
 """In one line of an answer: at the most some hundred KiB, however long the names are."""
@@ -48,6 +48,7 @@ class MountVerbs:
         uploader: Uploader,
         blocks: BlockStore,
         *,
+        connection: Callable[[], ConnectionStatus],
         reading: Callable[[], Mapping[str, Mapping[str, object]]],
         condition: Callable[[], Mapping[str, object]],
         profile: str,
@@ -58,6 +59,7 @@ class MountVerbs:
         self._waiting = waiting
         self._uploader = uploader
         self._blocks = blocks
+        self._connection = connection
         self._reading = reading
         self._condition = condition
         self._profile = profile
@@ -79,7 +81,11 @@ class MountVerbs:
         }
 
     async def status(self, arguments: Arguments, _tell: Tell) -> Mapping[str, object]:
-        """`status`: what the mount is, and what it has to send. Sizes in bytes."""
+        """`status`: what the mount is, whether the server can be had, and what there is to send. Sizes in bytes.
+
+        `connection` tells its `state`, the `reason` for it, and `since` when, and when the server is asked next
+        (`next_probe`), in seconds since the epoch.
+        """
         arguments.end()
         return {
             "profile": self._profile,
@@ -88,7 +94,7 @@ class MountVerbs:
             "pid": os.getpid(),
             "version": __version__,
             "phase": self.phase,
-            "offline": isinstance(self._uploader.trouble, Unreachable),
+            "connection": asdict(self._connection()),
             "uploads": asdict(self._uploader.statistics()),
             "remaining": asdict(self._waiting.remaining()),
             **self._condition(),

@@ -121,12 +121,20 @@ class Unreachable(CxfsError):
     transient = True
 
 
+class Offline(Unreachable):
+    """The server could not be reached for a while, so it was not asked again. Nothing was sent."""
+
+
 class Untrusted(Unreachable):
     """The server could not prove who it is. Later may be different (a captive portal), the next second is not."""
 
 
 class TimedOut(Unreachable):
     """No answer within the deadline of the call."""
+
+
+class Interrupted(CxfsError):
+    """Whoever asked is about to end, and waits for the answer only because it must."""
 
 
 class ServerTrouble(CxfsError):

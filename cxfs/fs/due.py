@@ -37,13 +37,20 @@ class HasDueTime(Protocol):
 T = TypeVar("T", bound=HasDueTime)
 
 
+AT_ONCE_MAX: Final = 16
+"""Under way at a time after which a server that came back is held to be as strong as before."""
+
+
 class ServerPause:
-    """One server's back-off. `jitter` gives a lot from 0 up to 1."""
+    """One server's back-off, and its slow start after an outage. `jitter` gives a lot from 0 up to 1."""
 
     def __init__(self, jitter: Callable[[], float]) -> None:
         self._jitter = jitter
         self._failures_in_a_row = 0
-        self.until = -math.inf
+        self._over_at = -math.inf
+        self._at_once = math.inf
+        self._under_way = 0
+        self._lookers: list[Callable[[], None]] = []
         self.failures = self.successes = 0
         """All so far."""
         self._failed_at = -math.inf
@@ -63,7 +70,7 @@ class ServerPause:
             self.trouble = error
         asked_s = error.retry_after_s if isinstance(error, RateLimited) else None
         pause_s = _POLICY.pause_s(failures=self._failures_in_a_row, jitter=self._jitter(), retry_after_s=asked_s)
-        self.until = trio.current_time() + (pause_s or 0)
+        self._over_at = trio.current_time() + (pause_s or 0)
         if (
             is_new and self._failures_in_a_row == 1 and not isinstance(error, SignedOut)
         ):  # whoever keeps the token says that
@@ -72,12 +79,42 @@ class ServerPause:
     def succeeded(self) -> None:
         """The server is well."""
         self._failures_in_a_row = 0
+        self._at_once = self._at_once * 2 if self._at_once < AT_ONCE_MAX else math.inf
         self.successes += 1
         self.trouble = None
 
     def end(self) -> None:
         """Whoever plans something anew finds no pause."""
-        self.until = -math.inf
+        self._over_at = -math.inf
+
+    def came_back(self) -> None:
+        """The server is there again: one thing is sent, and twice as many at a time with each that arrives.
+
+        What thousands of clients have kept for it would throw it off again if it came at once.
+        """
+        self._at_once = 1
+        self.end()
+
+    # ------------------------------------------------------------ what is under way
+
+    @property
+    def until(self) -> float:
+        """When sending may begin; infinity: not before something under way has ended."""
+        return math.inf if self._under_way >= self._at_once else self._over_at
+
+    def tell(self, look: Callable[[], None]) -> None:
+        """From now on it is called whenever something has ended that may have held others up."""
+        self._lookers.append(look)
+
+    def starts(self) -> None:
+        """One request's worth is under way."""
+        self._under_way += 1
+
+    def ends(self) -> None:
+        """It is over, whatever came of it."""
+        self._under_way -= 1
+        for look in self._lookers:
+            look()
 
 
 class Burst:
@@ -146,6 +183,10 @@ class DueQueue(Generic[T]):
         """It was taken too early: it is due again, before what is planned from now on."""
         thing.due = -math.inf
         heapq.heappush(self._queue, (thing.due, next(self._sequence), thing))
+
+    def look(self) -> None:
+        """What holds things up may be over."""
+        self._news.set()
 
     async def next(self) -> T:
         """The next thing that is due, as soon as it is and nothing holds it up."""

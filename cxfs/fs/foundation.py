@@ -11,6 +11,7 @@ from cxfs.fs.ahead import FilesAhead
 from cxfs.fs.attributes import AttributeRules
 from cxfs.fs.changes import Change, Changes
 from cxfs.fs.errands import Errand, Errands
+from cxfs.fs.freshness import Freshness
 from cxfs.fs.group_folders import GroupFolders
 from cxfs.fs.groups import Groups
 from cxfs.fs.journal import Journal
@@ -49,6 +50,7 @@ class Foundation:
     reader: Reader
     ahead: FilesAhead
     listings: Listings
+    freshness: Freshness
     space: SpaceWatch
 
 
@@ -65,8 +67,11 @@ def lay_foundation(root: Entry, root_path: TreePath, around: Surroundings) -> Fo
     def goes_on() -> bool:
         return ahead.goes_on()  # which stands on the tree, as the tree stands on the listings
 
-    listings = Listings(folders, background, memory.metadata, walks, around.nursery, on_ahead=goes_on)
-    tree = _tree(root, root_path, folders, listings, (changes, errands), around)
+    freshness = Freshness(service.connection, patience_s=options.patience_s)
+    listings = Listings(
+        folders, background, memory.metadata, walks, around.nursery, freshness=freshness, on_ahead=goes_on
+    )
+    tree = _tree(root, root_path, folders, listings, freshness, (changes, errands), around)
     ahead = FilesAhead(
         _small_files(around),
         walks,
@@ -88,6 +93,7 @@ def lay_foundation(root: Entry, root_path: TreePath, around: Surroundings) -> Fo
         reader=reader,
         ahead=ahead,
         listings=listings,
+        freshness=freshness,
         space=SpaceWatch(service.user.profile),
     )
 
@@ -97,6 +103,7 @@ def _tree(
     root_path: TreePath,
     folders: GroupFolders,
     listings: Listings,
+    freshness: Freshness,
     accepted: tuple[Changes, Errands],
     around: Surroundings,
 ) -> Tree:
@@ -110,6 +117,7 @@ def _tree(
         changes=changes,
         errands=errands,
         inode_of=around.memory.outbox.inode_of,
+        freshness=freshness,
         nursery=around.nursery,
     )
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from cxfs.core.entries import EntryName, Uuid
     from cxfs.fs.delivery import Delivery
     from cxfs.fs.errands import Errand, Errands
+    from cxfs.fs.freshness import Freshness
     from cxfs.fs.journal import Journal
     from cxfs.fs.steps import Steps
     from cxfs.fs.supervisor import Nursery
@@ -49,10 +50,12 @@ class Messenger:
         pause: ServerPause,
         burst: Burst,
         pulse: Pulse,
+        freshness: Freshness,
         settle_s: float,
         nursery: Nursery,
     ) -> None:
         self._delivery = delivery
+        self._freshness = freshness
         self._errands = errands
         self._steps = steps
         self._journal = journal
@@ -63,6 +66,7 @@ class Messenger:
         self._nursery = nursery
         self._slots = trio.Semaphore(ERRANDS_MAX)
         self._queue: DueQueue[Errand] = DueQueue(pause, burst)
+        pause.tell(self._queue.look)
         steps.tell(self._freed)
 
     # ------------------------------------------------------------ what is to be run
@@ -111,7 +115,8 @@ class Messenger:
             await self._settled(making)
 
     async def _settled(self, errand: Errand) -> None:
-        """Returns when the errand is over. Raises its refusal."""
+        """Returns when the errand is over. Raises its refusal, and where no server would answer."""
+        self._freshness.require()
         self._burst.end()
         self.closed(errand)
         self._plan(errand, 0)
@@ -160,6 +165,7 @@ class Messenger:
     def _start(self, errand: Errand) -> bool:
         if not self._may_start(errand):
             return False
+        self._pause.starts()
         self._nursery.start_soon(self._run, self._with_company(errand))
         return True
 
@@ -206,6 +212,7 @@ class Messenger:
                 ended(errand, CxfsError("a bug, see the log"))
         finally:
             self._slots.release()
+            self._pause.ends()
 
     def _ended(self, errand: Errand, error: CxfsError | None, began: float) -> None:
         errand.attempt_ended.set()

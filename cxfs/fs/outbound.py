@@ -48,6 +48,7 @@ def bring_out(base: Foundation, around: Surroundings) -> Outbound:
         pause=pause,
         burst=burst,
         pulse=pulse,
+        freshness=base.freshness,
         settle_s=settle_s,
         nursery=around.nursery,
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cxfs.core.freshness import PATIENCE_MOST_S
 from cxfs.fs.reader import BUFFER_BYTES_MAX
 from cxfs.fs.renaming import CONTINUED_BYTES_MAX
 from cxfs.fs.uploader import SETTLE_S
@@ -15,6 +16,7 @@ from cxfs.fs.uploader import SETTLE_S
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from cxfs.fs.freshness import Connection
     from cxfs.fs.kernel import KernelCache
     from cxfs.fs.offload import Offload
     from cxfs.fs.supervisor import Nursery
@@ -29,7 +31,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """The server's side: its APIs and capabilities. Nobody waits for what `background` asks and `bundles` bring."""
+    """The server's side: its APIs and capabilities, and whether it answers.
+
+    Nobody waits for what `background` asks and `bundles` bring.
+    """
 
     files: Files
     background: Files
@@ -37,6 +42,7 @@ class Service:
     bundles: Bundles
     user: User
     capabilities: frozenset[str]
+    connection: Connection
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +85,7 @@ class VolumeOptions:
     uploads_max: int = 8
     settle_s: float = SETTLE_S
     stall_s: float = 60.0
+    patience_s: float = PATIENCE_MOST_S
     buffer_bytes_max: int = BUFFER_BYTES_MAX
     groups: bool = True
     groups_refresh_s: float = 30.0

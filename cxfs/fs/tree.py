@@ -7,6 +7,7 @@ does not know yet: new files and folders, and deletions that are still on their 
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from cxfs.core.errors import NotADirectory, NotFound
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from cxfs.core.entries import Entry, TreePath, Uuid, UuidPath
     from cxfs.fs.changes import Changes
     from cxfs.fs.errands import Errands
+    from cxfs.fs.freshness import Freshness
     from cxfs.fs.listings import Child, FolderSource, Listings
     from cxfs.fs.node import Node
     from cxfs.fs.supervisor import Nursery
@@ -52,9 +54,11 @@ class Tree:
         changes: Changes,
         errands: Errands,
         inode_of: Callable[[Uuid], int | None],
+        freshness: Freshness,
         nursery: Nursery,
     ) -> None:
         self._files = files
+        self._freshness = freshness
         self._metadata = metadata
         self._changes = changes
         self._errands, self._overlay = errands, Overlay(changes, errands)
@@ -89,9 +93,9 @@ class Tree:
         if known is None:
             self._enter(folder)
             # Also when a listing is fresh: names in it are believed for longer than names not in it.
-            entry = (await self.listing_now(folder)).by_shown.get(shown)
+            entry = (await self._best_listing(folder)).by_shown.get(shown)
             known = self._metadata.child(folder.uuid, shown)
-            remaining_s = known.remaining_s if known is not None else 0.0
+            remaining_s = known.remaining_s if known is not None else self._freshness.stale_s
         else:
             entry, remaining_s = known.entry, known.remaining_s
         if entry is None or self._overlay.is_being_removed(entry.id):
@@ -124,9 +128,13 @@ class Tree:
         return self.nodes.node_of_change(child.change, folder)
 
     async def listing(self, folder: Node) -> Listing:
-        """The folder's listing, from the cache while that is fresh; asked once however many want it."""
+        """The folder's listing, from the cache while that is fresh or the server does not answer."""
         fresh = NOTHING if self.is_new(folder) else self._metadata.listing(folder.uuid)
-        return fresh if fresh is not None else await self.listing_now(folder)
+        return fresh if fresh is not None else await self._best_listing(folder)
+
+    async def _best_listing(self, folder: Node) -> Listing:
+        last = self._metadata.last_listing(folder.uuid)
+        return await self._freshness.best(last, partial(self.listing_now, folder))
 
     async def listing_now(self, folder: Node) -> Listing:
         """The folder's listing as the server has it now: nothing, for a folder that it does not know yet."""
@@ -143,26 +151,40 @@ class Tree:
     # ------------------------------------------------------------ one object
 
     async def refresh(self, node: Node) -> None:
-        """Makes sure that what is believed of the node is fresh. Raises NotFound when the object is gone."""
+        """Makes sure that what is believed of the node is fresh, where the server answers.
+
+        Raises NotFound when the object is gone. The root never keeps its caller waiting (`df` asks for it): it is asked
+        for beside it.
+        """
         if node.entry is None or node.gone or node.change is not None or self.is_new(node):
             return
-        parent = node.parent
         known = self._known(node)
-        if known is None and parent is not None and self._worth_listing(parent):
-            await self.listing_now(parent)
-            known = self._known(node)
-        if known is None and node.entry is not None:
-            await self._infos.join(node.entry.id, lambda: self._fetch_entry(node))
+        if known is None and node is self.root:
+            if self._freshness.asks:
+                self._infos.begin(node.entry.id, partial(self._fetch_entry, node))
+            return
+        if known is None:
+            await self._freshness.best(node.entry, partial(self._entry_now, node))
             known = self._known(node)
         if known is not None and known.entry is not None:
             self.nodes.believe(node, known.entry)
+
+    async def _entry_now(self, node: Node) -> Entry:
+        """What the server says of the node, with its siblings where they come at the same price."""
+        parent = node.parent
+        if parent is not None and self._worth_listing(parent):
+            listing = await self.listing_now(parent)
+            shown = listing.name_of(node.uuid)
+            if shown is not None:
+                return listing.by_shown[shown]
+        return await self._infos.join(node.uuid, partial(self._fetch_entry, node))
 
     def believed_s(self, node: Node) -> float:
         """For how many seconds what is known of the node may be believed. What is newer here is known best here."""
         if node.change is not None or self.is_new(node):
             return self._metadata.ttl_s
         known = self._known(node)
-        return known.remaining_s if known is not None else 0.0
+        return known.remaining_s if known is not None else self._freshness.stale_s
 
     def _known(self, node: Node) -> Known | None:
         if node.entry is None or node.gone:

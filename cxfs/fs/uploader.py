@@ -87,6 +87,7 @@ class Uploader:
         self._settle_s = settle_s
         self._nursery = nursery
         self._queue: DueQueue[Change] = DueQueue(pause, burst)
+        pause.tell(self._queue.look)
         steps.tell(self._freed)
 
     # ------------------------------------------------------------ what is to be sent
@@ -195,6 +196,7 @@ class Uploader:
     def _start(self, change: Change) -> bool:
         if not self._may_start(change):
             return False
+        self._pause.starts()
         self._nursery.start_soon(self._send, self._with_company(change))
         return True
 
@@ -250,6 +252,7 @@ class Uploader:
                 ended(change, Verdict.AGAIN_LATER, CxfsError("a bug, see the log"))
         finally:
             self._slots.release()
+            self._pause.ends()
 
     def _ended(self, change: Change, verdict: Verdict, error: CxfsError | None, began: float) -> None:
         change.last_error = str(error) if error is not None else None
@@ -270,8 +273,8 @@ class Uploader:
         self._pulse.beat()
 
     def wake(self) -> None:
-        """Whatever the server's pause was for is over: what waits is sent now."""
-        self._pause.end()
+        """Whatever the server's pause was for is over: what waits is sent, little by little."""
+        self._pause.came_back()
         self.resume()
 
     async def ended(self) -> None:

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from cxfs.core.connection import State
 from cxfs.core.entries import SELF, TreePath
 from cxfs.fs.arrivals import arrive
 from cxfs.fs.backups import Backups
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from cxfs.fs.surroundings import Surroundings
     from cxfs.fs.uploader import Uploader
     from cxfs.local.blocks import BlockStore
+    from cxfs.remote.watch import ConnectionStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,11 @@ class Volume:
             "small files": asdict(self.ahead.statistics()),
             "folders": asdict(self.listings.statistics()),
         }
+
+    def connection_changed(self, status: ConnectionStatus) -> None:
+        """When the server is there again, what waits goes on by itself."""
+        if status.state is State.ONLINE:
+            self.uploader.wake()
 
     @property
     def left(self) -> int:

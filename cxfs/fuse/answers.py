@@ -22,7 +22,7 @@ from cxfs.fs.supervisor import parted, report
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from cxfs.fuse.pause import Pause
+    from cxfs.fuse.callers import Callers
 
 log = logging.getLogger(__name__)
 
@@ -47,14 +47,18 @@ ERRNO: Final[dict[type[BaseException], int]] = {
     errors.ForeignAttribute: errno.EOPNOTSUPP,  # after which ls(1) asks for no other file's
     errors.Unsupported: errno.EPERM,
     errors.Invalid: errno.EINVAL,
+    errors.Interrupted: errno.EINTR,
     errors.AcrossTrees: errno.EXDEV,  # mv(1) copies then, as between two file systems
     errors.Unreachable: errno.EIO,
+    errors.Offline: errno.EHOSTUNREACH,
     errors.TimedOut: errno.ETIMEDOUT,
     trio.TooSlowError: errno.ETIMEDOUT,
     MemoryError: errno.ENOMEM,
     BaseException: errno.EIO,
 }
 """What each kind of failure is to a program. The kinds not named here are the nearest kind above them."""
+
+METADATA: Final = "metadata_deadline_s"
 
 _OF_THIS_MACHINE: Final = {
     errno.ENOSPC: errno.ENOSPC,
@@ -77,7 +81,7 @@ class HasDeadlines(Protocol):
 
     metadata_deadline_s: float
     data_deadline_s: float
-    pause: Pause
+    callers: Callers
 
 
 S = TypeVar("S", bound=HasDeadlines)
@@ -103,7 +107,8 @@ def answers(
 ]:
     """Makes a handler answer by its deadline, and with an errno where it fails. A bug is logged and is EIO.
 
-    None is for one that waits for nothing, or keeps to a deadline of its own: a deadline costs more than some calls.
+    Who asks is told by the handler's last argument, where that is the kernel's context. None is for one that waits for
+    nothing, or keeps to a deadline of its own: a deadline costs more than some calls.
     """
 
     def decorate(
@@ -114,7 +119,8 @@ def answers(
             try:
                 if deadline is None:
                     return await handler(self, *args, **kwargs)
-                with self.pause.fail_after(getattr(self, deadline)):
+                pid = getattr(args[-1], "pid", 0)
+                with self.callers.waiting(getattr(self, deadline), pid, asks=deadline == METADATA):
                     return await handler(self, *args, **kwargs)
             except FUSEError:
                 raise
@@ -139,7 +145,7 @@ def _reported(handler: str, fault: BaseException) -> int:
     return errno_of(fault)
 
 
-metadata = answers("metadata_deadline_s")
+metadata = answers(METADATA)
 data = answers("data_deadline_s")
 patient = answers(None)
 prompt = answers(None)

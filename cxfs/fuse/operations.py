@@ -21,11 +21,12 @@ from cxfs.core.errors import CxfsError
 from cxfs.fs.filesystem import FileSystem, FolderHandle, Wanted
 from cxfs.fs.renaming import Rename
 from cxfs.fuse.answers import data, metadata, patient, prompt
+from cxfs.fuse.callers import Callers
 from cxfs.fuse.inodes import InodeTable
-from cxfs.fuse.pause import Pause
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
 
     from cxfs.fs.attributes import Attributes
     from cxfs.fs.file_handle import FileHandle, Opened
@@ -65,17 +66,18 @@ class Operations(pyfuse3.Operations):
         *,
         metadata_deadline_s: float,
         data_deadline_s: float,
-        pause: Pause | None = None,
+        callers: Callers | None = None,
         reply: Callable[[Any, bytes, EntryAttributes, int], bool] = pyfuse3.readdir_reply,
     ) -> None:
         super().__init__()
-        self.pause = pause or Pause()
         self.metadata_deadline_s = metadata_deadline_s
         self.data_deadline_s = data_deadline_s
+        self.callers = callers or Callers()
         self._fs = fs
         self._reply = reply
         self._inodes = InodeTable(fs.root, fs.release)
         self._handles: dict[int, FileHandle] = {}
+        self._openers: dict[int, int] = {}
         self._folders: dict[int, FolderHandle] = {}
         self._last_handle = 0
 
@@ -229,14 +231,14 @@ class Operations(pyfuse3.Operations):
         """Makes and opens a file."""
         folder = self._inodes[parent_inode]
         opened = await self._fs.create(folder, name, stat.S_IMODE(mode) & ~ctx.umask)
-        return self._file_info(opened), self._told(opened.handle.node)
+        return self._file_info(opened, ctx), self._told(opened.handle.node)
 
     @metadata
     async def open(self, inode: int, flags: int, ctx: RequestContext) -> FileInfo:
         """Opens a file as it is now; O_TRUNC comes in here, and no setattr follows it."""
         writable = flags & _ACCESS != os.O_RDONLY
         truncate = bool(flags & os.O_TRUNC)
-        return self._file_info(await self._fs.open(self._inodes[inode], writable=writable, truncate=truncate))
+        return self._file_info(await self._fs.open(self._inodes[inode], writable=writable, truncate=truncate), ctx)
 
     @patient
     async def read(self, fh: int, off: int, size: int) -> bytes | memoryview:  # type: ignore[override]  # any buffer
@@ -245,7 +247,7 @@ class Operations(pyfuse3.Operations):
         ready = self._fs.ready(handle, off, size)
         if ready is not None:
             return ready
-        with self.pause.fail_after(self.data_deadline_s):
+        with self._waiting(fh, self.data_deadline_s, is_read=True):
             return await self._fs.read(handle, off, size)
 
     @data
@@ -257,18 +259,18 @@ class Operations(pyfuse3.Operations):
     async def flush(self, fh: int) -> None:
         """close(2) of a descriptor; its error reaches the program."""
         handle = self._handles[fh]
-        with self.pause.fail_after(self.data_deadline_s):
+        with self._waiting(fh, self.data_deadline_s):
             await self._fs.flush(handle)
-        with self.pause.fail_after(math.inf):  # it has a deadline of its own
+        with self._waiting(fh):
             await self._fs.arrived(handle)
 
     @patient
     async def fsync(self, fh: int, datasync: bool) -> None:  # noqa: FBT001 - pyfuse3's signature
         """What was written survives power loss when this returns."""
         handle = self._handles[fh]
-        with self.pause.fail_after(self.data_deadline_s):
+        with self._waiting(fh, self.data_deadline_s):
             await self._fs.fsync(handle)
-        with self.pause.fail_after(math.inf):  # it has a deadline of its own
+        with self._waiting(fh):
             await self._fs.arrived(handle)
 
     @metadata
@@ -279,6 +281,7 @@ class Operations(pyfuse3.Operations):
     @data
     async def release(self, fh: int) -> None:
         """The last descriptor of an open is gone; an error would reach nobody."""
+        self._openers.pop(fh, None)
         await self._fs.close(self._handles.pop(fh))
 
     # ------------------------------------------------------------ shared
@@ -303,8 +306,13 @@ class Operations(pyfuse3.Operations):
         table[self._last_handle] = handle
         return self._last_handle
 
-    def _file_info(self, opened: Opened) -> FileInfo:
+    def _waiting(self, fh: int, deadline_s: float = math.inf, *, is_read: bool = False) -> AbstractContextManager[None]:
+        """For the calls that come without the kernel's context: who opened the file is most likely who asks."""
+        return self.callers.waiting(deadline_s, self._openers.get(fh, 0), is_read=is_read)
+
+    def _file_info(self, opened: Opened, ctx: RequestContext) -> FileInfo:
         number = self._new_handle(self._handles, opened.handle)
+        self._openers[number] = ctx.pid
         return FileInfo(fh=number, keep_cache=opened.keep_cache, direct_io=opened.direct)
 
 

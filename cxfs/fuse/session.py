@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 MIN_TASKS: Final = 10
 """Idle workers that are kept."""
 
-MAX_TASKS: Final = 250
+MAX_TASKS: Final = 500
 """Handlers that may wait at a time: with all of pyfuse3's default 99 waiting for a slow network nobody would read the
 device, and cached answers would wait as well. Each worker owns a buffer of 1 MiB once it was needed."""
 

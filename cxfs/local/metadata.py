@@ -188,14 +188,20 @@ class MetadataCache:
     def doubt(self, *folders: Uuid) -> None:
         """Something failed half-way in these folders: ask again before believing anything of them."""
         for folder in folders:
-            self._listings.pop(folder, None)
+            self._doubt_listing(folder)
         self._absent.clear()
 
     def doubt_entry(self, object_id: Uuid, folder: Uuid | None) -> None:
         """What is believed of one object proved wrong: ask again."""
         self._singles.pop(object_id, None)
         if folder is not None:
-            self._listings.pop(folder, None)
+            self._doubt_listing(folder)
+
+    def _doubt_listing(self, folder: Uuid) -> None:
+        """It stays for who cannot ask: what is doubtful is of more use than nothing."""
+        listing = self._listings.get(folder)
+        if listing is not None:
+            listing.taken = listing.expires = -math.inf
 
     def doubt_owner(self, owner: Owner) -> None:
         """Something of this owner's tree went to another's: ask again before believing anything of either's folders."""

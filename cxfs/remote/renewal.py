@@ -37,7 +37,8 @@ class RenewingToken:
     """Gives the token to a session. Seconds are trio's; `look_again_s` is how long two looks are apart at least.
 
     `look` finds the token that is kept now (None: none that can be used); `is_ours` asks the server whether it takes
-    that token, and for the same account. Neither raises.
+    that token, and for the same account. Neither raises. `on_signed_out`, which is told the remedy, and `on_signed_in`
+    hear of each change.
     """
 
     def __init__(
@@ -48,6 +49,8 @@ class RenewingToken:
         is_ours: Callable[[str], Awaitable[bool]],
         look_again_s: float,
         remedy: str,
+        on_signed_out: Callable[[str], None] = lambda _: None,
+        on_signed_in: Callable[[], None] = lambda: None,
     ) -> None:
         self._token = token
         self._asked_of = token
@@ -55,6 +58,8 @@ class RenewingToken:
         self._is_ours = is_ours
         self._look_again_s = look_again_s
         self._remedy = remedy
+        self._on_signed_out = on_signed_out
+        self._on_signed_in = on_signed_in
         self._is_refused = False
         self._news = trio.Event()
         self._looking: trio.Event | None = None
@@ -76,6 +81,7 @@ class RenewingToken:
             self._refusals += 1
             self._probe_at = trio.current_time() + PROBE_S
             log.warning("signed out: the server refuses the access token; %s", self._remedy)
+            self._on_signed_out(self._remedy)
             self._news.set()
         if self._is_refused:
             await self._look_once()
@@ -119,6 +125,7 @@ class RenewingToken:
             self._is_refused = False
             self._renewals += 1
             log.warning("signed in again")
+            self._on_signed_in()
 
     def statistics(self) -> RenewalStatistics:
         """A snapshot."""

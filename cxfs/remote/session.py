@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -18,14 +18,16 @@ from urllib.parse import urlencode
 
 import trio
 
-from cxfs.core.errors import BadReply, CxfsError, RateLimited, SignedOut, TimedOut
+from cxfs.core.connection import Thresholds
+from cxfs.core.errors import BadReply, CxfsError, RateLimited, ServerTrouble, SignedOut, TimedOut
 from cxfs.core.retry import RetryPolicy
 from cxfs.remote.calls import Attempts, Call
 from cxfs.remote.clients import MakeClient, client_maker, goes_direct, trust
-from cxfs.remote.endpoints import ACCESS_TOKEN, API_VERSION, CLIENT_ID
+from cxfs.remote.endpoints import ACCESS_TOKEN, API_VERSION, CLIENT_ID, SELF
 from cxfs.remote.failures import NOT_WORTH_REPEATING, failure_of
 from cxfs.remote.lanes import CLOSE_S, Answer, Lane, LaneStatistics, OnePiece
 from cxfs.remote.pipe_lane import Dialler, PipeLane
+from cxfs.remote.watch import ConnectionWatch
 
 if TYPE_CHECKING:
     import ssl
@@ -43,6 +45,9 @@ JSON_BYTES_MAX: Final = 64 << 20
 
 ERROR_BYTES_MAX: Final = 64 << 10
 """Read of a refusal's body: an error object has some hundred bytes. Of a longer page the status says enough."""
+
+PROBES_MAX: Final = 4
+"""At a time: one a second, none of which need be answered."""
 
 TokenSource = Callable[[], str]
 """Gives the access token of the moment, asked anew for every request; may raise SignedOut."""
@@ -91,12 +96,14 @@ class Session:
         retry: RetryPolicy,
         jitter: Callable[[], float],
         make_client: MakeClient,
+        watch: ConnectionWatch,
         downloads: PipeLane | None = None,
         on_refused: OnRefused | None = None,
     ) -> None:
         self._urls = urls
         self._tokens = tokens
         self._on_refused = on_refused
+        self._watch = watch
         self._client_id = client_id
         self._deadline_s = limits.metadata_deadline_s
         self._json_bytes_max = limits.json_bytes_max
@@ -115,19 +122,23 @@ class Session:
         self._background = lane(limits.background_requests_max)
         self._download: Lane | PipeLane = downloads or lane(limits.download_requests_max)
         self._upload = lane(limits.upload_requests_max, hears=True)
+        self._probes = lane(PROBES_MAX)
 
     async def ask(self, call: Call, parse: Callable[[bytes], T], *, attempts: Attempts | None = None) -> T:
         """The parsed answer. `parse` raises BadReply for a body that is not what it should be.
 
         Repeats transient failures within the deadline of the call, and one that must not be done twice only while the
-        server certainly did nothing. Whoever has to know of earlier attempts hands in an `Attempts`.
+        server certainly did nothing. Whoever has to know of earlier attempts hands in an `Attempts`. A call that begins
+        while there is no connection raises Offline at once; one that is overtaken by that waits for its return.
         """
+        self._watch.require()
         attempts = attempts or Attempts()
         last = "no answer"
         with trio.move_on_after(self._deadline_s) as scope:
             while True:
                 try:
-                    return await self._signed_in(partial(self._once, call, parse))
+                    lane = self._background if call.in_background else self._metadata
+                    return await self._signed_in(partial(self._once, lane, call, parse))
                 except CxfsError as error:
                     attempts.failed(error)
                     pause_s = self._pause_s(call, error, attempts, left_s=scope.deadline - trio.current_time())
@@ -136,7 +147,7 @@ class Session:
                     last = str(error)
                 self._retries += 1
                 log.debug("%s again in %.2f s: %s", call.resource.rpartition("/")[0], pause_s, last)
-                await trio.sleep(pause_s)
+                await self._watch.pause(pause_s)
         raise TimedOut(f"no answer within {self._deadline_s:.0f} s ({last})")
 
     def _pause_s(self, call: Call, error: CxfsError, attempts: Attempts, *, left_s: float) -> float | None:
@@ -164,7 +175,7 @@ class Session:
     async def _renewed(self, token: str) -> bool:
         return self._on_refused is not None and await self._on_refused(token)
 
-    async def _once(self, call: Call, parse: Callable[[bytes], T], token: str) -> T:
+    async def _once(self, lane: Lane, call: Call, parse: Callable[[bytes], T], token: str) -> T:
         url = self._url(self._urls.api, call.resource, call.query, token)
         headers = {"Accept": "application/json"}  # [doc]
         body = None
@@ -172,26 +183,47 @@ class Session:
             headers["Content-Type"], whole = sent
             headers["Content-Length"] = str(len(whole))
             body = OnePiece(whole)
-        lane = self._background if call.in_background else self._metadata
-        async with lane.exchange(call.method, url, headers=headers, body=body) as incoming:
-            return await self._parsed(incoming, parse)
+        with self._watch.attempt():
+            async with lane.exchange(call.method, url, headers=headers, body=body) as incoming:
+                return await self._parsed(incoming, parse)
 
-    @asynccontextmanager
-    async def download(
+    async def probe(self) -> None:
+        """One small request, whatever is known of the connection, past all others. Raises why it failed."""
+        await self._signed_in(partial(self._once, self._probes, Call("GET", SELF), len))
+
+    def signs_of_life(self) -> int:
+        """Grows with every byte that the server sends or takes."""
+        lanes = (self._metadata, self._background, self._download, self._upload, self._probes)
+        told = [lane.statistics() for lane in lanes]
+        return sum(each.bytes_in + each.bytes_out for each in told)
+
+    def download(
         self, resource: str, *, query: Mapping[str, str], headers: Mapping[str, str], in_background: bool = False
-    ) -> AsyncIterator[Answer]:
+    ) -> AbstractAsyncContextManager[Answer]:
         """One attempt at content from the data host; its status is 200 or 206, anything else is raised."""
-        lane = self._background if in_background else self._download
-        async with AsyncExitStack() as stack:
-            yield await self._signed_in(partial(self._content, stack, lane, resource, query, headers, None))
+        return self._fetched(resource, query, headers, None, in_background=in_background)
 
-    @asynccontextmanager
-    async def fetch(self, resource: str, question: bytes, *, in_background: bool) -> AsyncIterator[Answer]:
+    def fetch(self, resource: str, question: bytes, *, in_background: bool) -> AbstractAsyncContextManager[Answer]:
         """The same for content that is asked for by a JSON object; `in_background`: nobody waits for it."""
         headers = {"Content-Type": "application/json", "Content-Length": str(len(question))}
+        return self._fetched(resource, {}, headers, question, in_background=in_background)
+
+    @asynccontextmanager
+    async def _fetched(
+        self,
+        resource: str,
+        query: Mapping[str, str],
+        headers: Mapping[str, str],
+        question: bytes | None,
+        *,
+        in_background: bool,
+    ) -> AsyncIterator[Answer]:
+        self._watch.require()
         lane = self._background if in_background else self._download
         async with AsyncExitStack() as stack:
-            yield await self._signed_in(partial(self._content, stack, lane, resource, {}, headers, question))
+            content = await self._signed_in(partial(self._content, stack, lane, resource, query, headers, question))
+            with self._watch.under_way():
+                yield content
 
     async def _content(
         self,
@@ -207,14 +239,15 @@ class Session:
         url = self._url(self._urls.data, resource, query, token)
         headers = {"Accept-Encoding": "identity", **headers}
         method, body = ("GET", None) if question is None else ("POST", OnePiece(question))
-        async with AsyncExitStack() as attempt:
-            incoming = await attempt.enter_async_context(lane.exchange(method, url, headers=headers, body=body))
-            if incoming.status not in {200, 206}:
-                raise failure_of(incoming.status, incoming.headers, await incoming.beginning(ERROR_BYTES_MAX))
-            if incoming.coding != "identity":
-                raise BadReply("the content came in a coding that was not asked for")
-            stack.push_async_exit(attempt.pop_all())
-            return incoming
+        with self._watch.attempt():
+            async with AsyncExitStack() as attempt:
+                incoming = await attempt.enter_async_context(lane.exchange(method, url, headers=headers, body=body))
+                if incoming.status not in {200, 206}:
+                    raise await self._refusal(incoming)
+                if incoming.coding != "identity":
+                    raise BadReply("the content came in a coding that was not asked for")
+                stack.push_async_exit(attempt.pop_all())
+                return incoming
 
     async def upload(
         self, resource: str, body: AsyncIterator[bytes], *, length: int, content_type: str, parse: Callable[[bytes], T]
@@ -223,12 +256,14 @@ class Session:
 
         One whose token was refused is not made again here: the body is spent.
         """
+        self._watch.require()
         token = self._tokens()
         url = self._url(self._urls.data, resource, {}, token)
         headers = {"Accept": "application/json", "Content-Type": content_type, "Content-Length": str(length)}
         try:
-            async with self._upload.exchange("POST", url, headers=headers, body=body) as incoming:
-                return await self._parsed(incoming, parse)
+            with self._watch.attempt():
+                async with self._upload.exchange("POST", url, headers=headers, body=body) as incoming:
+                    return await self._parsed(incoming, parse)
         except SignedOut:
             await self._renewed(token)
             raise
@@ -236,8 +271,14 @@ class Session:
     async def _parsed(self, incoming: Answer, parse: Callable[[bytes], T]) -> T:
         """An error is a status other than 200, any other [doc]."""
         if incoming.status != 200:
-            raise failure_of(incoming.status, incoming.headers, await incoming.beginning(ERROR_BYTES_MAX))
+            raise await self._refusal(incoming)
         return parse(await incoming.whole(self._json_bytes_max))
+
+    async def _refusal(self, incoming: Answer) -> CxfsError:
+        error = failure_of(incoming.status, incoming.headers, await incoming.beginning(ERROR_BYTES_MAX))
+        if not isinstance(error, ServerTrouble | SignedOut):  # of a refused token others tell
+            self._watch.answered()
+        return error
 
     def _url(self, host: str, resource: str, query: Mapping[str, str], token: str) -> str:
         """The whole URL. It holds the token: it goes to httpx and nowhere else."""
@@ -259,7 +300,7 @@ class Session:
     async def aclose(self) -> None:
         """Closes every connection."""
         with trio.move_on_after(CLOSE_S, shield=True):
-            for lane in (self._metadata, self._background, self._download, self._upload):
+            for lane in (self._metadata, self._background, self._download, self._upload, self._probes):
                 await lane.aclose()
 
 
@@ -276,11 +317,12 @@ async def open_session(
     transport: httpx.AsyncBaseTransport | None = None,
     jitter: Callable[[], float] = random.random,
     on_refused: OnRefused | None = None,
+    watch: ConnectionWatch | None = None,
 ) -> AsyncIterator[Session]:
     """A session for the length of the block; nothing is sent before the first call.
 
-    `on_refused` may know a newer token. `ca_file` adds authorities to the machine's own; certificates are always
-    verified. `transport` replaces the network. Raises BadCertificateFile.
+    `on_refused` may know a newer token; `watch` hears of each attempt. `ca_file` adds authorities to the machine's own;
+    certificates are always verified. `transport` replaces the network. Raises BadCertificateFile.
     """
     limits = limits or SessionLimits()
     by_proxy = not urls.on_this_machine  # which cannot reach our loopback
@@ -301,6 +343,7 @@ async def open_session(
         retry=retry or RetryPolicy(),
         jitter=jitter,
         make_client=make_client,
+        watch=watch or ConnectionWatch(Thresholds(), jitter=jitter),
         downloads=_pipes(urls, verify, limits, user_agent) if goes_direct(by_proxy=by_proxy) else None,
         on_refused=on_refused,
     )

@@ -20,6 +20,8 @@ from cxfs.remote.urls import ServiceUrls
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
+    from cxfs.remote.watch import ConnectionWatch
+
 URLS: Final = ServiceUrls.parse(
     api_url="https://api.cx.test", data_url="https://data.cx.test", auth_url="https://www.cx.test"
 )
@@ -240,7 +242,9 @@ def at(name: str) -> TreePath:
 
 
 @asynccontextmanager
-async def session_over(transport: httpx.AsyncBaseTransport, token: str) -> AsyncIterator[Session]:
+async def session_over(
+    transport: httpx.AsyncBaseTransport, token: str, watch: ConnectionWatch | None = None
+) -> AsyncIterator[Session]:
     """A client's session whose pauses between retries are known."""
-    async with open_session(URLS, lambda: token, transport=transport, jitter=lambda: 0.5) as session:
+    async with open_session(URLS, lambda: token, transport=transport, jitter=lambda: 0.5, watch=watch) as session:
         yield session

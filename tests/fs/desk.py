@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from cxfs.fs.node import Node
     from cxfs.fs.volume import Volume
     from cxfs.local.outbox import Outbox
+    from cxfs.remote.watch import ConnectionWatch
 
 
 Mounts = Callable[..., AbstractAsyncContextManager["Desk"]]
@@ -30,8 +31,9 @@ class NoSuchName(Exception):
 class Desk:
     """One mount's programs."""
 
-    def __init__(self, volume: Volume, outbox: Outbox) -> None:
+    def __init__(self, volume: Volume, outbox: Outbox, watch: ConnectionWatch) -> None:
         self.volume = volume
+        self.watch = watch
         self.outbox = outbox
         self.fs: FileSystem = volume.filesystem
 

@@ -11,6 +11,7 @@ import httpx
 import trio
 from trio.testing import MockClock
 
+from cxfs.core.connection import Thresholds
 from cxfs.core.entries import SELF, TreePath
 from cxfs.fs.offload import in_turn, inline
 from cxfs.fs.surroundings import Machine, Memory, Service, Surroundings, VolumeOptions
@@ -22,6 +23,7 @@ from cxfs.remote.bundles import Bundles
 from cxfs.remote.files import Files
 from cxfs.remote.transport import Transport
 from cxfs.remote.user import User
+from cxfs.remote.watch import ConnectionWatch
 from cxfs.server.administration import add_user, issue_token
 from cxfs.server.app import make_app
 from cxfs.server.calls import InPlace
@@ -85,7 +87,8 @@ def mounts_of(wire: Wire, token: str, folder: Path, kernel: RecordingKernel) -> 
         **options: Any,
     ) -> AsyncIterator[Desk]:
         async with AsyncExitStack() as stack:
-            session = await stack.enter_async_context(session_over(wire, token))
+            watch = ConnectionWatch(Thresholds(), jitter=lambda: 0.5)
+            session = await stack.enter_async_context(session_over(wire, token, watch))
             outbox = Outbox(folder / "state", free_bytes=free_bytes)
             stack.callback(outbox.close)
             blocks = BlockStore(folder / "cache", bytes_max=cache_bytes_max)
@@ -110,6 +113,7 @@ def mounts_of(wire: Wire, token: str, folder: Path, kernel: RecordingKernel) -> 
                         Bundles(session, in_background=True),
                         user,
                         capabilities,
+                        watch,
                     ),
                     memory=Memory(metadata, blocks, outbox),
                     machine=Machine(
@@ -131,8 +135,10 @@ def mounts_of(wire: Wire, token: str, folder: Path, kernel: RecordingKernel) -> 
                 await volume.groups.first()
             volume.uploader.resume()
             nursery.start_soon(volume.uploader.run)
+            watch.on_change(volume.connection_changed)
+            nursery.start_soon(watch.run, session.probe, session.signs_of_life)
             wire.requests.clear()
-            yield Desk(volume, outbox)
+            yield Desk(volume, outbox, watch)
             nursery.cancel_scope.cancel()
 
     return mount
