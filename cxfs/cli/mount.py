@@ -11,7 +11,7 @@ import click
 from cxfs import config
 from cxfs.cli import bars, logs, profiles, signals
 from cxfs.cli.exits import Exit
-from cxfs.cli.words import COUNT, SECONDS, SIZE, SYNC, MountWords, parse_words
+from cxfs.cli.words import COUNT, DEADLINE, SECONDS, SIZE, SYNC, MountWords, parse_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 )
 @click.option("--metadata-ttl", "metadata_ttl_s", type=SECONDS, help="How long names and sizes are believed (30).")
 @click.option("--negative-ttl", "negative_ttl_s", type=SECONDS, help="How long an absent name is believed absent (5).")
+@click.option("--metadata-deadline", "metadata_deadline_s", type=DEADLINE, help="The longest wait for names (10).")
+@click.option("--data-deadline", "data_deadline_s", type=DEADLINE, help="And for content that does not come (60).")
 @click.option("--cache-size", "cache_bytes_max", type=SIZE, help="Disk for what was read (10G).")
 @click.option("--uploads", "uploads_max", type=COUNT, help="Uploads at a time (8).")
 @click.option("--drain-timeout", "drain_timeout_s", type=SECONDS, help="How long unmounting waits for uploads (60).")

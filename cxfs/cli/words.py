@@ -29,6 +29,8 @@ class MountWords(TypedDict, total=False):
     umask: int
     metadata_ttl_s: float
     negative_ttl_s: float
+    metadata_deadline_s: float
+    data_deadline_s: float
     cache_bytes_max: int
     draft_bytes_max: int
     uploads_max: int
@@ -138,6 +140,14 @@ def parse_seconds(text: str) -> float:
     return float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}[found[2].lower()]
 
 
+def parse_deadline(text: str) -> float:
+    """The same, of at least one second: in less no server would ever answer."""
+    seconds = parse_seconds(text)
+    if seconds < 1:
+        raise ValueError("expected at least one second")
+    return seconds
+
+
 def parse_count(text: str) -> int:
     """A number of at least one."""
     if re.fullmatch(r"[0-9]{1,9}", text) is None or int(text) < 1:
@@ -205,6 +215,8 @@ _VALUED: Final[dict[str, tuple[str, Callable[[str], object]]]] = {
     "fsname": ("source", _source),
     "metadata_ttl": ("metadata_ttl_s", parse_seconds),
     "negative_ttl": ("negative_ttl_s", parse_seconds),
+    "metadata_deadline": ("metadata_deadline_s", parse_deadline),
+    "data_deadline": ("data_deadline_s", parse_deadline),
     "cache_size": ("cache_bytes_max", parse_size),
     "draft_size": ("draft_bytes_max", parse_size),
     "uploads": ("uploads_max", parse_count),
@@ -235,5 +247,6 @@ class Measured(click.ParamType[object]):
 
 SIZE: Final = Measured("size", parse_size)
 SECONDS: Final = Measured("seconds", parse_seconds)
+DEADLINE: Final = Measured("seconds", parse_deadline)
 COUNT: Final = Measured("count", parse_count)
 SYNC: Final = Measured("local|remote", parse_sync)

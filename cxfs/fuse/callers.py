@@ -28,8 +28,8 @@ LOOK_S: Final = 0.5
 """Between two looks: with the above, Ctrl-C frees a program within two seconds."""
 
 READERS_MAX: Final = 6
-"""The kernel has at most twelve reads ahead under way, two for each reader of a file. With all of them waiting for a network
-that is not there, those of cached files would wait as well."""
+"""The kernel has at most twelve reads ahead under way, two for each reader of a file. With all of them waiting for a
+network that is not there, those of cached files would wait as well."""
 
 PAUSED_S: Final = 0.5
 """For a call that comes while the machine goes to sleep: enough for the disk, and no network."""
@@ -41,12 +41,13 @@ CALLERS_MAX: Final = 200
 class Wait:
     """One call that is being answered."""
 
-    __slots__ = ("began", "error", "is_read", "pid", "scope")
+    __slots__ = ("asks", "began", "error", "is_read", "pid", "scope")
 
-    def __init__(self, scope: trio.CancelScope, pid: int, began: float, *, is_read: bool) -> None:
+    def __init__(self, scope: trio.CancelScope, pid: int, began: float, *, asks: bool, is_read: bool) -> None:
         self.scope = scope
         self.pid = pid
         self.began = began
+        self.asks = asks
         self.is_read = is_read
         self.error: CxfsError | None = None
 
@@ -82,14 +83,15 @@ class Callers:
         self._is_paused = False
 
     @contextmanager
-    def waiting(self, deadline_s: float, pid: int, *, is_read: bool = False) -> Iterator[None]:
+    def waiting(self, deadline_s: float, pid: int, *, asks: bool = False, is_read: bool = False) -> Iterator[None]:
         """The block answers a call of this thread (0: nobody knows whose). Raises TooSlowError at the deadline.
 
-        Raises Interrupted when the program is to end, and Offline when too many wait for a server that is not there.
+        Raises Interrupted when the program is to end, and Offline when too many that ask for something wait for a
+        server that is not there. What was written is taken care of in any case.
         """
         began = trio.current_time()
         scope = trio.CancelScope(deadline=began + (min(deadline_s, PAUSED_S) if self._is_paused else deadline_s))
-        wait = self._waits[scope] = Wait(scope, pid, began, is_read=is_read)
+        wait = self._waits[scope] = Wait(scope, pid, began, asks=asks, is_read=is_read)
         if self._idle is not None:
             self._idle.set()
         try:
@@ -113,17 +115,17 @@ class Callers:
     async def _look(self) -> None:
         now = trio.current_time()
         long = [wait for wait in self._waits.values() if now - wait.began >= UNWATCHED_S]
-        if self._is_offline() and _are_too_many(long):
-            log.debug("%d calls are answered: too many wait for a server that is not there", len(long))
-            for wait in long:
+        asking = [wait for wait in long if wait.asks]
+        if self._is_offline() and _are_too_many(asking):
+            log.debug("%d calls are answered: too many wait for a server that is not there", len(asking))
+            for wait in asking:
                 wait.end(Offline("offline, and too many wait"))
-            return
         for pid in {wait.pid for wait in long if wait.pid}:
             if self._is_leaving(pid):
                 for wait in long:
-                    if wait.pid == pid:
+                    if wait.pid == pid and wait.error is None:
                         wait.end(Interrupted(f"the program of thread {pid} is to end"))
-            await trio.lowlevel.checkpoint()
+            await trio.lowlevel.checkpoint()  # hundreds of looks would keep everybody waiting
 
 
 def _are_too_many(waits: list[Wait]) -> bool:

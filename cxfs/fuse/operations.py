@@ -247,7 +247,7 @@ class Operations(pyfuse3.Operations):
         ready = self._fs.ready(handle, off, size)
         if ready is not None:
             return ready
-        with self._waiting(fh, self.data_deadline_s, is_read=True):
+        with self._waiting(fh, self.data_deadline_s, asks=True, is_read=True):
             return await self._fs.read(handle, off, size)
 
     @data
@@ -306,9 +306,11 @@ class Operations(pyfuse3.Operations):
         table[self._last_handle] = handle
         return self._last_handle
 
-    def _waiting(self, fh: int, deadline_s: float = math.inf, *, is_read: bool = False) -> AbstractContextManager[None]:
+    def _waiting(
+        self, fh: int, deadline_s: float = math.inf, *, asks: bool = False, is_read: bool = False
+    ) -> AbstractContextManager[None]:
         """For the calls that come without the kernel's context: who opened the file is most likely who asks."""
-        return self.callers.waiting(deadline_s, self._openers.get(fh, 0), is_read=is_read)
+        return self.callers.waiting(deadline_s, self._openers.get(fh, 0), asks=asks, is_read=is_read)
 
     def _file_info(self, opened: Opened, ctx: RequestContext) -> FileInfo:
         number = self._new_handle(self._handles, opened.handle)
