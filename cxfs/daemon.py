@@ -133,6 +133,7 @@ async def _run(settings: MountSettings, surroundings: _Surroundings) -> Leftover
             trio.open_nursery() as nursery,
         ):
             who = await account.learn(session)
+            nursery.start_soon(session.warm)
             blocks = await trio.to_thread.run_sync(_blocks, settings, who)
             volume = await _volume(settings, session, outbox, blocks, nursery)
             _claim(settings, outbox, who, volume.left)

@@ -44,6 +44,9 @@ JSON_BYTES_MAX: Final = 64 << 20
 ERROR_BYTES_MAX: Final = 64 << 10
 """Read of a refusal's body: an error object has some hundred bytes. Of a longer page the status says enough."""
 
+WARM_CONNECTIONS: Final = 4
+"""Made before anybody reads: for the first bytes, and for what is read ahead behind them."""
+
 TokenSource = Callable[[], str]
 """Gives the access token of the moment, asked anew for every request; may raise SignedOut."""
 
@@ -245,6 +248,11 @@ class Session:
         if self._client_id is not None:
             credentials[CLIENT_ID] = self._client_id
         return f"{host}/{API_VERSION}/{resource}?{urlencode({**query, **credentials})}"
+
+    async def warm(self) -> None:
+        """Connects for content, so that the first read waits for its bytes alone. Fails in silence."""
+        if isinstance(self._download, PipeLane):
+            await self._download.warm(WARM_CONNECTIONS)
 
     def statistics(self) -> SessionStatistics:
         """A snapshot."""
