@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import trio
+import trio.testing
 
 from cxfs.core.entries import SELF, Uuid, UuidPath
 from cxfs.core.errors import (
@@ -570,8 +571,8 @@ async def test_the_first_reads_find_connections_that_are_there() -> None:
     async with session_with(server) as session:
         await session.warm()
         with trio.fail_after(10):
-            while server.connections < WARM_CONNECTIONS:
-                await trio.sleep(0)
+            while server.connections < WARM_CONNECTIONS:  # accepted by the kernel, and not yet by the server
+                await trio.testing.wait_all_tasks_blocked()
 
         async with trio.open_nursery() as nursery:
             for _ in range(WARM_CONNECTIONS):
