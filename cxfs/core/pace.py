@@ -56,6 +56,16 @@ class Pace:
         return max(believed, UNKNOWN_BYTES if self._rate is None else int(self._trip_s * self._rate))
 
     @property
+    def delay_s(self) -> float | None:
+        """From a request to the first byte of its answer; None before the first."""
+        return self._delay_s
+
+    @property
+    def rate(self) -> float | None:
+        """Bytes that come in a second; None while none was seen."""
+        return self._rate
+
+    @property
     def _trip_s(self) -> float:
         return max(self._delay_s or 0.0, DELAY_S_MIN)
 
