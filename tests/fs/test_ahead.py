@@ -460,6 +460,19 @@ async def test_a_folder_of_pictures_does_not_come_along(
     assert desk.volume.ahead.statistics().ahead_files == 0
 
 
+async def test_the_pictures_of_a_folder_do_not_come_along_with_its_notes(
+    desk: Desk, holds: Callable[[dict[str, bytes]], None], wire: Wire, clock: MockClock
+) -> None:
+    """Nobody has asked for a picture."""
+    pictures = {f"d/p{number}": bytes(BESIDE_BYTES_MAX + 1) for number in range(3)}
+    holds(files(40) | pictures)
+    RoundTrips(wire)
+    for number in (30, 10, 20):
+        await desk.reads(f"d/f{number:03}")
+
+    assert desk.volume.ahead.statistics().ahead_bytes == 38 * 1_000
+
+
 async def test_on_a_slow_line_folders_do_not_come_along(
     mounts: Mounts, holds: Callable[[dict[str, bytes]], None], wire: Wire, clock: MockClock
 ) -> None:
