@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from cxfs.local.blocks import BlockKey
 
-UNREAD_BYTES_MAX: Final = 48 << 20
+UNREAD_BYTES_MAX: Final = 64 << 20
 """On their way, or here and not read yet: some hundred folders of small files."""
 
 READ_BYTES_MAX: Final = 16 << 20
