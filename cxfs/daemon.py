@@ -172,6 +172,7 @@ async def _live(
         nursery = await stack.enter_async_context(trio.open_nursery())
         supervisor = Supervisor(nursery)
         supervisor.keep("stacks", watch.write_stacks_when_asked)
+        supervisor.start_soon(session.warm)
         volume = await _volume(settings, session, connection, outbox, blocks, supervisor)
         _claim(settings, outbox, who, volume.left)
         connection.on_change(volume.connection_changed)

@@ -1,7 +1,8 @@
-"""Small files fetched before a program opens them, where it reads one after the other: which, and when. Keeps none.
+"""Small files fetched before a program opens them: which, and when. Keeps none.
 
-What comes next is told by `walks`. Fetched are whole files of one version each, never parts, and nothing that is large:
-a program that looks at the first bytes of every file is not made to download them all. One that stops leaves behind at
+Where it reads one after the other, what comes next is told by `walks`; where it reads here and there in a folder, all
+of the folder may come along. Fetched are whole files of one version each, never parts, and nothing that is large: a
+program that looks at the first bytes of every file is not made to download them all. One that stops leaves behind at
 most what the window held.
 """
 
@@ -10,8 +11,12 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final, Protocol
 
+import trio
+
 from cxfs.core.errors import CxfsError
+from cxfs.core.pace import Pace
 from cxfs.core.procession import ESTABLISHED, Window
+from cxfs.core.whole_folders import WholeFolders
 from cxfs.fs.parcels import READ_BYTES_MAX, UNREAD_BYTES_MAX, Parcels
 from cxfs.local.blocks import BlockKey
 
@@ -28,6 +33,9 @@ log = logging.getLogger(__name__)
 
 SMALL_BYTES_MAX: Final = 256 << 10
 """What is fetched whole. A larger file is worth a request of its own, and has a read-ahead of its own."""
+
+BESIDE_BYTES_MAX: Final = 64 << 10
+"""What comes along with the rest of its folder is smaller still."""
 
 FILES_MIN: Final = 4
 FILES_MAX: Final = 256
@@ -47,7 +55,8 @@ class FilesAhead:
     """Of one mount.
 
     `is_here` tells of a version whether its content, or what has taken its place, is on this machine, `kernel_has`
-    whether the kernel read it before.
+    whether the kernel read it before. `round_trip_s` is how long an answer takes, None while that is not known;
+    `in_bundles`: many files are one request.
     """
 
     def __init__(
@@ -58,6 +67,8 @@ class FilesAhead:
         *,
         is_here: Callable[[Entry], bool],
         kernel_has: Callable[[Entry], bool],
+        round_trip_s: Callable[[], float | None],
+        in_bundles: bool,
         unread_bytes_max: int = UNREAD_BYTES_MAX,
         read_bytes_max: int = READ_BYTES_MAX,
     ) -> None:
@@ -66,6 +77,10 @@ class FilesAhead:
         self._nursery = nursery
         self._is_here = is_here
         self._kernel_has = kernel_has
+        self._round_trip_s = round_trip_s
+        self._in_bundles = in_bundles
+        self._whole_folders = WholeFolders()
+        self._pace = Pace()
         self._window = Window(least=FILES_MIN, most=FILES_MAX)
         self._parcels = Parcels(
             nursery,
@@ -84,15 +99,18 @@ class FilesAhead:
         `again`: the kernel had read this version before, and must have dropped its pages since.
         """
         parcel, is_first = self._parcels.take(BlockKey(entry.id, entry.version))
-        if is_first:
+        is_next = is_first and parcel is not None and parcel.in_a_row
+        if is_next:
             self._window.grow()
         step = self._walks.read(entry.id, folder)
-        if step.steps >= ESTABLISHED or is_first:
+        if step.steps >= ESTABLISHED or is_next:
             order = self._last[2] if self._last is not None and not step.steps else step.order
             self._last, self._is_again = (entry, folder, order), again
             self._reads_until_more -= 1
             if self._reads_until_more <= 0 or (parcel is None and entry.size <= SMALL_BYTES_MAX):
                 self._fetch_ahead()
+        elif not step.steps and self._in_bundles and entry.size <= BESIDE_BYTES_MAX:
+            self._fetch_beside(folder, was_brought=parcel is not None)
         return parcel
 
     def goes_on(self) -> bool:
@@ -117,9 +135,31 @@ class FilesAhead:
         for file in coming:
             if not self._is_worth_fetching(file):
                 continue
-            if not self._parcels.expect(BlockKey(file.id, file.version), file.size):
+            if not self._parcels.expect(BlockKey(file.id, file.version), file.size, in_a_row=True):
                 break
             wanted.append(file)
+        if wanted:
+            self._nursery.start_soon(self._bring, wanted)
+
+    def _fetch_beside(self, folder: Uuid, *, was_brought: bool) -> None:
+        """The folder's other small files, if they are worth it and all fit into the wait for one. No await."""
+        round_trip_s = self._round_trip_s()
+        is_worth_it = self._whole_folders.read(folder, trio.current_time(), was_brought=was_brought)
+        if not is_worth_it or round_trip_s is None:
+            return
+        left = self._whole_folders.room_bytes(round_trip_s, self._pace.rate)
+        beside = []
+        for file in self._walks.files_in(folder):
+            if file.size <= BESIDE_BYTES_MAX and self._is_worth_fetching(file):
+                left -= file.size
+                beside.append(file)
+                if left < 0:
+                    self._whole_folders.kept_out()
+                    return
+        self._whole_folders.brought(folder)
+        wanted = [
+            file for file in beside if self._parcels.expect(BlockKey(file.id, file.version), file.size, in_a_row=False)
+        ]
         if wanted:
             self._nursery.start_soon(self._bring, wanted)
 
@@ -129,13 +169,39 @@ class FilesAhead:
         return not self._is_here(file) and (self._is_again or not self._kernel_has(file))
 
     async def _bring(self, wanted: list[Entry]) -> None:
+        arriving = _Arriving(self._pace)
+
+        def land(entry: Entry, content: bytes) -> None:
+            arriving.came(entry.size)
+            self._land(entry, content)
+
         try:
-            await self._source.bring(wanted, self._land)
+            await self._source.bring(wanted, land)
         except CxfsError as error:
             log.debug("%d files could not be fetched ahead: %s", len(wanted), error)
         finally:
+            arriving.end()
             for entry in wanted:
                 self._land(entry, None)
 
     def _land(self, entry: Entry, content: bytes | None) -> None:
         self._parcels.land(BlockKey(entry.id, entry.version), content)
+
+
+class _Arriving:
+    """What comes of one fetch, for the pace: from its first file on."""
+
+    def __init__(self, pace: Pace) -> None:
+        self._pace = pace
+        self._begun = False
+
+    def came(self, count: int) -> None:
+        if self._begun:
+            self._pace.arrived(count, trio.current_time())
+        else:
+            self._begun = True
+            self._pace.begins(trio.current_time())
+
+    def end(self) -> None:
+        if self._begun:
+            self._pace.ended(trio.current_time())

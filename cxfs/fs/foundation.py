@@ -72,13 +72,7 @@ def lay_foundation(root: Entry, root_path: TreePath, around: Surroundings) -> Fo
         folders, background, memory.metadata, walks, around.nursery, freshness=freshness, on_ahead=goes_on
     )
     tree = _tree(root, root_path, folders, listings, freshness, (changes, errands), around)
-    ahead = FilesAhead(
-        _small_files(around),
-        walks,
-        around.nursery,
-        is_here=lambda entry: tree.nodes.is_passed(entry) or reader.holds(entry),
-        kernel_has=tree.nodes.kernel_has,
-    )
+    ahead = _files_ahead(walks, tree, reader, around)
     return Foundation(
         steps=steps,
         changes=changes,
@@ -129,6 +123,8 @@ def _files_ahead(walks: Walks, tree: Tree, reader: Reader, around: Surroundings)
         around.nursery,
         is_here=lambda entry: tree.nodes.is_passed(entry) or reader.holds(entry),
         kernel_has=tree.nodes.kernel_has,
+        round_trip_s=lambda: reader.round_trip_s,
+        in_bundles=around.offers("bundle"),
     )
 
 

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from cxfs.fs.supervisor import Nursery
     from cxfs.local.blocks import BlockKey
 
-UNREAD_BYTES_MAX: Final = 16 << 20
-"""On their way, or here and not read yet."""
+UNREAD_BYTES_MAX: Final = 64 << 20
+"""On their way, or here and not read yet: some hundred folders of small files."""
 
 READ_BYTES_MAX: Final = 16 << 20
 """Here and read: programs often come back to what they have just read, and the kernel may have dropped its pages."""
@@ -40,13 +40,14 @@ class ParcelStatistics:
 
 
 class Parcel:
-    """One small file on its way, or here."""
+    """One small file on its way, or here. `in_a_row`: it was foreseen as the next one, and did not just come along."""
 
-    __slots__ = ("_content", "_landed", "kept_until", "size")
+    __slots__ = ("_content", "_landed", "in_a_row", "kept_until", "size")
 
-    def __init__(self, size: int, kept_until: float) -> None:
+    def __init__(self, size: int, kept_until: float, *, in_a_row: bool) -> None:
         self.size = size
         self.kept_until = kept_until
+        self.in_a_row = in_a_row
         self._content: bytes | None = None
         self._landed: trio.Event | None = trio.Event()
 
@@ -70,7 +71,7 @@ class Parcel:
 
 
 class Parcels:
-    """All of one mount. `on_waste` is called for each that nobody read."""
+    """All of one mount. `on_waste` is called for each foreseen one that nobody read."""
 
     def __init__(
         self,
@@ -97,11 +98,17 @@ class Parcels:
     def __contains__(self, key: BlockKey) -> bool:
         return key in self._unread or key in self._read
 
-    def expect(self, key: BlockKey, size: int) -> bool:
-        """The content of this version is being asked for; False when there is no room for what nobody has read."""
-        if self._unread_bytes + size > self._unread_bytes_max:
-            return False
-        self._unread[key] = Parcel(size, trio.current_time() + UNREAD_S)
+    def expect(self, key: BlockKey, size: int, *, in_a_row: bool) -> bool:
+        """The content of this version is being asked for; False when there is no room for what nobody has read.
+
+        The oldest that just came along make room for it.
+        """
+        while self._unread_bytes + size > self._unread_bytes_max:
+            oldest = next(iter(self._unread.values()), None)
+            if oldest is None or oldest.in_a_row or oldest.is_on_its_way:
+                return False
+            self._waste_oldest()
+        self._unread[key] = Parcel(size, trio.current_time() + UNREAD_S, in_a_row=in_a_row)
         self._unread_bytes += size
         self._ahead_files += 1
         self._ahead_bytes += size
@@ -155,10 +162,14 @@ class Parcels:
             while self._unread:
                 await trio.sleep_until(next(iter(self._unread.values())).kept_until)
                 while self._unread and next(iter(self._unread.values())).kept_until <= trio.current_time():
-                    _, parcel = self._unread.popitem(last=False)
-                    self._unread_bytes -= parcel.size
-                    self._wasted_files += 1
-                    self._wasted_bytes += parcel.size
-                    self._on_waste()
+                    self._waste_oldest()
         finally:
             self._is_tidied = False
+
+    def _waste_oldest(self) -> None:
+        _, parcel = self._unread.popitem(last=False)
+        self._unread_bytes -= parcel.size
+        self._wasted_files += 1
+        self._wasted_bytes += parcel.size
+        if parcel.in_a_row:
+            self._on_waste()

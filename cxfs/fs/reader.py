@@ -144,6 +144,11 @@ class Reader:
         """Whether all of the version is here, so that reading it asks nobody."""
         return self._blocks.holds(BlockKey(entry.id, entry.version), entry.size)
 
+    @property
+    def round_trip_s(self) -> float | None:
+        """How long the first byte of an answer takes; None before the first."""
+        return self._pace.delay_s
+
     def looks_ahead(self, stream: ReadStream, is_open: bool) -> None:  # noqa: FBT001
         """Whether something is fetched ahead of this stream now."""
         if is_open:

@@ -17,7 +17,7 @@ from cachetools import LRUCache
 from cxfs.core.procession import Members, Order, Step, Trail
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from cxfs.core.entries import Entry, Uuid
     from cxfs.local.metadata import Listing, MetadataCache
@@ -118,6 +118,11 @@ class Walks:
         for child in members.row(order, folders=True).entries if members is not None else ():
             yield child
             yield from self._folders_below(child.id, order)
+
+    def files_in(self, folder: Uuid) -> Sequence[Entry]:
+        """All files of a folder, where its listing is known."""
+        members = self._members_of(folder)
+        return members.row(Order.LISTED, folders=False).entries if members is not None else ()
 
     def files_after(self, file: Uuid, folder: Uuid, order: Order, count: int) -> list[Entry]:
         """The files that a program comes to which reads those of `folder` in this order, and has come to `file`.

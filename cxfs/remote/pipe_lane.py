@@ -6,6 +6,7 @@ between, a lane over httpx takes its place.
 
 from __future__ import annotations
 
+import logging
 import socket
 from contextlib import asynccontextmanager
 from functools import partial
@@ -24,6 +25,8 @@ from cxfs.remote.threads import interruptible
 if TYPE_CHECKING:
     import ssl
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -116,12 +119,13 @@ class PipeLane:
             raise NameTooLong("the path is too long for a URL")
         lines = [("Host", self._dialler.host), ("User-Agent", self._user_agent), ("Accept", "*/*"), *headers.items()]
         while True:
-            pipe = self._waiting_pipe() or await self._dialler.dial()
+            waiting = self._waiting_pipe()
+            pipe = waiting or await self._dialler.dial()
             try:
                 await drive(pipe, pipe.ask(method, target, lines, body), timeout_s=self._dialler.no_progress_s)
             except HungUp:
                 pipe.close()
-                if not pipe.is_used:
+                if waiting is None:
                     raise
                 # It was idle, and the server was closing it while we asked: that is nobody's failure.
             except BaseException:
@@ -129,6 +133,18 @@ class PipeLane:
                 raise
             else:
                 return pipe
+
+    async def warm(self, count: int) -> None:
+        """Connects ahead of the first requests, until so many pipes wait for them. A failure is theirs to meet."""
+        async with trio.open_nursery() as nursery:
+            for _ in range(count - len(self._idle) - self._limiter.borrowed_tokens):
+                nursery.start_soon(self._warm_one)
+
+    async def _warm_one(self) -> None:
+        try:
+            self._keep(await self._dialler.dial())
+        except CxfsError as error:
+            log.debug("no connection ahead of the first read: %s", error)
 
     def _waiting_pipe(self) -> Pipe | None:
         """The idle one that was used last, if the server has kept it."""

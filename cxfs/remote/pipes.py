@@ -58,7 +58,6 @@ class Pipe:
         self.status = 0
         self.headers: Mapping[str, str] = {}
         self.waited_s = 0.0
-        self.is_used = False
         self.socket = connected
         self._no_progress_s = no_progress_s
         self._buffer = bytearray(PIECE_BYTES)
@@ -110,7 +109,6 @@ class Pipe:
             began = time.monotonic()
             yield from self._reading_head()
             self.waited_s = time.monotonic() - began
-            self.is_used = True
             if self._left is not None and self._left <= SHORT_BODY_BYTES:
                 yield from self._receiving_rest()
 

@@ -49,6 +49,9 @@ ERROR_BYTES_MAX: Final = 64 << 10
 PROBES_MAX: Final = 4
 """At a time: one a second, none of which need be answered."""
 
+WARM_CONNECTIONS: Final = 4
+"""Made before anybody reads: for the first bytes, and for what is read ahead behind them."""
+
 TokenSource = Callable[[], str]
 """Gives the access token of the moment, asked anew for every request; may raise SignedOut."""
 
@@ -286,6 +289,11 @@ class Session:
         if self._client_id is not None:
             credentials[CLIENT_ID] = self._client_id
         return f"{host}/{API_VERSION}/{resource}?{urlencode({**query, **credentials})}"
+
+    async def warm(self) -> None:
+        """Connects for content, so that the first read waits for its bytes alone. Fails in silence."""
+        if isinstance(self._download, PipeLane):
+            await self._download.warm(WARM_CONNECTIONS)
 
     def statistics(self) -> SessionStatistics:
         """A snapshot."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cxfs.core.pace import DELAY_S_MIN, UNKNOWN_BYTES, Pace
+from cxfs.core.pace import DELAY_S_MIN, GROWTH, UNKNOWN_BYTES, Pace
 
 MIB = 1 << 20
 
@@ -137,3 +137,39 @@ def test_pieces_that_are_told_of_together_did_not_come_together() -> None:
             now += 1e-6
 
     assert pace.carried_bytes == pytest.approx(0.02 * MIB / 0.01, rel=0.1)
+
+
+def test_what_comes_in_no_time_is_multiplied_until_it_takes_time() -> None:
+    """A long and wide line is filled after a few bursts, though none of them is long enough to see its rate."""
+    pace, carried, now = Pace(), [], 0.0
+    for _ in range(4):
+        burst = pace.carried_bytes
+        now = one_after_the_other(pace, 1, delay_s=0.1, rate=1e9, size=burst, start_s=now)
+        carried.append(pace.carried_bytes // burst)
+
+    assert carried[:2] == [GROWTH, GROWTH]
+    assert pace.carried_bytes == pytest.approx(0.1 * 1e9, rel=0.05)
+
+
+@pytest.mark.parametrize(("delay_s", "rate"), [(0.02, 12.5e6), (0.1, 12.5e6), (0.1, 1.25e6), (0.3, 100e3)])
+def test_a_slow_line_is_known_after_the_first_burst(delay_s: float, rate: float) -> None:
+    """100 Mbit/s and less: what is asked for at once never takes much longer than the wait for it."""
+    pace, now, took_s = Pace(), 0.0, []
+    for _ in range(20):
+        burst = pace.carried_bytes
+        before = now
+        now = one_after_the_other(pace, 1, delay_s=delay_s, rate=rate, size=burst, start_s=now)
+        took_s.append(now - before)
+
+    assert max(took_s[1:]) < 2.5 * delay_s
+
+
+def test_bursts_are_believed_only_until_a_rate_is_seen() -> None:
+    """The line became slower: what it brought in no time is history."""
+    pace = Pace()
+    now = one_after_the_other(pace, 3, delay_s=0.1, rate=10e9, size=4 * MIB)
+    assert pace.carried_bytes == GROWTH * 4 * MIB
+
+    one_after_the_other(pace, 1, delay_s=0.1, rate=10e6, size=4 * MIB, start_s=now)
+
+    assert pace.carried_bytes < 4 * MIB

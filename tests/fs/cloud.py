@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
@@ -35,7 +36,7 @@ class Wire(httpx.AsyncBaseTransport):
     """What lies between the mount and the server: counts requests, and breaks where a test wants it to.
 
     `before` may answer or fail a request instead of the server; `after` may lose the answer of one that was done;
-    `meanwhile` is how long it is on its way.
+    `meanwhile` is how long it is on its way, `bytes_per_s` how fast each body comes after that.
     """
 
     def __init__(self, app: httpx.ASGITransport) -> None:
@@ -44,6 +45,7 @@ class Wire(httpx.AsyncBaseTransport):
         self.before: Callable[[httpx.Request], Exception | httpx.Response | None] = lambda _: None
         self.after: Callable[[httpx.Request], Exception | None] = lambda _: None
         self.meanwhile: Callable[[httpx.Request], Awaitable[None]] = _at_once
+        self.bytes_per_s = math.inf
         self.held = trio.Event()
         self._released = trio.Event()
         self._kept_back = ""
@@ -70,7 +72,7 @@ class Wire(httpx.AsyncBaseTransport):
             raise lost
         if self._bytes_until_break is not None and request.method == "GET":
             return await _broken_off(response, self._bytes_until_break)
-        return response
+        return response if self.bytes_per_s == math.inf else await _slowed_down(response, self.bytes_per_s)
 
     async def _at_the_server(self, request: httpx.Request) -> httpx.Response:
         while self._stands_still:
@@ -139,11 +141,35 @@ class _BrokenOff(httpx.AsyncByteStream):
 
 async def _broken_off(response: httpx.Response, count: int) -> httpx.Response:
     """In a real one nothing is buffered; the bytes that were not sent are simply lost."""
-    assert isinstance(response.stream, httpx.AsyncByteStream)
-    body = b"".join([piece async for piece in response.stream])
+    body = await _body_of(response)
     if len(body) <= count:
         return httpx.Response(response.status_code, headers=response.headers, stream=httpx.ByteStream(body))
     return httpx.Response(response.status_code, headers=response.headers, stream=_BrokenOff(body, count))
+
+
+class _Slow(httpx.AsyncByteStream):
+    def __init__(self, body: bytes, bytes_per_s: float) -> None:
+        self._pieces = [body[at : at + 4_096] for at in range(0, len(body), 4_096)][::-1]
+        self._bytes_per_s = bytes_per_s
+
+    def __aiter__(self) -> _Slow:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if not self._pieces:
+            raise StopAsyncIteration
+        await trio.sleep(len(self._pieces[-1]) / self._bytes_per_s)
+        return self._pieces.pop()
+
+
+async def _slowed_down(response: httpx.Response, bytes_per_s: float) -> httpx.Response:
+    body = await _body_of(response)
+    return httpx.Response(response.status_code, headers=response.headers, stream=_Slow(body, bytes_per_s))
+
+
+async def _body_of(response: httpx.Response) -> bytes:
+    assert isinstance(response.stream, httpx.AsyncByteStream)
+    return b"".join([piece async for piece in response.stream])
 
 
 def says(status: int, body: object, *, retry_after_s: int | None = None) -> httpx.Response:

@@ -9,7 +9,8 @@ import httpx
 import pytest
 import trio
 
-from cxfs.fs.ahead import FILES_MAX, FILES_MIN, SMALL_BYTES_MAX
+from cxfs.core.whole_folders import OWING_START
+from cxfs.fs.ahead import BESIDE_BYTES_MAX, FILES_MAX, FILES_MIN, SMALL_BYTES_MAX
 from cxfs.fs.parcels import UNREAD_BYTES_MAX, UNREAD_S
 from cxfs.server.administration import import_tree
 
@@ -366,3 +367,122 @@ async def test_no_more_is_on_its_way_than_the_memory_for_it(
         most = max(most, desk.volume.ahead.statistics().unread_bytes)
 
     assert UNREAD_BYTES_MAX // 2 < most <= UNREAD_BYTES_MAX
+
+
+# ---------------------------------------------------------------- here and there
+
+
+async def reads_at_random(desk: Desk, there: dict[str, bytes], count: int, readers: int = 8) -> None:
+    """So many of the files, by several programs at once; each is compared."""
+    chosen = random.Random(7).sample([*there], count)
+
+    async def reader(mine: list[str]) -> None:
+        for name in mine:
+            assert await desk.reads(name) == there[name]
+
+    async with trio.open_nursery() as nursery:
+        for at in range(readers):
+            nursery.start_soon(reader, chosen[at::readers])
+
+
+async def test_who_reads_here_and_there_on_a_long_line_is_given_whole_folders(
+    mounts: Mounts, holds: Callable[[dict[str, bytes]], None], wire: Wire, clock: MockClock
+) -> None:
+    """A fifth of all files: most of them are here when they are opened, and none comes twice."""
+    there = tree(20, 50)
+    holds(there)
+    async with mounts() as desk:
+        RoundTrips(wire)
+
+        await reads_at_random(desk, there, 200)
+
+        assert content_requests(wire) < 100
+        statistics = desk.volume.ahead.statistics()
+        assert statistics.ahead_files + desk.volume.reader.statistics().fetches <= 1_000 + 20  # two at once in some
+
+
+async def test_without_bundles_they_are_given_nothing(
+    mounts: Mounts, holds: Callable[[dict[str, bytes]], None], wire: Wire, clock: MockClock
+) -> None:
+    """Each would be a request of its own."""
+    there = tree(20, 50)
+    holds(there)
+    async with mounts(capabilities=PLAIN) as desk:
+        RoundTrips(wire)
+
+        await reads_at_random(desk, there, 200)
+
+        assert content_requests(wire) < 300
+
+
+async def test_who_reads_two_of_each_folder_is_not_given_the_account(
+    mounts: Mounts, holds: Callable[[dict[str, bytes]], None], wire: Wire, clock: MockClock
+) -> None:
+    """What came along is never read: after a bounded number of folders it stops."""
+    there = {name: content for at in range(100) for name, content in files(10, folder=f"d{at:02}").items()}
+    holds(there)
+    async with mounts() as desk:
+        RoundTrips(wire)
+
+        for at in range(100):
+            for name in (f"d{at:02}/f007", f"d{at:02}/f002"):
+                assert await desk.reads(name) == there[name]
+
+        assert 0 < desk.volume.ahead.statistics().ahead_files <= 8 * (OWING_START + 1)
+
+
+async def test_what_came_along_does_not_widen_the_window_of_those_in_a_row(
+    desk: Desk, holds: Callable[[dict[str, bytes]], None], wire: Wire, clock: MockClock
+) -> None:
+    """It was not foreseen; and when it is let go, that narrows nothing either."""
+    holds(files(100) | files(100, folder="e"))
+    RoundTrips(wire)
+    for number in (70, 20, 50, 10, 90, 40):
+        await desk.reads(f"d/f{number:03}")
+    await desk.names("e")
+    for name in ("e/f000", "e/f001", "e/f002"):
+        await desk.reads(name)
+
+    assert 0 < desk.volume.ahead.statistics().ahead_files - 98 <= 2 * FILES_MIN
+
+
+async def test_a_folder_of_pictures_does_not_come_along(
+    desk: Desk, holds: Callable[[dict[str, bytes]], None], wire: Wire, clock: MockClock
+) -> None:
+    """A thumbnailer that picks some and reads the first few KiB of each."""
+    holds(files(40, size=BESIDE_BYTES_MAX + 1))
+    RoundTrips(wire)
+    for number in (30, 10, 20, 5, 35, 15):
+        handle = await desk.opens(f"d/f{number:03}")
+        await desk.fs.read(handle, 0, 4_096)
+        await desk.closes(handle)
+
+    assert desk.volume.ahead.statistics().ahead_files == 0
+
+
+async def test_the_pictures_of_a_folder_do_not_come_along_with_its_notes(
+    desk: Desk, holds: Callable[[dict[str, bytes]], None], wire: Wire, clock: MockClock
+) -> None:
+    """Nobody has asked for a picture."""
+    pictures = {f"d/p{number}": bytes(BESIDE_BYTES_MAX + 1) for number in range(3)}
+    holds(files(40) | pictures)
+    RoundTrips(wire)
+    for number in (30, 10, 20):
+        await desk.reads(f"d/f{number:03}")
+
+    assert desk.volume.ahead.statistics().ahead_bytes == 38 * 1_000
+
+
+async def test_on_a_slow_line_folders_do_not_come_along(
+    mounts: Mounts, holds: Callable[[dict[str, bytes]], None], wire: Wire, clock: MockClock
+) -> None:
+    """What nobody asked for would keep waiting what somebody did: after the first ones that is known."""
+    there = {name: content * 20 for name, content in tree(20, 20).items()}  # 400 kB a folder
+    holds(there)
+    async with mounts() as desk:
+        RoundTrips(wire)
+        wire.bytes_per_s = 1_000_000
+
+        await reads_at_random(desk, there, 100, readers=2)
+
+        assert 0 < desk.volume.ahead.statistics().ahead_files <= 4 * 20

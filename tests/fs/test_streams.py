@@ -142,6 +142,16 @@ async def reads_all(stream: ReadStream, wanted: Iterable[ByteRange]) -> None:
         await reads(stream, each)
 
 
+async def reads_here_and_there(stream: ReadStream, count: int) -> float:
+    """So many blocks of 4 KiB at random; the seconds that the slowest took."""
+    lot, slowest_s = random.Random(1), 0.0
+    for _ in range(count):
+        at, before = lot.randrange(GIB // 4096) * 4096, trio.current_time()
+        await reads(stream, ByteRange(at, at + 4096))
+        slowest_s = max(slowest_s, trio.current_time() - before)
+    return slowest_s
+
+
 def in_kernel_order(size: int) -> list[ByteRange]:
     """128 KiB at a time, every other pair swapped."""
     straight = list(ByteRange(0, size).pieces(BLOCK_BYTES))
@@ -220,23 +230,30 @@ async def test_a_random_reader_gets_exactly_its_blocks_at_first(folder: Path, cl
     assert line.brought_bytes == 8 * BLOCK_BYTES
 
 
+@pytest.mark.parametrize(("delay_s", "rate", "soon_s"), [(0.02, 400e6, 5), (0.1, 400e6, 6), (0.1, 1600e6, 4)])
 async def test_a_random_reader_that_goes_on_has_the_file_soon_and_no_read_takes_much_longer(
-    folder: Path, clock: MockClock
+    folder: Path, clock: MockClock, delay_s: float, rate: float, soon_s: float
 ) -> None:
     """A read waits for a round trip anyway; what the line brings meanwhile costs nothing more."""
-    line = Line(delay_s=0.02, rate=400e6)
-    lot = random.Random(1)
-    slowest_s = 0.0
+    line = Line(delay_s=delay_s, rate=rate)
     async with reading(line, folder) as reader:
-        stream = reader.open(file(GIB))
-        for _ in range(3000):
-            at, before = lot.randrange(GIB // 4096) * 4096, trio.current_time()
-            await reads(stream, ByteRange(at, at + 4096))
-            slowest_s = max(slowest_s, trio.current_time() - before)
+        slowest_s = await reads_here_and_there(reader.open(file(GIB)), 3000)
 
-    assert trio.current_time() < 5
+    assert trio.current_time() < soon_s
     assert slowest_s < 3 * line.delay_s
     assert line.brought_bytes <= GIB
+
+
+@pytest.mark.parametrize("delay_s", [0.02, 0.1])
+async def test_a_random_reader_does_not_flood_a_slow_line(folder: Path, clock: MockClock, delay_s: float) -> None:
+    """100 Mbit/s: what comes along with a block is no more than the line brings while the reader waits anyway."""
+    line = Line(delay_s=delay_s, rate=12.5e6)
+    async with reading(line, folder) as reader:
+        stream = reader.open(file(GIB))
+        await reads_here_and_there(stream, 20)
+        slowest_s = await reads_here_and_there(stream, 200)
+
+    assert slowest_s < 4 * line.delay_s
 
 
 async def test_a_seek_abandons_what_was_ahead(folder: Path, clock: MockClock) -> None:

@@ -104,6 +104,20 @@ async def test_a_walk_over_a_long_line_has_many_listings_in_flight(
     assert trio.current_time() - began < 0.1 * len(folders) / 5
 
 
+async def test_a_walk_of_two_hundred_folders_has_many_listings_in_flight_and_asks_for_none_twice(
+    desk: Desk, cloud: Cloud, wire: Wire, clock: MockClock
+) -> None:
+    """Side by side in one folder, as somebody who moved in has them."""
+    await cloud.holds({f"d{number:03}/": b"" for number in range(200)})
+    flying = InFlight(wire)
+
+    folders = await walk(desk)
+
+    assert len(folders) == 1 + 200
+    assert flying.most >= 8
+    assert wire.count("GET files/list") == len(folders)
+
+
 async def test_a_walk_over_a_short_line_has_no_more_in_flight_than_it_needs(
     desk: Desk, cloud: Cloud, wire: Wire, clock: MockClock
 ) -> None:

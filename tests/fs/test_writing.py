@@ -5,11 +5,13 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 
 from cxfs.core.errors import DiskFull, NotEmpty, ReadOnly
 from cxfs.fs.filesystem import Wanted
 from cxfs.fs.renaming import Rename
+from cxfs.fs.uploader import LARGE_BYTES, LARGE_SETTLE_S
 
 if TYPE_CHECKING:
     from trio.testing import MockClock
@@ -135,6 +137,29 @@ async def test_what_was_written_is_read_again_without_fetching_it(
 
     assert content == b"x" * MIB
     assert wire.count("GET data") == 0
+
+
+async def test_a_large_file_sets_off_almost_at_once(desk: Desk, wire: Wire, clock: MockClock) -> None:
+    """It travels for long enough, and nobody makes thousands of them in a row."""
+    wire.before = lambda request: httpx.ConnectError("not today") if request.method == "POST" else None
+    handle = await desk.creates("film")
+    await desk.fs.set_attributes(handle.node, Wanted(size=LARGE_BYTES), handle)
+    await desk.closes(handle)
+    await desk.waits(LARGE_SETTLE_S / 2)
+    uploads_at_close = wire.count("POST data")
+
+    await desk.waits(LARGE_SETTLE_S)
+
+    assert (uploads_at_close, wire.count("POST data")) == (0, 1)
+
+
+async def test_a_small_file_waits_for_its_next_rewrite(desk: Desk, wire: Wire, clock: MockClock) -> None:
+    """Beside the large one."""
+    await desk.writes("note", b"hello")
+
+    await desk.waits(2 * LARGE_SETTLE_S)
+
+    assert wire.count("POST data") == 0
 
 
 @pytest.mark.promise

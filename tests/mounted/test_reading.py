@@ -38,13 +38,14 @@ def peak_memory_mb(mount: Mount) -> int:
 def test_a_large_file_is_read_in_few_requests_and_little_memory(
     large_file: Path, own_account: Account, running_server: CountingServer, tmp_path: Path
 ) -> None:
-    """Each request costs a millisecond at both ends; a GiB takes four times as many as these."""
+    """Each request costs a millisecond at both ends; a GiB takes four times as many as these. No byte comes twice."""
     with Mount(own_account, tmp_path / "home") as mount:
-        before = len(running_server.requests())
+        before, bytes_before = len(running_server.requests()), running_server.content_bytes()
 
         mount.run("cmp", large_file, mount.path / "large")
 
         assert downloads(running_server, before) <= 75
+        assert SIZE <= running_server.content_bytes() - bytes_before <= 1.02 * SIZE
         assert peak_memory_mb(mount) <= 256
 
 
@@ -54,11 +55,12 @@ def test_a_look_at_either_end_costs_one_request(
 ) -> None:
     """What file managers and file(1) do to everything they see."""
     with Mount(own_account, tmp_path / "home") as mount:
-        before = len(running_server.requests())
+        before, bytes_before = len(running_server.requests()), running_server.content_bytes()
 
         mount.run("sh", "-c", f"{end} -c 1 {mount.path}/large >{tmp_path}/byte")
 
         assert downloads(running_server, before) == 1
+        assert 0 < running_server.content_bytes() - bytes_before <= 256 << 10
 
 
 JUMPS = """

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import trio
+import trio.testing
 
 from cxfs.core.entries import SELF, Uuid, UuidPath
 from cxfs.core.errors import (
@@ -30,7 +31,7 @@ from cxfs.core.errors import (
 from cxfs.core.ranges import ByteRange
 from cxfs.remote.failures import CertificateRefused, NeverSent, Redirected
 from cxfs.remote.pipe_lane import TARGET_CHARACTERS_MAX
-from cxfs.remote.session import Session, SessionLimits, open_session
+from cxfs.remote.session import WARM_CONNECTIONS, Session, SessionLimits, open_session
 from cxfs.remote.transport import Transport
 from cxfs.remote.urls import ServiceUrls
 from cxfs.server.certificates import Certificates, ensure_certificates
@@ -562,3 +563,59 @@ async def test_silence_ends_at_the_time_without_progress(
         with pytest.raises(TimedOut):
             await fetch(session, LONG)
         assert session.statistics().download.in_flight == 0
+
+
+async def test_the_first_reads_find_connections_that_are_there() -> None:
+    """A mount connects when it starts: a first byte then takes one round trip, not three."""
+    server = saying(answer(SHORT))
+    async with session_with(server) as session:
+        await session.warm()
+        with trio.fail_after(10):
+            while server.connections < WARM_CONNECTIONS:  # accepted by the kernel, and not yet by the server
+                await trio.testing.wait_all_tasks_blocked()
+
+        async with trio.open_nursery() as nursery:
+            for _ in range(WARM_CONNECTIONS):
+                nursery.start_soon(fetch, session, SHORT)
+
+        assert server.connections == WARM_CONNECTIONS
+
+
+async def test_who_connects_again_adds_none() -> None:
+    """They wait already."""
+    server = saying(answer(SHORT))
+    async with session_with(server) as session:
+        await session.warm()
+        await session.warm()
+        await fetch(session, SHORT)
+
+    assert server.connections == WARM_CONNECTIONS
+
+
+async def test_a_connection_that_ended_before_its_first_request_is_no_failure() -> None:
+    """A server closes what is idle; the read goes on over a new one."""
+
+    async def say(stream: trio.abc.Stream, asked: bytes) -> bool:
+        was_idle = len(server.heard) <= WARM_CONNECTIONS
+        if not was_idle:
+            await stream.send_all(answer(SHORT))
+        return not was_idle
+
+    server = Server(say)
+    async with session_with(server) as session:
+        await session.warm()
+
+        landing = await fetch(session, SHORT)
+
+    assert landing.parts == [SHORT]
+
+
+async def test_a_server_that_is_away_fails_nobody_who_only_connects() -> None:
+    """Whoever reads is told."""
+    url = f"http://127.0.0.1:{free_port()}"
+    urls = ServiceUrls.parse(api_url=url, data_url=url, auth_url=url, allow_http=True)
+    async with open_session(urls, lambda: TOKEN) as session:
+        await session.warm()
+
+        with pytest.raises(NeverSent):
+            await fetch(session, SHORT)
