@@ -42,13 +42,14 @@ from cxfs.service import MountedAccount, connected, renewing
 from cxfs.verbs import MountVerbs, Phase
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
     from pathlib import Path
 
     from cxfs.config import Profile
     from cxfs.credentials import AccessToken, TokenSource
     from cxfs.fs.waiting import Remaining
     from cxfs.mount_options import MountOptions
+    from cxfs.remote.request_times import RequestTimes
     from cxfs.remote.session import Session
 
 log = logging.getLogger(__name__)
@@ -137,7 +138,7 @@ async def _run(settings: MountSettings, surroundings: _Surroundings) -> Leftover
             volume = await _volume(settings, session, outbox, blocks, nursery)
             _claim(settings, outbox, who, volume.left)
             nursery.start_soon(tokens.watch, volume.uploader.wake)
-            await _serve(settings, volume, nursery, surroundings)
+            await _serve(settings, volume, nursery, surroundings, slowest=session.slowest)
             nursery.cancel_scope.cancel()
     finally:
         if blocks is not None:
@@ -219,13 +220,22 @@ def _machine(nursery: trio.Nursery) -> Machine:
     )
 
 
-async def _serve(settings: MountSettings, volume: Volume, nursery: trio.Nursery, surroundings: _Surroundings) -> None:
+async def _serve(
+    settings: MountSettings,
+    volume: Volume,
+    nursery: trio.Nursery,
+    surroundings: _Surroundings,
+    *,
+    slowest: Callable[[], Sequence[RequestTimes]],
+) -> None:
     """From the mount to the last upload, or to the second signal."""
     verbs = MountVerbs(
         volume.waiting,
         volume.uploader,
         volume.blocks,
         reading=volume.counters,
+        space=volume.filesystem.space,
+        slowest=slowest,
         profile=settings.profile.name,
         mountpoint=settings.mountpoint,
         root=settings.options.root,

@@ -16,6 +16,7 @@ COMMANDS: Final = {
     "login": "cxfs.cli.login",
     "logout": "cxfs.cli.logout",
     "profiles": "cxfs.cli.profile_list",
+    "status": "cxfs.cli.status",
     "sync": "cxfs.cli.sync",
     "uploads": "cxfs.cli.uploads",
     "cache": "cxfs.cli.cache",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
@@ -28,10 +30,22 @@ def size(count: int) -> str:
 
 def fill(part: int, whole: int) -> str:
     """How full something is, in front of its figures; nothing where nobody watches."""
-    if not console().is_terminal:
+    if not is_shown():
         return ""
     full = BAR_CELLS if part >= whole else BAR_CELLS * part // whole
     return f"{'█' * full}{'░' * (BAR_CELLS - full)} "
+
+
+def is_shown() -> bool:
+    """Whether somebody watches what is printed."""
+    return sys.stdout.isatty()
+
+
+def bold(text: str) -> str:
+    """For a terminal that wants it; rich, which does more, takes as long to load as a whole answer may."""
+    if not is_shown() or os.environ.get("NO_COLOR"):
+        return text
+    return f"\033[1m{text}\033[0m"
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -96,6 +110,16 @@ def bar() -> Progress:
 def printable(text: str) -> str:
     """Without what would move the cursor or break the line: names may hold anything."""
     return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
+def counted(count: int, noun: str) -> str:
+    """`1 file`, `2 files`."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def share(part: int, whole: int) -> str:
+    """`75 %`; nothing of nothing."""
+    return f"{100 * part // whole} %" if whole else ""
 
 
 def age(seconds: float | None) -> str:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from cxfs.fs.surroundings import Surroundings
     from cxfs.fs.uploader import Uploader
     from cxfs.local.blocks import BlockStore
+    from cxfs.local.metadata import MetadataCache
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,7 @@ class Volume:
     blocks: BlockStore
     waiting: Waiting
     sealing: Sealing
+    metadata: MetadataCache
 
     def counters(self) -> dict[str, dict[str, object]]:
         """What is counted of reading: by what it is of, and by its name."""
@@ -63,6 +65,7 @@ class Volume:
             "reading": asdict(self.reader.statistics()),
             "small files": asdict(self.ahead.statistics()),
             "folders": asdict(self.listings.statistics()),
+            "names": asdict(self.metadata.statistics()),
         }
 
     @property
@@ -99,6 +102,7 @@ def assemble(root: Entry, root_path: TreePath, around: Surroundings) -> Volume:
             kernel=around.machine.kernel,
         ),
         sealing=Sealing(around.memory.blocks, base.tree, around.machine.kernel, around.machine.disk),
+        metadata=around.memory.metadata,
     )
 
 

@@ -26,6 +26,7 @@ from cxfs.remote.endpoints import ACCESS_TOKEN, API_VERSION, CLIENT_ID
 from cxfs.remote.failures import NOT_WORTH_REPEATING, failure_of
 from cxfs.remote.lanes import CLOSE_S, Answer, Lane, LaneStatistics, OnePiece
 from cxfs.remote.pipe_lane import Dialler, PipeLane
+from cxfs.remote.request_times import RequestTimes, SlowestRequests
 
 if TYPE_CHECKING:
     import ssl
@@ -103,6 +104,7 @@ class Session:
         self._retry = retry
         self._jitter = jitter
         self._retries = 0
+        self._times = SlowestRequests()
 
         def lane(requests_max: int, *, hears: bool = False) -> Lane:
             return Lane(
@@ -173,8 +175,9 @@ class Session:
             headers["Content-Length"] = str(len(whole))
             body = OnePiece(whole)
         lane = self._background if call.in_background else self._metadata
-        async with lane.exchange(call.method, url, headers=headers, body=body) as incoming:
-            return await self._parsed(incoming, parse)
+        with self._times.noting(call.method, call.resource):
+            async with lane.exchange(call.method, url, headers=headers, body=body) as incoming:
+                return await self._parsed(incoming, parse)
 
     @asynccontextmanager
     async def download(
@@ -208,7 +211,8 @@ class Session:
         headers = {"Accept-Encoding": "identity", **headers}
         method, body = ("GET", None) if question is None else ("POST", OnePiece(question))
         async with AsyncExitStack() as attempt:
-            incoming = await attempt.enter_async_context(lane.exchange(method, url, headers=headers, body=body))
+            with self._times.noting(method, resource):  # until it begins: how long it goes on is for whom reads it
+                incoming = await attempt.enter_async_context(lane.exchange(method, url, headers=headers, body=body))
             if incoming.status not in {200, 206}:
                 raise failure_of(incoming.status, incoming.headers, await incoming.beginning(ERROR_BYTES_MAX))
             if incoming.coding != "identity":
@@ -227,8 +231,9 @@ class Session:
         url = self._url(self._urls.data, resource, {}, token)
         headers = {"Accept": "application/json", "Content-Type": content_type, "Content-Length": str(length)}
         try:
-            async with self._upload.exchange("POST", url, headers=headers, body=body) as incoming:
-                return await self._parsed(incoming, parse)
+            with self._times.noting("POST", resource):
+                async with self._upload.exchange("POST", url, headers=headers, body=body) as incoming:
+                    return await self._parsed(incoming, parse)
         except SignedOut:
             await self._renewed(token)
             raise
@@ -255,6 +260,10 @@ class Session:
             upload=self._upload.statistics(),
             retries=self._retries,
         )
+
+    def slowest(self) -> list[RequestTimes]:
+        """How long requests took, by kind, the slowest first."""
+        return self._times.table()
 
     async def aclose(self) -> None:
         """Closes every connection."""

@@ -13,6 +13,7 @@ import pytest
 from cxfs.server.administration import add_user, issue_token, open_store
 from cxfs.server.app import make_app
 from cxfs.server.calls import InPlace
+from cxfs.verbs import MountVerbs
 from tests.fs.cloud import Cloud, Wire, session_over
 from tests.fs.recording import RecordingKernel
 from tests.fs.worlds import mounts_of
@@ -79,6 +80,23 @@ def kernel() -> RecordingKernel:
 def mounts(wire: Wire, token: str, folder: Path, kernel: RecordingKernel) -> Mounts:
     """`async with mounts() as desk:` is one run of the daemon; what is not sent at its end is a crash's leftover."""
     return mounts_of(wire, token, folder, kernel)
+
+
+@pytest.fixture
+def verbs(desk: Desk, folder: Path) -> MountVerbs:
+    """What a command can ask of the mount."""
+    volume = desk.volume
+    return MountVerbs(
+        volume.waiting,
+        volume.uploader,
+        volume.blocks,
+        reading=volume.counters,
+        space=volume.filesystem.space,
+        slowest=list,
+        profile="home",
+        mountpoint=folder,
+        root="/",
+    )
 
 
 @pytest.fixture
