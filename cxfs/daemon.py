@@ -39,7 +39,7 @@ from cxfs.remote.redaction import KnownSecrets
 from cxfs.remote.transport import Transport
 from cxfs.remote.user import Profile as Account, User
 from cxfs.service import MountedAccount, connected, renewing
-from cxfs.verbs import MountVerbs, Phase
+from cxfs.verbs import MountVerbs, ObjectVerbs, Phase
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -240,10 +240,11 @@ async def _serve(
         mountpoint=settings.mountpoint,
         root=settings.options.root,
     )
+    objects = ObjectVerbs(volume.tree, history=volume.history, copying=volume.copying, refreshing=volume.refreshing)
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         second_signal = functools.partial(_next_signal, signals)
         volume.uploader.resume()
-        nursery.start_soon(ControlServer(verbs.table).serve, surroundings.listener)
+        nursery.start_soon(ControlServer({**verbs.table, **objects.table}).serve, surroundings.listener)
         for run in (
             volume.uploader.run,
             volume.space.refresh,

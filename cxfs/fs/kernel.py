@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class KernelCache(Protocol):
-    """Both calls return at once and never fail; they must work while a handler for the same inode runs."""
+    """The calls return at once and never fail; they must work while a handler for the same inode runs."""
 
     def forget_name(self, folder_inode: int, shown: str) -> None:
         """The name means something else now, or nothing."""
 
     def drop_pages(self, inode: int) -> None:
         """Cached content of the inode is no longer true."""
+
+    def forget_attributes(self, inodes: Sequence[int]) -> None:
+        """What `stat` says of them is to be asked for; their cached content may still be true."""
 
 
 class NoKernel:
@@ -23,3 +29,6 @@ class NoKernel:
 
     def drop_pages(self, inode: int) -> None:
         """Nothing to drop."""
+
+    def forget_attributes(self, inodes: Sequence[int]) -> None:
+        """Nothing to forget."""

@@ -5,6 +5,7 @@ pyfuse3 keeps its session in module globals: one mount a process.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import select
 from contextlib import asynccontextmanager
@@ -16,7 +17,7 @@ import trio
 from cxfs.fuse.mounting import MountPointTrouble
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
     from pathlib import Path
     from types import ModuleType
 
@@ -56,6 +57,18 @@ class Kernel:
             await trio.to_thread.run_sync(pyfuse3.invalidate_inode, inode, abandon_on_cancel=True)
         except OSError as error:  # ENOENT: the kernel has forgotten the inode already
             log.debug("pages of inode %d: %s", inode, error)
+
+    def forget_attributes(self, inodes: Sequence[int]) -> None:
+        """By a thread for all of them: each is a system call."""
+        self._nursery.start_soon(self._forget_attributes, inodes)
+
+    async def _forget_attributes(self, inodes: Sequence[int]) -> None:
+        def forget() -> None:
+            for inode in inodes:
+                with contextlib.suppress(OSError):  # ENOENT: the kernel has forgotten the inode already
+                    pyfuse3.invalidate_inode(pyfuse3.InodeT(inode), attr_only=True)
+
+        await trio.to_thread.run_sync(forget, abandon_on_cancel=True)
 
 
 @asynccontextmanager

@@ -5,5 +5,6 @@ are below the mount, without a slash at either end; the empty one is all of it.
 """
 
 from cxfs.verbs.mount import MountVerbs, Phase
+from cxfs.verbs.objects import ObjectVerbs
 
-__all__ = ["MountVerbs", "Phase"]
+__all__ = ["MountVerbs", "ObjectVerbs", "Phase"]
