@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
@@ -120,6 +121,11 @@ def counted(count: int, noun: str) -> str:
 def share(part: int, whole: int) -> str:
     """`75 %`; nothing of nothing."""
     return f"{100 * part // whole} %" if whole else ""
+
+
+def moment(time_ms: int) -> str:
+    """A time since the epoch for people, of this machine's zone: `2026-05-01 14:03:07`."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(time_ms / 1_000))
 
 
 def age(seconds: float | None) -> str:

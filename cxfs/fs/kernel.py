@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class KernelCache(Protocol):
-    """The calls return at once and never fail; they must work while a handler for the same inode runs."""
+    """The first two return at once; they must work while a handler for the same inode runs. None of them fails."""
 
     def forget_name(self, folder_inode: int, shown: str) -> None:
         """The name means something else now, or nothing."""
@@ -17,8 +17,11 @@ class KernelCache(Protocol):
     def drop_pages(self, inode: int) -> None:
         """Cached content of the inode is no longer true."""
 
-    def forget_attributes(self, inodes: Sequence[int]) -> None:
-        """What `stat` says of them is to be asked for; their cached content may still be true."""
+    async def forget(self, inodes: Sequence[int], names: Sequence[tuple[int, str]]) -> None:
+        """Returns when what `stat` says of the inodes, and what the names in their folders mean, will be asked for.
+
+        Cached content stays. It waits for handlers that run, so no handler may wait for it.
+        """
 
 
 class NoKernel:
@@ -30,5 +33,5 @@ class NoKernel:
     def drop_pages(self, inode: int) -> None:
         """Nothing to drop."""
 
-    def forget_attributes(self, inodes: Sequence[int]) -> None:
+    async def forget(self, inodes: Sequence[int], names: Sequence[tuple[int, str]]) -> None:
         """Nothing to forget."""

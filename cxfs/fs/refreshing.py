@@ -22,10 +22,10 @@ class Refreshing:
         self._metadata = metadata
         self._kernel = kernel
 
-    def refresh(self, node: Node) -> int:
-        """Forgets it at and below the node; how many files and folders were known there.
+    async def refresh(self, node: Node) -> int:
+        """Forgets it at and below the node; how many files and folders were known there. Not for a handler to wait for.
 
-        No handler may wait for this one: it returns at once, and the kernel is told beside it.
+        The kernel is told of the deepest first: whoever then looks a folder up by its name finds nothing old in it.
         """
         nodes = [each for each in self._tree.nodes.all() if not each.gone and _is_below(each, node)]
         folders = {*self._folders_below(each.uuid for each in nodes if each.is_folder)}
@@ -34,10 +34,11 @@ class Refreshing:
             if each.entry is not None:
                 self._metadata.doubt_entry(each.entry.id, each.parent.uuid if each.parent is not None else None)
         known = [each for each in nodes if each.kernel]
-        self._kernel.forget_attributes([each.inode for each in known])
-        for each in known:
-            if each.parent is not None:
-                self._kernel.forget_name(each.parent.inode, each.shown)
+        known.sort(key=_depth, reverse=True)
+        await self._kernel.forget(
+            [each.inode for each in known],
+            [(each.parent.inode, each.shown) for each in known if each.parent is not None],
+        )
         return len(nodes)
 
     def _folders_below(self, folders: Iterable[Uuid]) -> set[Uuid]:
@@ -60,3 +61,10 @@ def _is_below(node: Node, top: Node) -> bool:
     while above is not None and above is not top:
         above = above.parent
     return above is top
+
+
+def _depth(node: Node) -> int:
+    depth = 0
+    while node.parent is not None:
+        node, depth = node.parent, depth + 1
+    return depth

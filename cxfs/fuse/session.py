@@ -58,17 +58,18 @@ class Kernel:
         except OSError as error:  # ENOENT: the kernel has forgotten the inode already
             log.debug("pages of inode %d: %s", inode, error)
 
-    def forget_attributes(self, inodes: Sequence[int]) -> None:
-        """By a thread for all of them: each is a system call."""
-        self._nursery.start_soon(self._forget_attributes, inodes)
+    async def forget(self, inodes: Sequence[int], names: Sequence[tuple[int, str]]) -> None:
+        """By one thread for all of them: each is a system call, and may wait for a handler in the same folder."""
 
-    async def _forget_attributes(self, inodes: Sequence[int]) -> None:
-        def forget() -> None:
+        def tell() -> None:
             for inode in inodes:
-                with contextlib.suppress(OSError):  # ENOENT: the kernel has forgotten the inode already
+                with contextlib.suppress(OSError):  # ENOENT: the kernel has forgotten it already
                     pyfuse3.invalidate_inode(pyfuse3.InodeT(inode), attr_only=True)
+            for folder, shown in names:
+                with contextlib.suppress(OSError):
+                    pyfuse3.invalidate_entry(pyfuse3.InodeT(folder), pyfuse3.FileNameT(shown.encode()))
 
-        await trio.to_thread.run_sync(forget, abandon_on_cancel=True)
+        await trio.to_thread.run_sync(tell, abandon_on_cancel=True)
 
 
 @asynccontextmanager

@@ -112,7 +112,8 @@ class ObjectVerbs:
         """`refresh` with `path`: nothing of it and of what is below is believed any more. How much that was."""
         node = await self._node(arguments, "path")
         arguments.end()
-        return {"count": self._refreshing.refresh(node)}
+        with self._tree.nodes.pinned(node):
+            return {"count": await self._refreshing.refresh(node)}
 
     async def _node(self, arguments: Arguments, name: str) -> Node:
         return await node_at(self._tree, _place(arguments, name))

@@ -13,7 +13,7 @@ import pytest
 from cxfs.server.administration import add_user, issue_token, open_store
 from cxfs.server.app import make_app
 from cxfs.server.calls import InPlace
-from cxfs.verbs import MountVerbs
+from cxfs.verbs import MountVerbs, ObjectVerbs
 from tests.fs.cloud import Cloud, Wire, session_over
 from tests.fs.recording import RecordingKernel
 from tests.fs.worlds import mounts_of
@@ -97,6 +97,13 @@ def verbs(desk: Desk, folder: Path) -> MountVerbs:
         mountpoint=folder,
         root="/",
     )
+
+
+@pytest.fixture
+def objects(desk: Desk) -> ObjectVerbs:
+    """What a command can ask of one file or folder in the mount."""
+    volume = desk.volume
+    return ObjectVerbs(volume.tree, history=volume.history, copying=volume.copying, refreshing=volume.refreshing)
 
 
 @pytest.fixture

@@ -22,5 +22,6 @@ class RecordingKernel:
     def drop_pages(self, inode: int) -> None:
         self.dropped.append(inode)
 
-    def forget_attributes(self, inodes: Sequence[int]) -> None:
+    async def forget(self, inodes: Sequence[int], names: Sequence[tuple[int, str]]) -> None:
         self.asked_anew += inodes
+        self.forgotten += names
