@@ -37,7 +37,7 @@ def _facts(shown: str, told: Mapping[str, Any]) -> dict[str, str]:
     reason = f": {told['reason']}" if told["reason"] else ""
     facts = {"path": shown, "kind": told["kind"], "state": f"{told['status']}{reason}"}
     if told["kind"] == "file":
-        facts["size"] = f"{tables.size(told['size'])} ({told['size']} bytes)"
+        facts["size"] = f"{told['size']} bytes" + (f" ({tables.size(told['size'])})" if told["size"] >= 1024 else "")
     for name, key in (("modified", "modified_ms"), ("created", "created_ms")):
         if told[key]:
             facts[name] = tables.moment(told[key])

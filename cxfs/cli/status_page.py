@@ -18,6 +18,9 @@ NOTICES_AGE_MS: Final = 24 * 3_600_000
 
 SLOWEST_SHOWN: Final = 3
 
+FORESEEN_S: Final = 24 * 3_600
+"""An end that is further away is a rate that has only begun."""
+
 SILENT: Final = "silent"
 """The state of a mount whose daemon runs and does not answer."""
 
@@ -57,8 +60,9 @@ class Standing:
 def page(standing: Standing, *, now_s: float) -> list[str]:
     """Its lines. `now_s` is the time of day, since the epoch."""
     lines = [f"{tables.bold(standing.mountpoint)}  {standing.profile}  {_state(standing, now_s)}"]
-    facts = {} if standing.answer is None else _facts(standing.answer, now_s)
-    lines += [f"  {name:<10} {tables.printable(value)}" for name, value in facts.items()]
+    for name, values in ({} if standing.answer is None else _facts(standing.answer, now_s)).items():
+        labels = [name] + [""] * len(values)
+        lines += [f"  {label:<10} {tables.printable(value)}" for label, value in zip(labels, values, strict=False)]
     return lines
 
 
@@ -80,7 +84,16 @@ def _state(standing: Standing, now_s: float) -> str:
     return f"{standing.state}{lasting}{why}"
 
 
-def _facts(answer: Mapping[str, Any], now_s: float) -> dict[str, str]:
+def _facts(answer: Mapping[str, Any], now_s: float) -> dict[str, list[str]]:
+    """By name, a line each."""
+    return {
+        **{name: [value] for name, value in _single_facts(answer).items()},
+        "slowest": _slowest(answer),
+        "notices": _notices(answer, now_s),
+    }
+
+
+def _single_facts(answer: Mapping[str, Any]) -> dict[str, str]:
     remaining, quota, cache = answer["remaining"], answer["quota"], answer["cache"]
     facts = {"uploads": _waiting(answer) or "all is at the server"}
     if remaining["parked"]:
@@ -93,8 +106,7 @@ def _facts(answer: Mapping[str, Any], now_s: float) -> dict[str, str]:
         facts["quota"] = f"{tables.fill(used, total)}{tables.size(used)} of {tables.size(total)} used"
     held, limit = cache["bytes_held"], cache["bytes_max"]
     facts["cache"] = f"{tables.fill(held, limit)}{tables.size(held)} of {tables.size(limit)}"
-    facts |= _shares(answer) | _slowest(answer) | _notices(answer, now_s)
-    return facts
+    return facts | _shares(answer)
 
 
 def _waiting(answer: Mapping[str, Any]) -> str:
@@ -108,7 +120,9 @@ def _waiting(answer: Mapping[str, Any]) -> str:
     rate = answer["uploads"].get("bytes_per_s") or 0.0
     if rate < 1 or not remaining["bytes"]:
         return left
-    return f"{left}, {tables.size(int(rate))}/s, about {tables.age(math.ceil(remaining['bytes'] / rate))}"
+    seconds = math.ceil(remaining["bytes"] / rate)
+    end = f", about {tables.age(seconds)}" if seconds <= FORESEEN_S else ""
+    return f"{left}, {tables.size(int(rate))}/s{end}"
 
 
 def _shares(answer: Mapping[str, Any]) -> dict[str, str]:
@@ -120,16 +134,16 @@ def _shares(answer: Mapping[str, Any]) -> dict[str, str]:
     return {"from here": ", ".join(told)} if told else {}
 
 
-def _slowest(answer: Mapping[str, Any]) -> dict[str, str]:
-    rows = answer["slowest"][:SLOWEST_SHOWN]
-    told = [f"{row['kind']} {row['longest_s']:.2f} s ({row['mean_s']:.2f} s of {row['count']})" for row in rows]
-    return {"slowest": ", ".join(told)} if told else {}
+def _slowest(answer: Mapping[str, Any]) -> list[str]:
+    return [
+        f"{row['longest_s']:.2f} s  {row['kind']} ({row['count']}, {row['mean_s']:.2f} s on average)"
+        for row in answer["slowest"][:SLOWEST_SHOWN]
+    ]
 
 
-def _notices(answer: Mapping[str, Any], now_s: float) -> dict[str, str]:
+def _notices(answer: Mapping[str, Any], now_s: float) -> list[str]:
     recent = [each for each in answer["notices"] if each["at_ms"] >= now_s * 1_000 - NOTICES_AGE_MS]
-    found = {}
-    for number, each in enumerate(reversed(recent[-NOTICES_SHOWN:])):
-        ago = tables.age(max(0.0, now_s - each["at_ms"] / 1_000))
-        found["notice" + " " * number] = f"{ago} ago: {each['path']}: {each['text']}"
-    return found
+    return [
+        f"{tables.age(max(0.0, now_s - each['at_ms'] / 1_000))} ago: {each['path']}: {each['text']}"
+        for each in reversed(recent[-NOTICES_SHOWN:])
+    ]

@@ -72,7 +72,7 @@ def test_info_is_shown_as_facts(quick: QuickTerminal, daemon: SpokenDaemon) -> N
         ["path", str(daemon.mountpoint / "folder/a")],
         ["kind", "file"],
         ["state", "synced"],
-        ["size", "121 KiB (123456 bytes)"],
+        ["size", "123456 bytes (121 KiB)"],
         ["modified", "2023-11-14 22:13:20"],
         ["created", "2020-09-13 12:26:40"],
         ["uuid", "ZdvTGn0mEeG34xIFOBql1A"],

@@ -42,7 +42,7 @@ def test_a_mount_at_rest_is_told_in_a_few_lines() -> None:
         "  quota      5.0 GiB of 50.0 GiB used",
         "  cache      90.0 MiB of 10.0 GiB",
         "  from here  75 % of 368 reads, 99 % of 100 names",
-        "  slowest    POST data 2.12 s (0.50 s of 12)",
+        "  slowest    2.12 s  POST data (12, 0.50 s on average)",
     ]
 
 
@@ -55,8 +55,11 @@ def test_what_is_on_its_way_has_a_speed_and_an_end() -> None:
 
 
 def test_what_does_not_move_has_no_end() -> None:
-    """Nothing is guessed from a rate of nothing."""
+    """Nothing is guessed from a rate of nothing, nor from one that has only begun."""
+    begun = {**STATUS["uploads"], "bytes_per_s": 12.0}
+
     assert page(busy(uploads=STATUS["uploads"]))[1] == "  uploads    3 files, 20.0 MiB left"
+    assert page(busy(uploads=begun))[1] == "  uploads    3 files, 20.0 MiB left, 12 B/s"
 
 
 def test_folders_alone_are_counted_too() -> None:
@@ -90,8 +93,8 @@ def test_conflicts_and_notices_of_the_last_day_are_told() -> None:
 
     assert "  conflicts  2 files to go beside another one" in told
     assert told[-2:] == [
-        "  notice     5 s ago: b: t",
-        "  notice     2 min ago: a?[2J: it changed on the server as well",
+        "  notices    5 s ago: b: t",
+        "             2 min ago: a?[2J: it changed on the server as well",
     ]
 
 
