@@ -26,6 +26,7 @@ COMMANDS: Final = {
     "uploads": "cxfs.cli.uploads",
     "cache": "cxfs.cli.cache",
     "whoami": "cxfs.cli.whoami",
+    "doctor": "cxfs.cli.doctor",
     "serve": "cxfs.cli.serve",
     "help": "cxfs.cli.help",
 }

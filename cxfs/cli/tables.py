@@ -44,9 +44,20 @@ def is_shown() -> bool:
 
 def bold(text: str) -> str:
     """For a terminal that wants it; rich, which does more, takes as long to load as a whole answer may."""
-    if not is_shown() or os.environ.get("NO_COLOR"):
-        return text
-    return f"\033[1m{text}\033[0m"
+    return _dressed(text, "1")
+
+
+COLOURS: Final = {"red": "31", "green": "32", "yellow": "33"}
+
+
+def coloured(text: str, colour: str) -> str:
+    """The same, in one of `COLOURS`."""
+    return _dressed(text, COLOURS[colour])
+
+
+def _dressed(text: str, how: str) -> str:
+    plain = not is_shown() or os.environ.get("NO_COLOR")
+    return text if plain else f"\033[{how}m{text}\033[0m"
 
 
 def console(*, stderr: bool = False) -> Console:
