@@ -48,7 +48,7 @@ from cxfs.service import MountedAccount, connected, renewing
 from cxfs.tending import Upkeep, sleep_watch, tell_of_draining
 from cxfs.upkeep.service_manager import ServiceManager
 from cxfs.upkeep.vigil import vigil
-from cxfs.verbs import MountVerbs, Phase
+from cxfs.verbs import MountVerbs, ObjectVerbs, Phase
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from cxfs.credentials import AccessToken, TokenSource
     from cxfs.fs.waiting import Remaining
     from cxfs.mount_options import MountOptions
+    from cxfs.remote.request_times import RequestTimes
     from cxfs.remote.session import Session
     from cxfs.upkeep.vigil import Vigil
 
@@ -179,7 +180,7 @@ async def _live(
         supervisor.keep("connection", partial(connection.run, session.probe, session.signs_of_life))
         supervisor.keep("token", partial(tokens.watch, volume.uploader.wake))
         callers = Callers(is_offline=lambda: connection.state is State.OFFLINE)
-        await _serve(settings, volume, Upkeep(supervisor, watch, callers), surroundings)
+        await _serve(settings, volume, Upkeep(supervisor, watch, callers), surroundings, slowest=session.slowest)
         nursery.cancel_scope.cancel()
     return volume.waiting.rows()
 
@@ -261,7 +262,14 @@ def _machine(nursery: Supervisor) -> Machine:
     )
 
 
-async def _serve(settings: MountSettings, volume: Volume, upkeep: Upkeep, surroundings: _Surroundings) -> None:
+async def _serve(
+    settings: MountSettings,
+    volume: Volume,
+    upkeep: Upkeep,
+    surroundings: _Surroundings,
+    *,
+    slowest: Callable[[], Sequence[RequestTimes]],
+) -> None:
     """From the mount to the last upload, or to the second signal."""
     verbs = MountVerbs(
         volume.waiting,
@@ -270,15 +278,20 @@ async def _serve(settings: MountSettings, volume: Volume, upkeep: Upkeep, surrou
         connection=surroundings.connection.status,
         reading=volume.counters,
         condition=upkeep.condition,
+        space=volume.filesystem.space,
+        slowest=slowest,
         profile=settings.profile.name,
         mountpoint=settings.mountpoint,
         root=settings.options.root,
     )
+    objects = ObjectVerbs(volume.tree, history=volume.history, copying=volume.copying, refreshing=volume.refreshing)
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         second_signal = partial(_next_signal, signals)
         volume.uploader.resume()
         upkeep.tasks.start_soon(volume.space.refresh)
-        upkeep.tasks.keep("control socket", partial(ControlServer(verbs.table).serve, surroundings.listener))
+        upkeep.tasks.keep(
+            "control socket", partial(ControlServer({**verbs.table, **objects.table}).serve, surroundings.listener)
+        )
         upkeep.tasks.keep("watchdog", partial(surroundings.manager.reassure, upkeep.device.is_attended))
         upkeep.tasks.keep("sleep", sleep_watch(volume, upkeep).run)
         for name, run in volume.standing_tasks().items():

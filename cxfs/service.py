@@ -11,9 +11,13 @@ from typing import TYPE_CHECKING, Final
 import trio
 
 from cxfs import __version__
+from cxfs.core.entries import SELF, TreePath
 from cxfs.core.errors import CxfsError
+from cxfs.core.ranges import ByteRange
+from cxfs.remote.files import Files
 from cxfs.remote.renewal import RenewingToken
 from cxfs.remote.session import OnRefused, Session, SessionLimits, open_session
+from cxfs.remote.transport import Transport
 from cxfs.remote.urls import ServiceUrls
 from cxfs.remote.user import Group, Profile as Account, User
 
@@ -29,6 +33,11 @@ log = logging.getLogger(__name__)
 
 USER_AGENT: Final = f"cxfs/{__version__}"
 
+SAMPLE_BYTES_MIN: Final = 1 << 20
+SAMPLE_BYTES_MAX: Final = 16 << 20
+SAMPLE_S_MAX: Final = 3.0
+"""A throughput is measured by no less and no more, and given up after so long."""
+
 
 @dataclass(frozen=True, slots=True)
 class WhoAmI:
@@ -36,6 +45,14 @@ class WhoAmI:
 
     account: Account
     groups: tuple[Group, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Throughput:
+    """Content that came, and in which time."""
+
+    bytes: int
+    seconds: float
 
 
 def urls_of(profile: Profile) -> ServiceUrls:
@@ -148,3 +165,27 @@ def whoami(profile: Profile, token: AccessToken, client_id: str | None = None) -
             return WhoAmI(await user.profile(), await user.groups())
 
     return trio.run(ask)
+
+
+async def throughput_of(profile: Profile, token: AccessToken, client_id: str | None) -> Throughput | None:
+    """Loads a piece of the largest file at the top of the account; None where none is worth it. Raises CxfsError."""
+    async with connected(profile, token.reveal, client_id=client_id) as session:
+        entries = (await Files(session).listing(TreePath(SELF, ()))).entries
+        largest = max((each for each in entries if not each.is_folder), key=lambda each: each.size, default=None)
+        if largest is None or largest.size < SAMPLE_BYTES_MIN:
+            return None
+        wanted = ByteRange(0, min(largest.size, SAMPLE_BYTES_MAX))
+        began, count = trio.current_time(), 0
+        async with Transport(session).download(
+            largest.path, wanted, version=largest.version, size=largest.size, pin_version=False
+        ) as download:
+            async for piece in download.pieces():
+                count += len(piece)
+                if trio.current_time() - began > SAMPLE_S_MAX:
+                    break
+        return Throughput(count, max(trio.current_time() - began, 0.001))
+
+
+def throughput(profile: Profile, token: AccessToken, client_id: str | None = None) -> Throughput | None:
+    """The same, for a caller without a loop."""
+    return trio.run(throughput_of, profile, token, client_id)

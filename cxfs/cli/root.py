@@ -16,15 +16,22 @@ COMMANDS: Final = {
     "login": "cxfs.cli.login",
     "logout": "cxfs.cli.logout",
     "profiles": "cxfs.cli.profile_list",
+    "status": "cxfs.cli.status",
     "sync": "cxfs.cli.sync",
+    "info": "cxfs.cli.info",
+    "versions": "cxfs.cli.versions",
+    "restore": "cxfs.cli.versions:restore",
+    "cp": "cxfs.cli.cp",
+    "refresh": "cxfs.cli.refresh",
     "uploads": "cxfs.cli.uploads",
     "cache": "cxfs.cli.cache",
     "whoami": "cxfs.cli.whoami",
     "service": "cxfs.cli.service",
+    "doctor": "cxfs.cli.doctor",
     "serve": "cxfs.cli.serve",
     "help": "cxfs.cli.help",
 }
-"""Each module holds a click command named `command`."""
+"""Each module holds a click command named `command`, or as it says behind a colon."""
 
 
 class LateCommands(click.Group):
@@ -36,10 +43,11 @@ class LateCommands(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command of that name, or None."""
-        module = COMMANDS.get(cmd_name)
-        if module is None:
+        place = COMMANDS.get(cmd_name)
+        if place is None:
             return None
-        command = importlib.import_module(module).command
+        module, _, name = place.partition(":")
+        command = getattr(importlib.import_module(module), name or "command")
         assert isinstance(command, click.Command)
         return command
 

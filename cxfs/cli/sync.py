@@ -36,7 +36,7 @@ def command(paths: tuple[Path, ...], timeout_s: float | None, *, everything: boo
     failures = _Failures()
     with bars.watching(quiet=quiet) as watch:
         for mount, place in places:
-            failures.add(mount, _synced(mount, place, deadline, _teller(watch)))
+            failures.add(mount, _synced(mount, place, deadline, teller(watch)))
     failures.end()
     return Exit.OK
 
@@ -72,7 +72,9 @@ def _synced(
             ) from None
 
 
-def _teller(watch: bars.UploadBar | bars.UploadLines | bars.Silence) -> Callable[[Mapping[str, Any]], None]:
+def teller(watch: bars.UploadBar | bars.UploadLines | bars.Silence) -> Callable[[Mapping[str, Any]], None]:
+    """What to do with the news of a sync."""
+
     def tell(news: Mapping[str, Any]) -> None:
         watch.tell(
             files=news["files_left"],

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import sys
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
@@ -28,10 +31,33 @@ def size(count: int) -> str:
 
 def fill(part: int, whole: int) -> str:
     """How full something is, in front of its figures; nothing where nobody watches."""
-    if not console().is_terminal:
+    if not is_shown():
         return ""
     full = BAR_CELLS if part >= whole else BAR_CELLS * part // whole
     return f"{'█' * full}{'░' * (BAR_CELLS - full)} "
+
+
+def is_shown() -> bool:
+    """Whether somebody watches what is printed."""
+    return sys.stdout.isatty()
+
+
+def bold(text: str) -> str:
+    """For a terminal that wants it; rich, which does more, takes as long to load as a whole answer may."""
+    return _dressed(text, "1")
+
+
+COLOURS: Final = {"red": "31", "green": "32", "yellow": "33"}
+
+
+def coloured(text: str, colour: str) -> str:
+    """The same, in one of `COLOURS`."""
+    return _dressed(text, COLOURS[colour])
+
+
+def _dressed(text: str, how: str) -> str:
+    plain = not is_shown() or os.environ.get("NO_COLOR")
+    return text if plain else f"\033[{how}m{text}\033[0m"
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -96,6 +122,21 @@ def bar() -> Progress:
 def printable(text: str) -> str:
     """Without what would move the cursor or break the line: names may hold anything."""
     return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
+def counted(count: int, noun: str) -> str:
+    """`1 file`, `2 files`."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def share(part: int, whole: int) -> str:
+    """`75 %`; nothing of nothing."""
+    return f"{100 * part // whole} %" if whole else ""
+
+
+def moment(time_ms: int) -> str:
+    """A time since the epoch for people, of this machine's zone: `2026-05-01 14:03:07`."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(time_ms / 1_000))
 
 
 def age(seconds: float | None) -> str:

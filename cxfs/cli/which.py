@@ -75,6 +75,17 @@ def _innermost(path: Path, records: Mapping[Path, mounts.MountRecord]) -> tuple[
     return ChosenMount(folder, within[folder]), "" if below == "." else below
 
 
+def named(text: str) -> ChosenMount:
+    """The mount that a path is in, or that of a profile: the former where both could be meant."""
+    try:
+        return mount_of(Path(text))[0]
+    except NoSuchMount:
+        if "/" in text:
+            raise
+    folder = config.state_folder(config.load().profile(text))
+    return ChosenMount(folder, mounts.read_record(folder))
+
+
 def chosen(paths: Iterable[Path], profile_name: str | None) -> tuple[ChosenMount, list[str]]:
     """The one mount of these paths, of the profile, or the only one that there is; and the paths below it."""
     found = [mount_of(path) for path in paths]

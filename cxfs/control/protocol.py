@@ -81,6 +81,20 @@ class Arguments:
             return tuple(value)
         raise RequestError(Kind.ARGUMENTS, f"{name}: expected a list of strings")
 
+    def number(self, name: str) -> int | None:
+        """A whole number, None where it is absent or null."""
+        value = self._values.pop(name, None)
+        if value is None or type(value) is int:  # bool is an int too
+            return value
+        raise RequestError(Kind.ARGUMENTS, f"{name}: expected a whole number")
+
+    def flag(self, name: str) -> bool:
+        """Whether it is true; false where it is absent or null."""
+        value = self._values.pop(name, None)
+        if value is None or isinstance(value, bool):
+            return bool(value)
+        raise RequestError(Kind.ARGUMENTS, f"{name}: expected true or false")
+
     def end(self) -> None:
         """Raises RequestError when there are arguments that nobody took."""
         if self._values:

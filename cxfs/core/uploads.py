@@ -11,6 +11,7 @@ DONE       the server has it, and said so with the right size and checksum
 
 from __future__ import annotations
 
+import re
 from enum import Enum, auto
 from typing import Final
 
@@ -103,3 +104,11 @@ def conflict_name(name: EntryName, *, host: str, date: str, attempt: int) -> Ent
     if room < 1:  # an extension of over 200 characters is none
         stem, dot, extension, room = name, "", "", NAME_CHARACTERS_MAX - len(mark)
     return EntryName(stem[:room] + mark + dot + extension)
+
+
+_CONFLICT: Final = re.compile(r" \(conflict .+ \d{4}-\d{2}-\d{2}(?: \d+)?\)(?:\.[^.]*)?\Z", re.ASCII | re.DOTALL)
+
+
+def is_conflict_name(name: EntryName) -> bool:
+    """Whether `conflict_name` makes such names."""
+    return "(conflict " in name and _CONFLICT.search(name) is not None

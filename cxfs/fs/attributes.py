@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from cachetools import LRUCache
 
 from cxfs.core.errors import ForeignAttribute, NoAttribute
-from cxfs.core.uploads import IN_FLIGHT, State
+from cxfs.core.uploads import IN_FLIGHT, State, is_conflict_name
 from cxfs.fs.groups import GROUPS_ID
 
 if TYPE_CHECKING:
-    from cxfs.fs.changes import Change
     from cxfs.fs.node import Node
     from cxfs.fs.permissions import Permissions
 
@@ -139,7 +138,7 @@ PREFIX: Final = "user.cx."
 
 def extended_attributes(node: Node) -> dict[str, bytes]:
     """The `user.cx.*` attributes of a node, by full name. What the server does not say is left out."""
-    found = {"status": status_of(node.change)}
+    found = {"status": status_of(node)}
     entry = node.entry
     if entry is not None and entry.id != GROUPS_ID:
         found |= {"uuid": entry.id, "owner": entry.owner, "version": str(entry.version), "name": entry.name}
@@ -163,10 +162,14 @@ def extended_attribute(node: Node, name: str) -> bytes:
         raise NoAttribute(name) from None
 
 
-def status_of(change: Change | None) -> str:
-    """`synced`, `pending`, `uploading` or `parked`."""
+def status_of(node: Node) -> str:
+    """`synced`, `pending`, `uploading` or `parked`; `conflict` of what is at the server beside another client's change.
+
+    That goes by the name, so it holds over remounts and on every machine, until somebody has looked and renamed it.
+    """
+    change = node.change
     if change is None:
-        return "synced"
+        return "conflict" if node.entry is not None and is_conflict_name(node.entry.name) else "synced"
     if change.state in IN_FLIGHT:
         return "uploading"
     return "parked" if change.state is State.PARKED else "pending"

@@ -45,6 +45,10 @@ class Files(Protocol):
         """The object with its new time."""
         ...
 
+    async def copy(self, path: Path, to: TreePath, *, overwrite: bool) -> Entry:
+        """The copy."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Listed:
@@ -110,6 +114,10 @@ class GroupFolders:
         tree = tree_at(path)
         answer = await self._files.set_modified(tree or path, modified_ms)
         return answer if tree is None else self._groups.describe(answer)
+
+    async def copy(self, path: Path, to: TreePath, *, overwrite: bool) -> Entry:
+        """The copy, also of all that a group has."""
+        return await self._files.copy(tree_at(path) or path, to, overwrite=overwrite)
 
     def _folder(self) -> Entry:
         if not self._groups:

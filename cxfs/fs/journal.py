@@ -136,6 +136,10 @@ class Journal:
         log.warning("%s: %s", path, text)
         await self._write(self._outbox.report, Report(self.now_ms(), str(path), text))
 
+    async def reports(self) -> list[Report]:
+        """What a person is to be told, of this run and earlier ones, oldest first."""
+        return await self._offload(self._outbox.reports)
+
     async def _write(self, work: Callable[[*Ts], object], /, *args: *Ts, waits: bool = False) -> None:
         way = self._synced if waits or self._outbox.waits_for_disk else self._offload
         with trio.CancelScope(shield=True):

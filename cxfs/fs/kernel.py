@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class KernelCache(Protocol):
-    """Both calls return at once and never fail; they must work while a handler for the same inode runs."""
+    """The first two return at once; they must work while a handler for the same inode runs. None of them fails."""
 
     def forget_name(self, folder_inode: int, shown: str) -> None:
         """The name means something else now, or nothing."""
 
     def drop_pages(self, inode: int) -> None:
         """Cached content of the inode is no longer true."""
+
+    async def forget(self, inodes: Sequence[int], names: Sequence[tuple[int, str]]) -> None:
+        """Returns when what `stat` says of the inodes, and what the names in their folders mean, will be asked for.
+
+        Cached content stays. It waits for handlers that run, so no handler may wait for it.
+        """
 
 
 class NoKernel:
@@ -23,3 +32,6 @@ class NoKernel:
 
     def drop_pages(self, inode: int) -> None:
         """Nothing to drop."""
+
+    async def forget(self, inodes: Sequence[int], names: Sequence[tuple[int, str]]) -> None:
+        """Nothing to forget."""

@@ -16,6 +16,7 @@ import trio
 
 from cxfs.core.entries import Entry, EntryName, Path, UuidPath
 from cxfs.core.errors import CxfsError, Invalid, IsADirectory, NotFound, ServerTrouble, VersionConflict
+from cxfs.core.flow import Flow
 from cxfs.core.ranges import ByteRange
 from cxfs.core.uploads import IN_FLIGHT, Event, State
 from cxfs.fs.base import bring_base
@@ -150,8 +151,8 @@ class Sending:
         self._quick = quick
         self._conditional = conditional
         self._keeps_times = keeps_times
-        self.bytes_sent = 0
-        """Handed over so far, by all attempts: that it grows shows that the server takes something."""
+        self.flow = Flow()
+        """What was handed over, by all attempts: that it grows shows that the server takes something."""
 
     async def attempt(self, change: Change) -> tuple[Verdict, CxfsError | None]:
         """Sends a change that `starts`, once; the error tells why it is not settled. No server can make it raise."""
@@ -203,7 +204,7 @@ class Sending:
 
     def _count(self, change: Change, count: int) -> None:
         change.sent_bytes += count
-        self.bytes_sent += count
+        self.flow.passed(count, trio.current_time())
 
     async def _not_sent(
         self, change: Change, content: DraftContent, error: CxfsError

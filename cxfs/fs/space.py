@@ -34,6 +34,11 @@ class Space:
         """Never negative, though an account can be over its quota."""
         return max(0, self.total_bytes - self.used_bytes)
 
+    @property
+    def is_known(self) -> bool:
+        """Whether the server has told a quota."""
+        return self.total_bytes != UNKNOWN_BYTES
+
 
 class Quota(Protocol):
     """What the account says of its quota, in bytes; None where the server does not tell."""

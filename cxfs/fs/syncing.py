@@ -10,10 +10,11 @@ import trio
 
 from cxfs.core import errands, order
 from cxfs.core.entries import TreePath
-from cxfs.core.errors import CxfsError, NotFound
-from cxfs.core.names import from_kernel, unescape
+from cxfs.core.errors import CxfsError
+from cxfs.core.names import unescape
 from cxfs.core.uploads import State
 from cxfs.fs.arrivals import LOOK_S, Arrival, Outcome
+from cxfs.fs.places import NothingThere, names_of, node_at
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -146,27 +147,20 @@ class Syncing:
         """By names and by identity: either alone misses what was renamed elsewhere."""
         if not place:
             return list(self._changes), list(self._errands)
-        parts = [from_kernel(part) for part in place.split(b"/")]
-        node, is_known = await self._node_at(parts)
-        path = self._tree.path_of(node) if node is not None else self._by_names(parts)
+        node, is_known = await self._node_at(place)
+        path = self._tree.path_of(node) if node is not None else self._by_names(names_of(place))
         changes = [each for each in self._changes if _stands_below(each.path, path) or _hangs_below(each, node)]
         chosen = [each for each in self._errands if _stands_below(each.path, path)]
         if node is None and is_known and not changes and not chosen:
-            raise NotFound(f"{'/'.join(parts)}: no such file or folder in the mount")
+            raise NothingThere(f"{'/'.join(names_of(place))}: no such file or folder in the mount")
         return changes, chosen
 
-    async def _node_at(self, parts: list[str]) -> tuple[Node | None, bool]:
+    async def _node_at(self, place: bytes) -> tuple[Node | None, bool]:
         """The node there, if any, and whether that could be found out."""
-        node: Node = self._tree.root
-        for part in parts:
-            try:
-                found, _ = await self._tree.lookup(node, part)
-            except CxfsError:
-                return None, False
-            if found is None:
-                return None, True
-            node = found
-        return node, True
+        try:
+            return await node_at(self._tree, place), True
+        except CxfsError as error:
+            return None, isinstance(error, NothingThere)
 
     def _by_names(self, parts: list[str]) -> TreePath:
         root = self._tree.path_of(self._tree.root)

@@ -179,6 +179,12 @@ class Tree:
                 return listing.by_shown[shown]
         return await self._infos.join(node.uuid, partial(self._fetch_entry, node))
 
+    async def ask_anew(self, node: Node) -> None:
+        """As the server has it now, however fresh what is believed is. Raises NotFound when the object is gone."""
+        if node.entry is not None and not node.gone and not self.is_new(node):
+            entry = await self._infos.join(node.entry.id, lambda: self._fetch_entry(node))
+            self.nodes.believe(node, entry)
+
     def believed_s(self, node: Node) -> float:
         """For how many seconds what is known of the node may be believed. What is newer here is known best here."""
         if node.change is not None or self.is_new(node):

@@ -57,6 +57,7 @@ class UploaderStatistics:
     failures: int
     deletions: int
     folders: int
+    bytes_per_s: float
 
 
 class Uploader:
@@ -297,7 +298,7 @@ class Uploader:
     @property
     def advance(self) -> tuple[int, int]:
         """Differs from what it was before as soon as the server has taken anything more."""
-        return self._pause.successes, self._sending.bytes_sent
+        return self._pause.successes, self._sending.flow.total
 
     @property
     def moving(self) -> bool:
@@ -342,6 +343,7 @@ class Uploader:
             failures=self._pause.failures,
             deletions=self._messenger.count(Kind.REMOVE),
             folders=self._messenger.count(Kind.MAKE),
+            bytes_per_s=self._sending.flow.rate(trio.current_time()),
         )
 
 

@@ -14,12 +14,15 @@ from cxfs.core.connection import State
 from cxfs.core.entries import SELF, TreePath
 from cxfs.fs.arrivals import arrive
 from cxfs.fs.backups import Backups
+from cxfs.fs.copying import Copying
 from cxfs.fs.filesystem import FileSystem
 from cxfs.fs.foundation import Foundation, lay_foundation
 from cxfs.fs.group_watch import GroupWatch
 from cxfs.fs.handles import Contents
+from cxfs.fs.history import History
 from cxfs.fs.namespace import Namespace
 from cxfs.fs.outbound import Outbound, bring_out
+from cxfs.fs.refreshing import Refreshing
 from cxfs.fs.renaming import Renaming
 from cxfs.fs.resettling import Resettling
 from cxfs.fs.room import Room
@@ -38,8 +41,10 @@ if TYPE_CHECKING:
     from cxfs.fs.reader import Reader
     from cxfs.fs.space import SpaceWatch
     from cxfs.fs.surroundings import Surroundings
+    from cxfs.fs.tree import Tree
     from cxfs.fs.uploader import Uploader
     from cxfs.local.blocks import BlockStore
+    from cxfs.local.metadata import MetadataCache
     from cxfs.remote.watch import ConnectionStatus
 
 
@@ -60,6 +65,11 @@ class Volume:
     blocks: BlockStore
     waiting: Waiting
     sealing: Sealing
+    tree: Tree
+    history: History
+    copying: Copying
+    refreshing: Refreshing
+    metadata: MetadataCache
 
     def standing_tasks(self) -> dict[str, Callable[[], Awaitable[object]]]:
         """What runs for as long as the volume is in use, by a name for people."""
@@ -76,6 +86,7 @@ class Volume:
             "reading": asdict(self.reader.statistics()),
             "small files": asdict(self.ahead.statistics()),
             "folders": asdict(self.listings.statistics()),
+            "names": asdict(self.metadata.statistics()),
         }
 
     def connection_changed(self, status: ConnectionStatus) -> None:
@@ -93,6 +104,7 @@ def assemble(root: Entry, root_path: TreePath, around: Surroundings) -> Volume:
     """The file system over the folder `root`. Changes of an earlier run are in it, and not yet planned."""
     base = lay_foundation(root, root_path, around)
     outbound = bring_out(base, around)
+    waiting = _waiting(base, outbound, around)
     shows_groups = around.options.groups and root_path == TreePath(SELF, ())
     return Volume(
         filesystem=_filesystem(base, outbound, around),
@@ -106,17 +118,47 @@ def assemble(root: Entry, root_path: TreePath, around: Surroundings) -> Volume:
         errands=base.errands,
         messenger=outbound.messenger,
         blocks=around.memory.blocks,
-        waiting=Waiting(
+        waiting=waiting,
+        sealing=Sealing(around.memory.blocks, base.tree, around.machine.kernel, around.machine.disk),
+        tree=base.tree,
+        history=_history(base, around),
+        copying=Copying(
             base.tree,
-            changes=base.changes,
-            errands=base.errands,
-            journal=base.journal,
-            uploader=outbound.uploader,
-            messenger=outbound.messenger,
-            reader=base.reader,
+            base.folders,
+            waiting=waiting,
+            permissions=base.permissions,
+            space=base.space,
             kernel=around.machine.kernel,
         ),
-        sealing=Sealing(around.memory.blocks, base.tree, around.machine.kernel, around.machine.disk),
+        refreshing=Refreshing(base.tree, around.memory.metadata, around.machine.kernel),
+        metadata=around.memory.metadata,
+    )
+
+
+def _waiting(base: Foundation, outbound: Outbound, around: Surroundings) -> Waiting:
+    return Waiting(
+        base.tree,
+        changes=base.changes,
+        errands=base.errands,
+        journal=base.journal,
+        uploader=outbound.uploader,
+        messenger=outbound.messenger,
+        reader=base.reader,
+        kernel=around.machine.kernel,
+    )
+
+
+def _history(base: Foundation, around: Surroundings) -> History:
+    return History(
+        base.tree,
+        around.service.files,
+        around.service.transport,
+        permissions=base.permissions,
+        space=base.space,
+        kernel=around.machine.kernel,
+        now_ms=around.machine.wall_ms,
+        is_kept=around.offers("versions"),
+        conditional=around.offers("conditional-upload"),
     )
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from cxfs.core import errands, order
+from cxfs.core.entries import TreePath
 from cxfs.core.errors import CxfsError, Invalid, NotFound
 from cxfs.core.uploads import IN_FLIGHT, State
 from cxfs.fs.base import bring_base
@@ -49,7 +50,17 @@ class Remaining:
     writing: int
     parked: int
     parked_bytes: int
+    conflicts: int
     trouble: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What a person is told of one file or folder. `path` is below the mount; `at_ms` since the epoch, UTC."""
+
+    at_ms: int
+    path: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +122,14 @@ class Waiting:
             writing=sum(1 for change in going if change.writers),
             parked=len(parked) + len(refused),
             parked_bytes=sum(change.draft.size for change in parked),
+            conflicts=sum(1 for change in self._changes if change.conflicts),
             trouble=None if trouble is None else str(trouble),
         )
+
+    async def notices(self) -> list[Notice]:
+        """What went another way than a program was told, of this run and earlier ones, oldest first; bounded."""
+        reports = await self._journal.reports()
+        return [Notice(each.at_ms, self._rows.shown(TreePath.parse(each.path)), each.text) for each in reports]
 
     # ------------------------------------------------------------ what a person decides
 

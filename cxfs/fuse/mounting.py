@@ -54,6 +54,8 @@ class Mounted:
     mountpoint: Path
     type: str
     source: str
+    device: str = ""
+    """`MAJOR:MINOR`, as below /sys/class/bdi."""
 
     @property
     def is_ours(self) -> bool:
@@ -67,12 +69,20 @@ class Mounted:
 def mounted_at(path: Path, table: Path = MOUNT_TABLE) -> Mounted | None:
     """The topmost mount at exactly this absolute path, which is looked up in the table and not touched."""
     found = None
+    for each in all_mounted(table):
+        if each.mountpoint == path:
+            found = each
+    return found
+
+
+def all_mounted(table: Path = MOUNT_TABLE) -> list[Mounted]:
+    """Every line of the table, in its order; no mount is touched."""
+    found = []
     for line in table.read_text(encoding="utf-8", errors="surrogateescape").splitlines():
         fields, _, rest = line.partition(" - ")
         kind, source = rest.split(" ")[:2]
-        mountpoint = Path(_unescaped(fields.split(" ")[4]))
-        if mountpoint == path:
-            found = Mounted(mountpoint, kind, _unescaped(source))
+        _, _, device, _, mountpoint = fields.split(" ")[:5]
+        found.append(Mounted(Path(_unescaped(mountpoint)), kind, _unescaped(source), device))
     return found
 
 
@@ -106,16 +116,17 @@ def _unescaped(text: str) -> str:
 
 def check_machine(*, allow_other: bool, device: Path = DEVICE, fuse_conf: Path = FUSE_CONF) -> None:
     """Raises FuseMissing unless this user can mount here, with `allow_other` if that is wanted."""
-    _check_device(device)
+    check_device(device)
     if os.geteuid() == 0:
         return
     if shutil.which("fusermount3") is None:
         raise FuseMissing("fusermount3 is missing, which mounts for ordinary users: apt install fuse3")
-    if allow_other and not _lets_others_in(fuse_conf):
+    if allow_other and not lets_others_in(fuse_conf):
         raise FuseMissing(f"allow_other is for root, unless {fuse_conf} has a line user_allow_other: add it, as root")
 
 
-def _check_device(device: Path) -> None:
+def check_device(device: Path = DEVICE) -> None:
+    """Raises FuseMissing unless the device is there, and root can open it."""
     try:
         if not stat.S_ISCHR(device.stat().st_mode):
             raise FuseMissing(f"{device} is no device: remove it and run modprobe fuse, as root")
@@ -133,7 +144,8 @@ def _check_device(device: Path) -> None:
         ) from error
 
 
-def _lets_others_in(fuse_conf: Path) -> bool:
+def lets_others_in(fuse_conf: Path = FUSE_CONF) -> bool:
+    """Whether ordinary users may mount with allow_other."""
     try:
         lines = fuse_conf.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:

@@ -5,6 +5,7 @@ pyfuse3 keeps its session in module globals: one mount a process.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
@@ -15,7 +16,7 @@ import trio
 from cxfs.fuse.mounting import MountPointTrouble
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
     from pathlib import Path
     from types import ModuleType
 
@@ -57,6 +58,19 @@ class Kernel:
             await trio.to_thread.run_sync(pyfuse3.invalidate_inode, inode, abandon_on_cancel=True)
         except OSError as error:  # ENOENT: the kernel has forgotten the inode already
             log.debug("pages of inode %d: %s", inode, error)
+
+    async def forget(self, inodes: Sequence[int], names: Sequence[tuple[int, str]]) -> None:
+        """By one thread for all of them: each is a system call, and may wait for a handler in the same folder."""
+
+        def tell() -> None:
+            for inode in inodes:
+                with contextlib.suppress(OSError):  # ENOENT: the kernel has forgotten it already
+                    pyfuse3.invalidate_inode(pyfuse3.InodeT(inode), attr_only=True)
+            for folder, shown in names:
+                with contextlib.suppress(OSError):
+                    pyfuse3.invalidate_entry(pyfuse3.InodeT(folder), pyfuse3.FileNameT(shown.encode()))
+
+        await trio.to_thread.run_sync(tell, abandon_on_cancel=True)
 
 
 @asynccontextmanager

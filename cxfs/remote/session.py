@@ -27,6 +27,7 @@ from cxfs.remote.endpoints import ACCESS_TOKEN, API_VERSION, CLIENT_ID, SELF
 from cxfs.remote.failures import NOT_WORTH_REPEATING, failure_of
 from cxfs.remote.lanes import CLOSE_S, Answer, Lane, LaneStatistics, OnePiece
 from cxfs.remote.pipe_lane import Dialler, PipeLane
+from cxfs.remote.request_times import RequestTimes, SlowestRequests
 from cxfs.remote.watch import ConnectionWatch
 
 if TYPE_CHECKING:
@@ -113,6 +114,7 @@ class Session:
         self._retry = retry
         self._jitter = jitter
         self._retries = 0
+        self._times = SlowestRequests()
 
         def lane(requests_max: int, *, hears: bool = False) -> Lane:
             return Lane(
@@ -186,7 +188,7 @@ class Session:
             headers["Content-Type"], whole = sent
             headers["Content-Length"] = str(len(whole))
             body = OnePiece(whole)
-        with self._watch.attempt():
+        with self._watch.attempt(), self._times.noting(call.method, call.resource):
             async with lane.exchange(call.method, url, headers=headers, body=body) as incoming:
                 return await self._parsed(incoming, parse)
 
@@ -244,7 +246,8 @@ class Session:
         method, body = ("GET", None) if question is None else ("POST", OnePiece(question))
         with self._watch.attempt():
             async with AsyncExitStack() as attempt:
-                incoming = await attempt.enter_async_context(lane.exchange(method, url, headers=headers, body=body))
+                with self._times.noting(method, resource):  # until it begins: how long it goes on is for whom reads it
+                    incoming = await attempt.enter_async_context(lane.exchange(method, url, headers=headers, body=body))
                 if incoming.status not in {200, 206}:
                     raise await self._refusal(incoming)
                 if incoming.coding != "identity":
@@ -264,7 +267,7 @@ class Session:
         url = self._url(self._urls.data, resource, {}, token)
         headers = {"Accept": "application/json", "Content-Type": content_type, "Content-Length": str(length)}
         try:
-            with self._watch.attempt():
+            with self._watch.attempt(), self._times.noting("POST", resource):
                 async with self._upload.exchange("POST", url, headers=headers, body=body) as incoming:
                     return await self._parsed(incoming, parse)
         except SignedOut:
@@ -304,6 +307,10 @@ class Session:
             upload=self._upload.statistics(),
             retries=self._retries,
         )
+
+    def slowest(self) -> list[RequestTimes]:
+        """How long requests took, by kind, the slowest first."""
+        return self._times.table()
 
     async def aclose(self) -> None:
         """Closes every connection."""

@@ -10,9 +10,13 @@ import pytest
 from cxfs import __version__
 
 if TYPE_CHECKING:
+    from tests.cli.daemons import SpokenDaemon
     from tests.cli.terminal import Terminal
 
 HEAVY = {"pyfuse3", "httpx", "httpcore", "granian", "trio", "starlette", "argon2", "cryptography", "rich", "PIL"}
+
+LATE = {"keyring", "secretstorage", "tomlkit", "cachetools", "msgspec", "sqlite3", "ssl"}
+"""Lighter, and still of no use to whoever only asks."""
 
 LOADED = """
 import json, sys
@@ -41,6 +45,15 @@ def test_what_only_prints_loads_no_kernel_and_no_network(terminal: Terminal, arg
 def test_asking_a_mount_loads_no_kernel_and_no_network(terminal: Terminal, arguments: list[str]) -> None:
     """The answer is there at once; here that nothing is mounted."""
     assert loaded_by(terminal, *arguments) & HEAVY == set()
+
+
+@pytest.mark.parametrize("arguments", [["status"], ["status", "--json"]])
+def test_how_a_mount_stands_is_told_without_loading_what_draws(
+    terminal: Terminal, daemon: SpokenDaemon, arguments: list[str]
+) -> None:
+    """It answers within 150 ms, most of which is the start of Python: prompts and status bars ask for it."""
+    assert loaded_by(terminal, *arguments) & (HEAVY | LATE) == set()
+    assert [verb for verb, _ in daemon.asked] == ["status"]
 
 
 def test_the_hosts_commands_load_no_client(terminal: Terminal) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from cxfs.core.entries import NAME_CHARACTERS_MAX, EntryName
-from cxfs.core.uploads import IN_FLIGHT, NEXT, Event, IllegalStep, State, conflict_name, step
+from cxfs.core.uploads import IN_FLIGHT, NEXT, Event, IllegalStep, State, conflict_name, is_conflict_name, step
 
 ACCEPTED, CLOSED, FAILED, HANDED_OVER = Event.ACCEPTED, Event.CLOSED, Event.FAILED, Event.HANDED_OVER
 REFUSED, RETRIED, STARTED, WRITTEN = Event.REFUSED, Event.RETRIED, Event.STARTED, Event.WRITTEN
@@ -140,6 +140,22 @@ def test_each_attempt_has_a_name_of_its_own(name: EntryName, host: str, one: int
     second = conflict_name(name, host=host, date="2026-03-01", attempt=other)
 
     assert (first == second) == (one == other)
+
+
+@given(names, hosts, attempts)
+@settings(deadline=None)
+def test_the_name_of_a_conflict_is_known_for_one(name: EntryName, host: str, attempt: int) -> None:
+    """On every machine, whichever made it."""
+    assert is_conflict_name(conflict_name(name, host=host, date="2026-03-01", attempt=attempt))
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["report.txt", "on the (conflict of interest).txt", "(conflict laptop 2026-03-01) notes", "a (conflict )", ""],
+)
+def test_another_name_is_not_taken_for_that_of_a_conflict(name: str) -> None:
+    """The mark stands at its end and has a date."""
+    assert not is_conflict_name(EntryName(name))
 
 
 @given(names, hosts, attempts)

@@ -13,6 +13,7 @@ import pytest
 from cxfs.server.administration import add_user, issue_token, open_store
 from cxfs.server.app import make_app
 from cxfs.server.calls import InPlace
+from cxfs.verbs import MountVerbs, ObjectVerbs
 from tests.fs.cloud import Cloud, Wire, session_over
 from tests.fs.recording import RecordingKernel
 from tests.fs.worlds import mounts_of
@@ -79,6 +80,32 @@ def kernel() -> RecordingKernel:
 def mounts(wire: Wire, token: str, folder: Path, kernel: RecordingKernel) -> Mounts:
     """`async with mounts() as desk:` is one run of the daemon; what is not sent at its end is a crash's leftover."""
     return mounts_of(wire, token, folder, kernel)
+
+
+@pytest.fixture
+def verbs(desk: Desk, folder: Path) -> MountVerbs:
+    """What a command can ask of the mount."""
+    volume = desk.volume
+    return MountVerbs(
+        volume.waiting,
+        volume.uploader,
+        volume.blocks,
+        connection=desk.watch.status,
+        reading=volume.counters,
+        condition=dict,
+        space=volume.filesystem.space,
+        slowest=list,
+        profile="home",
+        mountpoint=folder,
+        root="/",
+    )
+
+
+@pytest.fixture
+def objects(desk: Desk) -> ObjectVerbs:
+    """What a command can ask of one file or folder in the mount."""
+    volume = desk.volume
+    return ObjectVerbs(volume.tree, history=volume.history, copying=volume.copying, refreshing=volume.refreshing)
 
 
 @pytest.fixture

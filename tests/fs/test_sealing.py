@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
 import trio
 
-from cxfs.control.protocol import Arguments
 from cxfs.fs.sealing import ROUND_S, Sealing
 from cxfs.local.blocks import BlockKey
-from cxfs.verbs import MountVerbs
+from tests.fs.asking import asked
 from tests.fs.recording import RecordingKernel
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
+    import pytest
     from trio.testing import MockClock
 
+    from cxfs.verbs import MountVerbs
     from tests.fs.cloud import Cloud, Wire
     from tests.fs.desk import Desk, Mounts
 
@@ -131,26 +130,6 @@ async def test_what_is_read_at_once_may_be_more_than_the_cache(mounts: Mounts, c
 # ---------------------------------------------------------------- asked from outside
 
 
-@pytest.fixture
-def verbs(desk: Desk, folder: Path) -> MountVerbs:
-    volume = desk.volume
-    return MountVerbs(
-        volume.waiting,
-        volume.uploader,
-        volume.blocks,
-        connection=desk.watch.status,
-        condition=dict,
-        reading=volume.counters,
-        profile="home",
-        mountpoint=folder,
-        root="/",
-    )
-
-
-async def nobody(news: Mapping[str, object]) -> None:
-    """Listens to no news."""
-
-
 async def test_a_mount_tells_what_its_cache_does(
     desk: Desk, verbs: MountVerbs, cloud: Cloud, folder: Path, clock: MockClock
 ) -> None:
@@ -159,7 +138,7 @@ async def test_a_mount_tells_what_its_cache_does(
     await desk.reads("a")
     await desk.reads("a")
 
-    told = await verbs.cache(Arguments({}), nobody)
+    told = await asked(verbs.cache)
 
     counters = told["counters"]
     assert isinstance(counters, dict)
@@ -182,7 +161,7 @@ async def test_a_mount_clears_what_nobody_has_open(
     opened = await desk.opens("b")
     await desk.fs.read(opened, 0, MIB)
 
-    freed = await verbs.clear_cache(Arguments({}), nobody)
+    freed = await asked(verbs.clear_cache)
 
     assert freed == {"files": 1, "bytes": MIB}
     wire.goes_offline()

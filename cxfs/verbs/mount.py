@@ -1,7 +1,4 @@
-"""What a running mount can be asked over its control socket: arguments in, plain values out. Decides and sends nothing.
-
-Paths in requests and answers are below the mount, without a slash at either end; the empty one is all of it.
-"""
+"""What can be asked about a mount as a whole: how it stands, what it has to send, what it keeps. Sends nothing."""
 
 from __future__ import annotations
 
@@ -14,10 +11,13 @@ from cxfs import __version__
 from cxfs.control.protocol import Arguments, Kind, RequestError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from _typeshed import DataclassInstance
+
     from cxfs.control.server import Tell, Verb
+    from cxfs.fs.space import Space
     from cxfs.fs.syncing import SyncProgress
     from cxfs.fs.uploader import Uploader
     from cxfs.fs.waiting import Waiting
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 
 ROWS_AT_A_TIME: Final = 100
 """In one line of an answer: at the most some hundred KiB, however long the names are."""
+
+
+NOTICES_TOLD: Final = 20
+"""The latest: a status is looked at, and not gone through."""
 
 
 class Phase(StrEnum):
@@ -37,9 +41,10 @@ class Phase(StrEnum):
 
 
 class MountVerbs:
-    """The verbs of one mount. `reading` gives what is counted beside the cache: by what it is of, and by its name.
+    """The verbs of one mount.
 
-    `condition` tells how the daemon itself is: `tasks` that failed, how often its `loop` stood still.
+    `reading` gives what is counted beside the cache: by what it is of, and by its name; `slowest` how long requests
+    took, by kind; `condition` how the daemon itself is: `tasks` that failed, how often its `loop` stood still.
     """
 
     def __init__(
@@ -51,6 +56,8 @@ class MountVerbs:
         connection: Callable[[], ConnectionStatus],
         reading: Callable[[], Mapping[str, Mapping[str, object]]],
         condition: Callable[[], Mapping[str, object]],
+        space: Callable[[], Space],
+        slowest: Callable[[], Sequence[DataclassInstance]],
         profile: str,
         mountpoint: Path,
         root: str,
@@ -62,6 +69,8 @@ class MountVerbs:
         self._connection = connection
         self._reading = reading
         self._condition = condition
+        self._space = space
+        self._slowest = slowest
         self._profile = profile
         self._mountpoint = mountpoint
         self._root = root
@@ -81,12 +90,14 @@ class MountVerbs:
         }
 
     async def status(self, arguments: Arguments, _tell: Tell) -> Mapping[str, object]:
-        """`status`: what the mount is, whether the server can be had, and what there is to send. Sizes in bytes.
+        """`status`: what the mount is, whether the server can be had, what there is to send, and how it does.
 
-        `connection` tells its `state`, the `reason` for it, and `since` when, and when the server is asked next
-        (`next_probe`), in seconds since the epoch.
+        Sizes in bytes. `connection` tells its `state`, the `reason` for it, and `since` when, and when the server is
+        asked next (`next_probe`), in seconds since the epoch.
         """
         arguments.end()
+        notices = await self._waiting.notices()
+        space = self._space()
         return {
             "profile": self._profile,
             "mountpoint": os.fspath(self._mountpoint),
@@ -98,6 +109,12 @@ class MountVerbs:
             "uploads": asdict(self._uploader.statistics()),
             "remaining": asdict(self._waiting.remaining()),
             **self._condition(),
+            "notices": [asdict(each) for each in notices[-NOTICES_TOLD:]],
+            "notices_kept": len(notices),
+            "quota": {"total_bytes": space.total_bytes if space.is_known else None, "used_bytes": space.used_bytes},
+            "cache": asdict(self._blocks.statistics()),
+            "names": self._reading().get("names", {}),
+            "slowest": [asdict(each) for each in self._slowest()],
         }
 
     async def uploads(self, arguments: Arguments, tell: Tell) -> Mapping[str, object]:
