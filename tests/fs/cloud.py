@@ -20,6 +20,8 @@ from cxfs.remote.urls import ServiceUrls
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
+    from cxfs.remote.renewal import RenewingToken
+
 URLS: Final = ServiceUrls.parse(
     api_url="https://api.cx.test", data_url="https://data.cx.test", auth_url="https://www.cx.test"
 )
@@ -67,7 +69,7 @@ class Wire(httpx.AsyncBaseTransport):
         if lost is not None:
             raise lost
         if self._bytes_until_break is not None and request.method == "GET":
-            return await _broken_off(response, self._bytes_until_break)
+            return await broken_off(response, self._bytes_until_break)
         return response
 
     async def _at_the_server(self, request: httpx.Request) -> httpx.Response:
@@ -135,7 +137,7 @@ class _BrokenOff(httpx.AsyncByteStream):
         return self._body[: self._count]
 
 
-async def _broken_off(response: httpx.Response, count: int) -> httpx.Response:
+async def broken_off(response: httpx.Response, count: int) -> httpx.Response:
     """In a real one nothing is buffered; the bytes that were not sent are simply lost."""
     assert isinstance(response.stream, httpx.AsyncByteStream)
     body = b"".join([piece async for piece in response.stream])
@@ -240,7 +242,14 @@ def at(name: str) -> TreePath:
 
 
 @asynccontextmanager
-async def session_over(transport: httpx.AsyncBaseTransport, token: str) -> AsyncIterator[Session]:
+async def session_over(transport: httpx.AsyncBaseTransport, token: str | RenewingToken) -> AsyncIterator[Session]:
     """A client's session whose pauses between retries are known."""
-    async with open_session(URLS, lambda: token, transport=transport, jitter=lambda: 0.5) as session:
+    renewing = None if isinstance(token, str) else token
+    async with open_session(
+        URLS,
+        renewing or (lambda: str(token)),
+        transport=transport,
+        jitter=lambda: 0.5,
+        on_refused=None if renewing is None else renewing.refused,
+    ) as session:
         yield session
