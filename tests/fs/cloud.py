@@ -21,6 +21,7 @@ from cxfs.remote.urls import ServiceUrls
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
+    from cxfs.remote.renewal import RenewingToken
     from cxfs.remote.watch import ConnectionWatch
 
 URLS: Final = ServiceUrls.parse(
@@ -71,7 +72,7 @@ class Wire(httpx.AsyncBaseTransport):
         if lost is not None:
             raise lost
         if self._bytes_until_break is not None and request.method == "GET":
-            return await _broken_off(response, self._bytes_until_break)
+            return await broken_off(response, self._bytes_until_break)
         return response if self.bytes_per_s == math.inf else await _slowed_down(response, self.bytes_per_s)
 
     async def _at_the_server(self, request: httpx.Request) -> httpx.Response:
@@ -139,7 +140,7 @@ class _BrokenOff(httpx.AsyncByteStream):
         return self._body[: self._count]
 
 
-async def _broken_off(response: httpx.Response, count: int) -> httpx.Response:
+async def broken_off(response: httpx.Response, count: int) -> httpx.Response:
     """In a real one nothing is buffered; the bytes that were not sent are simply lost."""
     body = await _body_of(response)
     if len(body) <= count:
@@ -269,8 +270,16 @@ def at(name: str) -> TreePath:
 
 @asynccontextmanager
 async def session_over(
-    transport: httpx.AsyncBaseTransport, token: str, watch: ConnectionWatch | None = None
+    transport: httpx.AsyncBaseTransport, token: str | RenewingToken, watch: ConnectionWatch | None = None
 ) -> AsyncIterator[Session]:
     """A client's session whose pauses between retries are known."""
-    async with open_session(URLS, lambda: token, transport=transport, jitter=lambda: 0.5, watch=watch) as session:
+    renewing = None if isinstance(token, str) else token
+    async with open_session(
+        URLS,
+        renewing or (lambda: str(token)),
+        transport=transport,
+        jitter=lambda: 0.5,
+        on_refused=None if renewing is None else renewing.refused,
+        watch=watch,
+    ) as session:
         yield session

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cxfs.fs.offload import Offload
+    from cxfs.remote.renewal import RenewingToken
     from cxfs.server.store import Store
     from tests.fs.desk import Mounts
 
@@ -70,10 +71,18 @@ def live(story: Callable[[World], Awaitable[T]], store: Store, folder: Path) -> 
     return trio.run(life, clock=MockClock(autojump_threshold=0))
 
 
-def mounts_of(wire: Wire, token: str, folder: Path, kernel: RecordingKernel) -> Mounts:
+def mounts_of(
+    wire: Wire,
+    token: str,
+    folder: Path,
+    kernel: RecordingKernel,
+    *,
+    renewing: Callable[[], RenewingToken] | None = None,
+) -> Mounts:
     """`async with mounts() as desk:` is one run of the daemon; what is not sent at its end is a crash's leftover.
 
-    `through` may stand between the file system and what it asks of this machine's journal and drafts.
+    `through` may stand between the file system and what it asks of this machine's journal and drafts; `renewing` makes
+    what takes up another token, where the first may be refused.
     """
 
     @asynccontextmanager
@@ -88,7 +97,8 @@ def mounts_of(wire: Wire, token: str, folder: Path, kernel: RecordingKernel) -> 
     ) -> AsyncIterator[Desk]:
         async with AsyncExitStack() as stack:
             watch = ConnectionWatch(Thresholds(), jitter=lambda: 0.5)
-            session = await stack.enter_async_context(session_over(wire, token, watch))
+            tokens = renewing() if renewing is not None else None
+            session = await stack.enter_async_context(session_over(wire, tokens or token, watch))
             outbox = Outbox(folder / "state", free_bytes=free_bytes)
             stack.callback(outbox.close)
             blocks = BlockStore(folder / "cache", bytes_max=cache_bytes_max)
@@ -137,6 +147,8 @@ def mounts_of(wire: Wire, token: str, folder: Path, kernel: RecordingKernel) -> 
             nursery.start_soon(volume.uploader.run)
             watch.on_change(volume.connection_changed)
             nursery.start_soon(watch.run, session.probe, session.signs_of_life)
+            if tokens is not None:
+                nursery.start_soon(tokens.watch, volume.uploader.wake)
             wire.requests.clear()
             yield Desk(volume, outbox, watch)
             nursery.cancel_scope.cancel()
