@@ -16,8 +16,8 @@ asks a running mount, whose answers are `verbs`, and `leftovers` reads what one 
 command line; `server` is a CX server of its own, which shares no code with the rest.
 
 Imports go one way, which import-linter holds (pyproject.toml):
-cli > daemon | signin | doctor | server > verbs | leftovers | service > fuse | control | mounts | config | credentials | loopback
-> fs > remote | local > core.
+cli > daemon | signin | doctor | server > verbs | leftovers | service | introduction | tending
+> fuse | control | mounts | config | credentials | loopback | units | upkeep > fs > remote | local > core.
 """
 
 __version__ = "0.1.0"

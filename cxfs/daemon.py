@@ -24,7 +24,7 @@ from cxfs.control.place import listening, socket_path
 from cxfs.control.server import ControlServer
 from cxfs.core.connection import State, Thresholds
 from cxfs.core.entries import SELF, TreePath
-from cxfs.core.errors import CxfsError, NotADirectory, cause_of
+from cxfs.core.errors import CxfsError, cause_of
 from cxfs.core.pending import Status
 from cxfs.fs.draining import drain
 from cxfs.fs.offload import HereWhileQuick, to_threads
@@ -34,6 +34,7 @@ from cxfs.fs.volume import Volume, assemble
 from cxfs.fuse.callers import Callers
 from cxfs.fuse.operations import Operations
 from cxfs.fuse.session import Kernel, mounted
+from cxfs.introduction import Acquaintance, introduced
 from cxfs.local.blocks import FOLDER, BlockStore
 from cxfs.local.metadata import MetadataCache
 from cxfs.local.outbox import Outbox
@@ -42,7 +43,7 @@ from cxfs.remote.bundles import Bundles
 from cxfs.remote.files import Files
 from cxfs.remote.redaction import KnownSecrets
 from cxfs.remote.transport import Transport
-from cxfs.remote.user import Profile as Account, User
+from cxfs.remote.user import User
 from cxfs.remote.watch import ConnectionWatch
 from cxfs.service import MountedAccount, connected, renewing
 from cxfs.tending import Upkeep, sleep_watch, tell_of_draining
@@ -167,17 +168,32 @@ async def _live(
                 watch=connection,
             )
         )
-        who = await account.learn(session)
+        root = TreePath.parse(f"{SELF}:{settings.options.root}")
+        who = await introduced(session, outbox, root, on_absence=connection.begin_offline)
+        account.is_that(who.account)
         blocks = await trio.to_thread.run_sync(_blocks, settings, who)
         stack.push_async_callback(trio.to_thread.run_sync, blocks.close)  # when nobody uses it any more
         nursery = await stack.enter_async_context(trio.open_nursery())
         supervisor = Supervisor(nursery)
         supervisor.keep("stacks", watch.write_stacks_when_asked)
         supervisor.start_soon(session.warm)
-        volume = await _volume(settings, session, connection, outbox, blocks, supervisor)
+        service = _service(session, connection, who)
+        volume = assemble(
+            who.root,
+            root,
+            Surroundings(
+                service=service,
+                memory=Memory(_metadata(settings.options), blocks, outbox),
+                machine=_machine(supervisor),
+                options=settings.options.of_the_volume,
+                nursery=supervisor,
+            ),
+        )
         _claim(settings, outbox, who, volume.left)
         connection.on_change(volume.connection_changed)
-        supervisor.keep("connection", partial(connection.run, session.probe, session.signs_of_life))
+        supervisor.keep(
+            "connection", partial(connection.run, partial(session.probe, account.require), session.signs_of_life)
+        )
         supervisor.keep("token", partial(tokens.watch, volume.uploader.wake))
         callers = Callers(is_offline=lambda: connection.state is State.OFFLINE)
         await _serve(settings, volume, Upkeep(supervisor, watch, callers), surroundings, slowest=session.slowest)
@@ -185,64 +201,42 @@ async def _live(
     return volume.waiting.rows()
 
 
-def _blocks(settings: MountSettings, account: Account) -> BlockStore:
+def _blocks(settings: MountSettings, who: Acquaintance) -> BlockStore:
     """The content of former mounts, of this account's."""
-    return BlockStore(settings.cache_folder / FOLDER, bytes_max=settings.options.cache_bytes_max, owner=str(account.id))
+    return BlockStore(settings.cache_folder / FOLDER, bytes_max=settings.options.cache_bytes_max, owner=who.account)
 
 
-def _claim(settings: MountSettings, outbox: Outbox, account: Account, waiting: int) -> None:
+def _claim(settings: MountSettings, outbox: Outbox, who: Acquaintance, waiting: int) -> None:
     """The state folder is this account's from now on; refused while something waits in it for another one."""
     former = outbox.account
-    if former is not None and former != account.id and waiting:
+    if former is not None and former != who.account and waiting:
         raise CxfsError(
             f"{waiting} changes made through {settings.profile.name} wait for the account {former}, and the token is "
-            f"{account.username or account.id}'s: cxfs login --profile {settings.profile.name} as the former, or mount "
+            f"{who.username or who.account}'s: cxfs login --profile {settings.profile.name} as the former, or mount "
             "the other account by a profile of its own"
         )
-    if former != account.id:
-        outbox.account = account.id
+    if former != who.account:
+        outbox.account = who.account
 
 
-async def _volume(
-    settings: MountSettings,
-    session: Session,
-    connection: ConnectionWatch,
-    outbox: Outbox,
-    blocks: BlockStore,
-    nursery: Supervisor,
-) -> Volume:
-    """The account's tree; asks the server what it can do and for the folder to mount."""
-    options = settings.options
-    user, files = User(session), Files(session)
-    service = Service(
-        files=files,
+def _service(session: Session, connection: ConnectionWatch, who: Acquaintance) -> Service:
+    return Service(
+        files=Files(session),
         background=Files(session, in_background=True),
         transport=Transport(session),
         bundles=Bundles(session, in_background=True),
-        user=user,
-        capabilities=await user.capabilities(),
+        user=User(session),
+        capabilities=who.capabilities,
         connection=connection,
     )
-    root_path = TreePath.parse(f"{SELF}:{options.root}")
-    root = await files.entry(root_path)
-    if not root.is_folder:
-        raise NotADirectory(f"{options.root} is a file of the account; root= takes a folder")
-    metadata = MetadataCache(
+
+
+def _metadata(options: MountOptions) -> MetadataCache:
+    return MetadataCache(
         entries_max=ENTRIES_MAX,
         ttl_s=options.metadata_ttl_s,
         negative_ttl_s=options.negative_ttl_s,
         timer=time.monotonic,
-    )
-    return assemble(
-        root,
-        root_path,
-        Surroundings(
-            service=service,
-            memory=Memory(metadata, blocks, outbox),
-            machine=_machine(nursery),
-            options=options.of_the_volume,
-            nursery=nursery,
-        ),
     )
 
 

@@ -12,14 +12,14 @@ import trio
 
 from cxfs import __version__
 from cxfs.core.entries import SELF, TreePath
-from cxfs.core.errors import CxfsError
+from cxfs.core.errors import CxfsError, SignedOut
 from cxfs.core.ranges import ByteRange
 from cxfs.remote.files import Files
 from cxfs.remote.renewal import RenewingToken
 from cxfs.remote.session import OnRefused, Session, SessionLimits, open_session
 from cxfs.remote.transport import Transport
 from cxfs.remote.urls import ServiceUrls
-from cxfs.remote.user import Group, Profile as Account, User
+from cxfs.remote.user import Group, Profile as Account, User, account_in
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -100,11 +100,15 @@ class MountedAccount:
         self._id: str | None = None
         self._told_of: str | None = None
 
-    async def learn(self, session: Session) -> Account:
-        """Asks whose the session is."""
-        account = await User(session).profile()
-        self._id = account.id
-        return account
+    def is_that(self, account: str) -> None:
+        """From now on it is this one."""
+        self._id = account
+
+    def require(self, body: bytes) -> None:
+        """Raises SignedOut where the server's answer about the account tells of another one."""
+        account = account_in(body)
+        if account.id != self._id:
+            raise SignedOut(f"the token is of {account.username}, another account than is mounted")
 
     async def has(self, token: str) -> bool:
         """Whether the server takes the token, and for this account: what waits here must not go to another one."""

@@ -7,7 +7,7 @@ import secrets
 from typing import TYPE_CHECKING
 
 from cxfs.config import Profile
-from cxfs.service import MountedAccount, connected
+from cxfs.service import MountedAccount, account_of as account_of_token
 from tests.mounting import account_of
 
 if TYPE_CHECKING:
@@ -23,8 +23,7 @@ async def test_another_accounts_token_is_told_of_once(
     url = running_server.url
     profile = Profile("home", api_url=url, data_url=url, auth_url=url, ca_file=running_server.ca_file)
     mounted = MountedAccount(profile)
-    async with connected(profile, lambda: own_account.token) as session:
-        await mounted.learn(session)
+    mounted.is_that((await account_of_token(profile, own_account.token)).id)
 
     with account_of(running_server, f"other-{secrets.token_hex(4)}") as other, caplog.at_level(logging.WARNING):
         answers = [await mounted.has(other.token) for _ in range(3)]

@@ -192,9 +192,12 @@ class Session:
             async with lane.exchange(call.method, url, headers=headers, body=body) as incoming:
                 return await self._parsed(incoming, parse)
 
-    async def probe(self) -> None:
-        """One small request, whatever is known of the connection, past all others. Raises why it failed."""
-        await self._signed_in(partial(self._once, self._probes, Call("GET", SELF), len))
+    async def probe(self, check: Callable[[bytes], object] = len) -> None:
+        """One small request, whatever is known of the connection, past all others. Raises why it failed.
+
+        `check` gets what the server says of the account, and raises CxfsError where that will not do.
+        """
+        await self._signed_in(partial(self._once, self._probes, Call("GET", SELF), check))
 
     def signs_of_life(self) -> int:
         """Grows with every byte that the server sends or takes."""

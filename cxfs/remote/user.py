@@ -83,7 +83,7 @@ class User:
 
     async def profile(self) -> Profile:
         """The account that the token belongs to."""
-        return await self._session.ask(Call("GET", endpoints.SELF), _profile)
+        return await self._session.ask(Call("GET", endpoints.SELF), account_in)
 
     async def groups(self) -> tuple[Group, ...]:
         """The groups of the account, by name. A server without the call shows them by its quota, under their UUIDs."""
@@ -111,7 +111,8 @@ class User:
             return frozenset()
 
 
-def _profile(body: bytes) -> Profile:
+def account_in(body: bytes) -> Profile:
+    """What an answer says of the account; raises BadReply."""
     wire = replies.decoded(_PROFILE, body).profile
     quota, account = _fields(wire.quota), _fields(wire.account)
     groups = _fields(quota.get("consumedByGroupFiles"))

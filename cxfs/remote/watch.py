@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import trio
@@ -84,6 +84,10 @@ class ConnectionWatch:
     def on_change(self, tell: Callable[[ConnectionStatus], None]) -> None:
         """From now on it is called with each new state. It must not raise."""
         self._listeners.append(tell)
+
+    def begin_offline(self, reason: str) -> None:
+        """Before `run`: there is no connection, and until a probe was answered nobody else asks for anything."""
+        self._connection = Connection(self._thresholds, state=State.OFFLINE, reason=reason[:REASON_CHARACTERS_MAX])
 
     def require(self) -> None:
         """Raises Offline or SignedOut where no call would be answered."""
@@ -187,7 +191,7 @@ class ConnectionWatch:
         `signs_of_life` counts whatever is heard of the server and whatever it takes.
         """
         self._runs = True
-        self._connection = Connection(self._thresholds, since_s=trio.current_time())
+        self._connection = replace(self._connection, since_s=trio.current_time())
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._listen, signs_of_life)
