@@ -16,6 +16,7 @@ COMMANDS: Final = {
     "login": "cxfs.cli.login",
     "logout": "cxfs.cli.logout",
     "profiles": "cxfs.cli.profile_list",
+    "config": "cxfs.cli.configuration",
     "status": "cxfs.cli.status",
     "sync": "cxfs.cli.sync",
     "info": "cxfs.cli.info",

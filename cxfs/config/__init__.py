@@ -3,13 +3,14 @@
 `profiles` reads the file, `editing` is how `cxfs login` adds to it without disturbing what stands there.
 """
 
-from cxfs.config.editing import edited
+from cxfs.config.editing import edited, with_default
 from cxfs.config.profiles import (
     API_URL,
     AUTH_URL,
     CONFIG_BYTES_MAX,
     DATA_URL,
     DEFAULT_PROFILE,
+    PROFILE_KEYS,
     Config,
     ConfigError,
     Profile,
@@ -28,6 +29,7 @@ __all__ = [
     "CONFIG_BYTES_MAX",
     "DATA_URL",
     "DEFAULT_PROFILE",
+    "PROFILE_KEYS",
     "Config",
     "ConfigError",
     "Profile",
@@ -39,4 +41,5 @@ __all__ = [
     "parse",
     "state_folder",
     "state_home",
+    "with_default",
 ]
