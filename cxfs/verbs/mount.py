@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from dataclasses import asdict
 from enum import StrEnum
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
 ROWS_AT_A_TIME: Final = 100
 """In one line of an answer: at the most some hundred KiB, however long the names are."""
 
+
+LEVELS: Final = ("debug", "info", "warning", "error")
+
+log = logging.getLogger(__name__)
 
 NOTICES_TOLD: Final = 20
 """The latest: a status is looked at, and not gone through."""
@@ -83,6 +88,7 @@ class MountVerbs:
             "discard": self.discard,
             "cache": self.cache,
             "clear-cache": self.clear_cache,
+            "log-level": self.log_level,
         }
 
     async def status(self, arguments: Arguments, _tell: Tell) -> Mapping[str, object]:
@@ -175,6 +181,18 @@ class MountVerbs:
             freed = cleared._asdict()
             await tell(freed)
         return freed
+
+    async def log_level(self, arguments: Arguments, _tell: Tell) -> Mapping[str, object]:
+        """`log-level` with `level`: what is logged from now on, and what was before. In lower case."""
+        level = _required(arguments, "level").lower()
+        arguments.end()
+        if level not in LEVELS:
+            raise RequestError(Kind.ARGUMENTS, f"level: expected one of {', '.join(LEVELS)}")
+        root = logging.getLogger()
+        before = logging.getLevelName(root.level).lower()
+        root.setLevel(level.upper())
+        log.info("what is logged begins at %s now, at %s before", level, before)
+        return {"level": level, "before": before}
 
 
 def _required(arguments: Arguments, name: str) -> str:
