@@ -16,14 +16,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from _typeshed import DataclassInstance
-
     from cxfs.control.server import Tell, Verb
     from cxfs.fs.space import Space
     from cxfs.fs.syncing import SyncProgress
     from cxfs.fs.uploader import Uploader
     from cxfs.fs.waiting import Waiting
     from cxfs.local.blocks import BlockStore
+    from cxfs.remote.request_times import RequestTimes
 
 ROWS_AT_A_TIME: Final = 100
 """In one line of an answer: at the most some hundred KiB, however long the names are."""
@@ -60,7 +59,7 @@ class MountVerbs:
         *,
         reading: Callable[[], Mapping[str, Mapping[str, object]]],
         space: Callable[[], Space],
-        slowest: Callable[[], Sequence[DataclassInstance]],
+        slowest: Callable[[], Sequence[RequestTimes]],
         profile: str,
         mountpoint: Path,
         root: str,
