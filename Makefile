@@ -3,6 +3,7 @@
 # make test-long   the long forms of its random tests: thousands of stories, hundreds of kills; half an hour
 # make check       format, lint, types, layers
 # make bench       cxfs beside what could be mounted instead, in figures: hours, as root  (ARGS="--rtt 0 --only cxfs,sshfs")
+# make man         man pages in build/man, of the same words as the help pages
 # make clean       removes what the others made
 #
 # Each sets up what it needs by itself: missing Debian packages (saying which; with sudo unless you are root), a virtual
@@ -13,7 +14,7 @@ STAMP := $(VENV)/.installed
 ARGS ?=
 MOUNTPOINT ?= cx-demo
 
-.PHONY: demo test test-long check bench clean
+.PHONY: demo test test-long check bench man clean
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 
@@ -34,6 +35,9 @@ check: $(STAMP)-check
 
 bench: $(STAMP)-test
 	@$$([ "$$(id -u)" = 0 ] || echo sudo) $(VENV)/bin/python -m tests.bench run $(ARGS)
+
+man: $(STAMP)-demo
+	@$(VENV)/bin/python -m cxfs.cli.manual build/man
 
 # One stamp for each set of dependencies: they are installed anew only when pyproject.toml asks for others.
 $(STAMP)-%: pyproject.toml .ci/setup

@@ -16,6 +16,7 @@ COMMANDS: Final = {
     "login": "cxfs.cli.login",
     "logout": "cxfs.cli.logout",
     "profiles": "cxfs.cli.profile_list",
+    "config": "cxfs.cli.configuration",
     "status": "cxfs.cli.status",
     "sync": "cxfs.cli.sync",
     "info": "cxfs.cli.info",
@@ -25,6 +26,10 @@ COMMANDS: Final = {
     "refresh": "cxfs.cli.refresh",
     "uploads": "cxfs.cli.uploads",
     "cache": "cxfs.cli.cache",
+    "open": "cxfs.cli.reveal",
+    "metrics": "cxfs.cli.metrics",
+    "log-level": "cxfs.cli.log_level",
+    "completion": "cxfs.cli.completion",
     "whoami": "cxfs.cli.whoami",
     "service": "cxfs.cli.service",
     "doctor": "cxfs.cli.doctor",
@@ -33,9 +38,29 @@ COMMANDS: Final = {
 }
 """Each module holds a click command named `command`, or as it says behind a colon."""
 
+OVERVIEW: Final = (
+    ("demo", "a sample account, on a server of its own"),
+    ("login logout whoami profiles", "sign in, sign out, whose account it is"),
+    ("config", "show the configuration, change it"),
+    ("mount umount open service", "mount, unmount, show; at every login"),
+    ("status doctor", "how mounts stand; what is wrong"),
+    ("sync uploads", "wait for uploads; what waits, and why"),
+    ("info versions restore", "what a file is and was; go back to it"),
+    ("cp refresh cache", "copy there; look anew; what is kept here"),
+    ("metrics log-level completion", "for Prometheus, the log, your shell"),
+    ("serve", "host a CX server in a folder"),
+    ("help", "help of a command, or on exit-codes"),
+)
+"""The help page: every command, by what it is for, on one small screen. `cxfs COMMAND --help` tells the rest."""
+
 
 class LateCommands(click.Group):
     """Imports a command's module when it is asked for."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The overview, which loads none of them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(names.replace(" ", ", "), about) for names, about in OVERVIEW], col_max=32)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The names, for the help page."""
@@ -55,7 +80,7 @@ class LateCommands(click.Group):
 @click.group(
     cls=LateCommands,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit statuses: cxfs help exit-codes. CXFS_DEBUG=1 shows where an error came from.",
+    epilog="cxfs COMMAND --help tells more.",
 )
 @click.version_option(__version__, "-V", "--version", message="cxfs %(version)s")
 def cxfs() -> None:

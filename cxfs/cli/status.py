@@ -40,7 +40,7 @@ def command(mount: str | None, *, watch: bool, as_json: bool) -> int:
         raise click.UsageError("--json tells of one moment: without --watch", click.get_current_context())
 
     def look() -> list[Standing]:
-        return [_standing(each) for each in ([which.named(mount)] if mount is not None else which.running())]
+        return [standing_of(each) for each in ([which.named(mount)] if mount is not None else which.running())]
 
     if watch:
         return _watched(look)
@@ -52,7 +52,8 @@ def command(mount: str | None, *, watch: bool, as_json: bool) -> int:
     return Exit.OK if found and all(each.answer is not None for each in found) else Exit.NOT_MOUNTED
 
 
-def _standing(mount: which.ChosenMount) -> Standing:
+def standing_of(mount: which.ChosenMount) -> Standing:
+    """How it stands, as its daemon tells it; without one that is told."""
     try:
         with mount.connect(silence_s=ANSWER_S) as control:
             return Standing(mount.profile, mount.shown(""), control.ask("status"))

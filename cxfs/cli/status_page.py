@@ -21,6 +21,9 @@ SLOWEST_SHOWN: Final = 3
 FORESEEN_S: Final = 24 * 3_600
 """An end that is further away is a rate that has only begun."""
 
+AWAY: Final = ("degraded", "offline", "signed-out")
+"""States of which one wants to know how long that has been so."""
+
 SILENT: Final = "silent"
 """The state of a mount whose daemon runs and does not answer."""
 
@@ -36,19 +39,19 @@ class Standing:
 
     @property
     def state(self) -> str:
-        """In a word. A daemon that knows its connection's state tells it; of another the uploads' trouble does."""
+        """In a word: that of the connection, while there is a mount."""
         if self.answer is None:
             return SILENT
         if self.answer["phase"] != "mounted":
             return str(self.answer["phase"])
-        return str(self.answer.get("state") or ("offline" if self.answer["offline"] else "online"))
+        return str(self.answer["connection"]["state"])
 
     @property
     def why(self) -> str | None:
         """Why that is so, where it is not as it should be."""
         if self.answer is None:
             return self.reason
-        told: str | None = self.answer.get("reason") or self.answer["remaining"]["trouble"]
+        told: str | None = self.answer["connection"]["reason"] or self.answer["remaining"]["trouble"]
         return told
 
     def as_json(self) -> dict[str, Any]:
@@ -78,8 +81,9 @@ def line(standing: Standing) -> str:
 
 
 def _state(standing: Standing, now_s: float) -> str:
-    since = None if standing.answer is None else standing.answer.get("since")
-    lasting = f" for {tables.age(max(0.0, now_s - since))}" if isinstance(since, int | float) else ""
+    lasting = ""
+    if standing.answer is not None and standing.state in AWAY:
+        lasting = f" for {tables.age(max(0.0, now_s - standing.answer['connection']['since']))}"
     why = f" ({tables.printable(standing.why)})" if standing.why else ""
     return f"{standing.state}{lasting}{why}"
 
@@ -89,6 +93,7 @@ def _facts(answer: Mapping[str, Any], now_s: float) -> dict[str, list[str]]:
     return {
         **{name: [value] for name, value in _single_facts(answer).items()},
         "slowest": _slowest(answer),
+        "faults": _faults(answer),
         "notices": _notices(answer, now_s),
     }
 
@@ -139,6 +144,17 @@ def _slowest(answer: Mapping[str, Any]) -> list[str]:
         f"{row['longest_s']:.2f} s  {row['kind']} ({row['count']}, {row['mean_s']:.2f} s on average)"
         for row in answer["slowest"][:SLOWEST_SHOWN]
     ]
+
+
+def _faults(answer: Mapping[str, Any]) -> list[str]:
+    """Of cxfs itself: tasks that began anew after a bug, and a loop that stood still."""
+    stalls = answer["loop"]["stalls"]
+    still = [f"it stood still {tables.counted(stalls, 'time')}, the log says where"] if stalls else []
+    return [
+        f"{row['task']}: {row['kind']} at {row['place']}, {tables.counted(row['faults'], 'time')}, "
+        f"{tables.age(row['ago_s'])} ago"
+        for row in answer["tasks"]
+    ] + still
 
 
 def _notices(answer: Mapping[str, Any], now_s: float) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from pathlib import Path
@@ -21,9 +22,10 @@ if TYPE_CHECKING:
 @click.command("sync", short_help="Wait until what was written is at the server.")
 @click.option("--all", "everything", is_flag=True, help="All of every mount of yours.")
 @click.option("--timeout", "timeout_s", type=SECONDS, help="Give up waiting after so long; the uploads go on.")
+@click.option("--json", "as_json", is_flag=True, help="For programs: what became of each place; sizes in bytes.")
 @click.option("-q", "--quiet", is_flag=True, help="No bar and no lines but errors.")
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
-def command(paths: tuple[Path, ...], timeout_s: float | None, *, everything: bool, quiet: bool) -> int:
+def command(paths: tuple[Path, ...], timeout_s: float | None, *, everything: bool, as_json: bool, quiet: bool) -> int:
     """Send PATHs in a mount (files, or folders with all below them) now; return when the server has them.
 
     Their sizes and checksums agree with the server's then. A file that a program still has open is sent as far as it
@@ -33,10 +35,14 @@ def command(paths: tuple[Path, ...], timeout_s: float | None, *, everything: boo
         raise click.UsageError("Give paths in a mount, or --all", click.get_current_context())
     places = [(mount, "") for mount in which.running()] if everything else [_place(path) for path in paths]
     deadline = None if timeout_s is None else time.monotonic() + timeout_s
-    failures = _Failures()
+    failures, results = _Failures(), []
     with bars.watching(quiet=quiet) as watch:
         for mount, place in places:
-            failures.add(mount, _synced(mount, place, deadline, teller(watch)))
+            result = _synced(mount, place, deadline, teller(watch))
+            failures.add(mount, result)
+            results.append({"path": mount.shown(place), **result})
+    if as_json:
+        click.echo(json.dumps(results, indent=2))
     failures.end()
     return Exit.OK
 

@@ -3,13 +3,14 @@
 `profiles` reads the file, `editing` is how `cxfs login` adds to it without disturbing what stands there.
 """
 
-from cxfs.config.editing import edited
+from cxfs.config.editing import edited, with_default
 from cxfs.config.profiles import (
     API_URL,
     AUTH_URL,
     CONFIG_BYTES_MAX,
     DATA_URL,
     DEFAULT_PROFILE,
+    PROFILE_KEYS,
     Config,
     ConfigError,
     Profile,
@@ -29,6 +30,7 @@ __all__ = [
     "CONFIG_BYTES_MAX",
     "DATA_URL",
     "DEFAULT_PROFILE",
+    "PROFILE_KEYS",
     "Config",
     "ConfigError",
     "Profile",
@@ -41,4 +43,5 @@ __all__ = [
     "state_folder",
     "state_home",
     "state_homes",
+    "with_default",
 ]

@@ -32,8 +32,8 @@ class Edited:
             _write(self._file, self._after)
 
 
-def edited(config: Config, name: str, values: Mapping[str, str | bool]) -> Edited:
-    """The file with these keys of [profiles.NAME], which is added where it is missing.
+def edited(config: Config, name: str, values: Mapping[str, str | bool | None]) -> Edited:
+    """The file with these keys of [profiles.NAME], which is added where it is missing; a key that is None is removed.
 
     Raises ConfigError when the result would be none that cxfs reads.
     """
@@ -44,7 +44,26 @@ def edited(config: Config, name: str, values: Mapping[str, str | bool]) -> Edite
     tables = document.setdefault("profiles", tomlkit.table(is_super_table=True))
     table = tables.setdefault(name, tomlkit.table())
     for key, value in values.items():
-        table[key] = value
+        if value is None:
+            table.pop(key, None)
+        else:
+            table[key] = value
+    after = tomlkit.dumps(document)
+    return Edited(profiles.parse(after.encode(), config.file).profile(name), config.file, before, after)
+
+
+def with_default(config: Config, name: str | None) -> Edited:
+    """The file with this default profile, or without one. Raises ConfigError when there is no such profile."""
+    import tomlkit  # noqa: PLC0415 - as above
+
+    before = config.file.read_text(encoding="utf-8") if config.file.exists() else ""
+    document = tomlkit.parse(before)
+    if name is None:
+        document.pop("default_profile", None)
+    elif "default_profile" in document:
+        document["default_profile"] = name
+    else:  # at the top: behind a table it would be one of its keys
+        document = tomlkit.parse(f"default_profile = {tomlkit.item(name).as_string()}\n\n{before}".rstrip("\n") + "\n")
     after = tomlkit.dumps(document)
     return Edited(profiles.parse(after.encode(), config.file).profile(name), config.file, before, after)
 

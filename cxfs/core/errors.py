@@ -91,6 +91,10 @@ class VersionConflict(CxfsError):
     """The object is no longer at the version that the change began from."""
 
 
+class NotSynced(CxfsError):
+    """Something of a folder was refused, or went beside what somebody else has changed."""
+
+
 class Stale(CxfsError):
     """The version that a handle reads is gone from the server."""
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cachetools import LRUCache
 
-from cxfs.core.errors import ForeignAttribute, NoAttribute
+from cxfs.core.errors import ForeignAttribute, NoAttribute, Unsupported
 from cxfs.core.uploads import IN_FLIGHT, State, is_conflict_name
 from cxfs.fs.groups import GROUPS_ID
 
@@ -160,6 +160,18 @@ def extended_attribute(node: Node, name: str) -> bytes:
         return extended_attributes(node)[name]
     except KeyError:
         raise NoAttribute(name) from None
+
+
+SYNC: Final = f"{PREFIX}sync"
+"""The one that can be set, to whatever value: its object is brought to the server then. It cannot be asked for."""
+
+
+def check_settable(name: str) -> None:
+    """Raises Unsupported for what can only be asked for, ForeignAttribute for what no object can have."""
+    if not name.startswith(PREFIX):
+        raise ForeignAttribute(name)
+    if name != SYNC:
+        raise Unsupported(f"{name} cannot be set")
 
 
 def status_of(node: Node) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from cxfs.core.names import from_kernel
 from cxfs.core.ranges import ByteRange
-from cxfs.fs.attributes import AttributeRules, Attributes, extended_attribute, extended_attributes
+from cxfs.fs.attributes import AttributeRules, Attributes, check_settable, extended_attribute, extended_attributes
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -59,7 +59,7 @@ class FolderHandle:
 
 
 class FileSystem:
-    """One mounted tree. `keeps_times`: the server has capability `attributes`.
+    """One mounted tree. `keeps_times`: the server has capability `attributes`. `bring` is as `Bringing.bring`.
 
     `arrive` returns when the server has what was written of a change (mount option `sync=remote`).
     """
@@ -78,6 +78,7 @@ class FileSystem:
         permissions: Permissions,
         *,
         keeps_times: bool,
+        bring: Callable[[Node], Awaitable[None]],
         arrive: Callable[[Change], Awaitable[None]] | None = None,
     ) -> None:
         self._tree = tree
@@ -91,6 +92,7 @@ class FileSystem:
         self._files = files
         self._permissions = permissions
         self._keeps_times = keeps_times
+        self._bring = bring
         self._arrive = arrive
 
     @property
@@ -143,6 +145,14 @@ class FileSystem:
     def extended_attribute(self, node: Node, name: bytes) -> bytes:
         """One of them; raises NoAttribute or ForeignAttribute."""
         return extended_attribute(node, name.decode(errors="replace"))
+
+    async def set_extended_attribute(self, node: Node, name: bytes) -> None:
+        """`user.cx.sync`: returns when the server has the node and all below it. Raises as `Bringing.bring` does.
+
+        Raises Unsupported or ForeignAttribute for any other name.
+        """
+        check_settable(name.decode(errors="replace"))
+        await self._bring(node)
 
     def release(self, node: Node) -> None:
         """The kernel has forgotten the node."""

@@ -14,6 +14,7 @@ from cxfs.core.connection import State
 from cxfs.core.entries import SELF, TreePath
 from cxfs.fs.arrivals import arrive
 from cxfs.fs.backups import Backups
+from cxfs.fs.bringing import Bringing
 from cxfs.fs.copying import Copying
 from cxfs.fs.filesystem import FileSystem
 from cxfs.fs.foundation import Foundation, lay_foundation
@@ -107,7 +108,7 @@ def assemble(root: Entry, root_path: TreePath, around: Surroundings) -> Volume:
     waiting = _waiting(base, outbound, around)
     shows_groups = around.options.groups and root_path == TreePath(SELF, ())
     return Volume(
-        filesystem=_filesystem(base, outbound, around),
+        filesystem=_filesystem(base, outbound, around, waiting),
         uploader=outbound.uploader,
         reader=base.reader,
         listings=base.listings,
@@ -175,11 +176,12 @@ def _group_watch(root: Entry, base: Foundation, around: Surroundings) -> GroupWa
     )
 
 
-def _filesystem(base: Foundation, outbound: Outbound, around: Surroundings) -> FileSystem:
+def _filesystem(base: Foundation, outbound: Outbound, around: Surroundings, waiting: Waiting) -> FileSystem:
     contents, namespace = _contents(base, outbound, around), _namespace(base, outbound)
     options = around.options
     arrival = partial(arrive, changes=base.changes, uploader=outbound.uploader, stall_s=options.stall_s)
     renaming = _renaming(base, outbound, around, namespace, contents)
+    bringing = Bringing(waiting, changes=base.changes, uploader=outbound.uploader, stall_s=options.stall_s)
     backups = Backups(
         base.tree,
         files=base.folders,
@@ -201,6 +203,7 @@ def _filesystem(base: Foundation, outbound: Outbound, around: Surroundings) -> F
         base.folders,
         base.permissions,
         keeps_times=around.offers("attributes"),
+        bring=bringing.bring,
         arrive=arrival if options.sync_remote else None,
     )
 

@@ -134,6 +134,11 @@ class Operations(pyfuse3.Operations):
         """
         return self._fs.extended_attribute(self._inodes[inode], name)
 
+    @patient
+    async def setxattr(self, inode: int, name: bytes, value: bytes, ctx: RequestContext) -> None:
+        """`user.cx.sync`: for programs that want a file or folder at the server now."""
+        await self._fs.set_extended_attribute(self._inodes[inode], name)
+
     # ------------------------------------------------------------ folders
 
     @metadata

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from dataclasses import asdict
 from enum import StrEnum
@@ -14,19 +15,22 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from _typeshed import DataclassInstance
-
     from cxfs.control.server import Tell, Verb
     from cxfs.fs.space import Space
     from cxfs.fs.syncing import SyncProgress
     from cxfs.fs.uploader import Uploader
     from cxfs.fs.waiting import Waiting
     from cxfs.local.blocks import BlockStore
+    from cxfs.remote.request_times import RequestTimes
     from cxfs.remote.watch import ConnectionStatus
 
 ROWS_AT_A_TIME: Final = 100
 """In one line of an answer: at the most some hundred KiB, however long the names are."""
 
+
+LEVELS: Final = ("debug", "info", "warning", "error")
+
+log = logging.getLogger(__name__)
 
 NOTICES_TOLD: Final = 20
 """The latest: a status is looked at, and not gone through."""
@@ -57,7 +61,7 @@ class MountVerbs:
         reading: Callable[[], Mapping[str, Mapping[str, object]]],
         condition: Callable[[], Mapping[str, object]],
         space: Callable[[], Space],
-        slowest: Callable[[], Sequence[DataclassInstance]],
+        slowest: Callable[[], Sequence[RequestTimes]],
         profile: str,
         mountpoint: Path,
         root: str,
@@ -87,6 +91,7 @@ class MountVerbs:
             "discard": self.discard,
             "cache": self.cache,
             "clear-cache": self.clear_cache,
+            "log-level": self.log_level,
         }
 
     async def status(self, arguments: Arguments, _tell: Tell) -> Mapping[str, object]:
@@ -184,6 +189,18 @@ class MountVerbs:
             freed = cleared._asdict()
             await tell(freed)
         return freed
+
+    async def log_level(self, arguments: Arguments, _tell: Tell) -> Mapping[str, object]:
+        """`log-level` with `level`: what is logged from now on, and what was before. In lower case."""
+        level = _required(arguments, "level").lower()
+        arguments.end()
+        if level not in LEVELS:
+            raise RequestError(Kind.ARGUMENTS, f"level: expected one of {', '.join(LEVELS)}")
+        root = logging.getLogger()
+        before = logging.getLevelName(root.level).lower()
+        root.setLevel(level.upper())
+        log.info("what is logged begins at %s now, at %s before", level, before)
+        return {"level": level, "before": before}
 
 
 def _required(arguments: Arguments, name: str) -> str:

@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self
 
 from cxfs.cli import run
 
@@ -68,7 +68,7 @@ class Terminal:
         )
         return Said(done.returncode, done.stdout, done.stderr)
 
-    def but(self, **environment: str) -> Terminal:
+    def but(self, **environment: str) -> Self:
         """The same one with further variables."""
         return type(self)(self.home, {**self.environment, **environment})
 

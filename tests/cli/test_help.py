@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cxfs.cli.exits import MEANINGS, Exit
-from cxfs.cli.root import COMMANDS
+from cxfs.cli.root import COMMANDS, OVERVIEW
 
 if TYPE_CHECKING:
-    from tests.cli.terminal import Terminal
+    from tests.cli.terminal import QuickTerminal, Terminal
 
 PAGES = [
     [],
@@ -21,17 +21,31 @@ PAGES = [
     ),
     *(["serve", "there", "user", name] for name in ("add", "password", "list", "suspend", "unsuspend", "quota")),
     *(["serve", "there", "app", name] for name in ("add", "list", "remove")),
+    *(["config", name] for name in ("show", "set", "unset")),
+    *(["uploads", name] for name in ("retry", "export", "discard")),
+    ["cache", "clear"],
 ]
 
 
 @pytest.mark.parametrize("command", PAGES, ids=lambda words: " ".join(words) or "cxfs")
-def test_a_help_page_fits_a_small_screen(terminal: Terminal, command: list[str]) -> None:
+def test_a_help_page_fits_a_small_screen(quick: QuickTerminal, command: list[str]) -> None:
     """80 columns, 40 lines: nothing is wrapped, nothing scrolls away unread."""
-    page = terminal.but(COLUMNS="80").cxfs(*command, "--help").lines
+    page = quick.but(COLUMNS="80").cxfs(*command, "--help").lines
 
     assert len(page) <= 40
     assert [line for line in page if len(line) > 80] == []
     assert page[0].startswith("Usage: cxfs")
+
+
+def test_the_first_page_fits_the_smallest_screen(quick: QuickTerminal) -> None:
+    """80 columns, 24 lines, with the prompt after it; and every command is on it, once."""
+    page = quick.but(COLUMNS="80").cxfs("--help").lines
+
+    assert len(page) < 24
+    assert [line for line in page if len(line) > 80] == []
+    assert sorted(name for names, _ in OVERVIEW for name in names.split()) == sorted(COMMANDS)
+    for names, _ in OVERVIEW:
+        assert [line for line in page if line.startswith(f"  {', '.join(names.split())}  ")], names
 
 
 def test_help_of_a_command_is_its_page(terminal: Terminal) -> None:

@@ -68,13 +68,24 @@ def test_folders_alone_are_counted_too() -> None:
 
 
 def test_the_state_is_told_with_its_reason_and_since_when() -> None:
-    """As the daemon knows it; of one that tells none, the uploads' trouble does."""
-    known = page({**STATUS, "state": "offline", "since": NOW_S - 300, "reason": "no route"})
-    trouble = {**STATUS["remaining"], "trouble": "no answer"}
-    derived = page({**STATUS, "offline": True, "remaining": trouble})
+    """As the daemon knows it; what the uploads have run into is a reason too."""
+    connection = {"state": "offline", "since": NOW_S - 300, "reason": "no route", "next_probe": None}
+    offline = page({**STATUS, "connection": connection})
+    troubled = page({**STATUS, "remaining": {**STATUS["remaining"], "trouble": "no answer"}})
 
-    assert known[0] == "/home/ann/CX  home  offline for 5 min (no route)"
-    assert derived[0] == "/home/ann/CX  home  offline (no answer)"
+    assert offline[0] == "/home/ann/CX  home  offline for 5 min (no route)"
+    assert troubled[0] == "/home/ann/CX  home  online (no answer)"
+
+
+def test_faults_of_the_daemon_itself_are_told() -> None:
+    """What went on all the same is worth a report."""
+    task = {"task": "quota", "faults": 2, "kind": "KeyError", "place": "space.py:40", "ago_s": 300.0, "again_s": None}
+    told = page({**STATUS, "tasks": [task], "loop": {"blocked_s": 0.25, "stalls": 1}})
+
+    assert "  faults     quota: KeyError at space.py:40, 2 times, 5 min ago" in told
+    assert told[told.index("  faults     quota: KeyError at space.py:40, 2 times, 5 min ago") + 1].endswith(
+        "it stood still 1 time, the log says where"
+    )
 
 
 def test_a_mount_that_only_sends_any_more_says_so() -> None:

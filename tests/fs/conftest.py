@@ -92,7 +92,7 @@ def verbs(desk: Desk, folder: Path) -> MountVerbs:
         volume.blocks,
         connection=desk.watch.status,
         reading=volume.counters,
-        condition=dict,
+        condition=lambda: {"tasks": [], "loop": {"blocked_s": 0.25, "stalls": 0}},
         space=volume.filesystem.space,
         slowest=list,
         profile="home",

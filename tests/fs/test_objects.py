@@ -6,15 +6,18 @@ import hashlib
 from typing import TYPE_CHECKING
 
 import pytest
+import trio
 
 from cxfs.core.errors import (
     AlreadyExists,
     Denied,
+    ForeignAttribute,
     Invalid,
     IsADirectory,
     NoSpace,
     NotADirectory,
     NotFound,
+    NotSynced,
     Unreachable,
     Unsupported,
     VersionConflict,
@@ -428,3 +431,90 @@ async def test_what_is_not_at_the_server_outlives_a_refresh(desk: Desk, objects:
     await asked(objects.refresh, path="")
 
     assert await desk.reads("folder/a") == b"12345"
+
+
+# ------------------------------------------------------------------------------------------------ attributes
+
+
+async def attribute(desk: Desk, name: str, which: bytes = b"user.cx.status") -> bytes:
+    return desk.fs.extended_attribute(await desk.node(name), which)
+
+
+@pytest.mark.promise
+async def test_a_copy_that_went_beside_is_told_from_others(desk: Desk, cloud: Cloud, clock: MockClock) -> None:
+    """A copy that went beside another client's change has the status `conflict` once it is at the server, until it is
+    renamed."""
+    ours = "a (conflict laptop 2026-05-01)"
+    await cloud.holds({"a": b"theirs"})
+    await desk.patches("a", 0, b"ours")
+    await cloud.puts("a", b"theirs again")
+    await desk.settles()
+
+    assert (await attribute(desk, "a"), await attribute(desk, ours)) == (b"synced", b"conflict")
+    await desk.renames(ours, "b")
+    assert await attribute(desk, "b") == b"synced"
+
+
+@pytest.mark.promise
+async def test_setting_an_attribute_syncs(desk: Desk, cloud: Cloud, clock: MockClock) -> None:
+    """Setting `user.cx.sync` of a file or folder, to whatever value, returns when the server has it and all below it;
+    no other attribute can be set."""
+    await desk.makes_folder("folder")
+    await desk.writes("folder/a", b"12345")
+    await desk.writes("b", b"678")
+
+    await desk.fs.set_extended_attribute(await desk.node("b"), b"user.cx.sync")
+    alone = await cloud.tree()
+    await desk.fs.set_extended_attribute(await desk.node("folder"), b"user.cx.sync")
+
+    assert alone["b"] == b"678"
+    assert await cloud.tree() == {"folder/": b"", "folder/a": b"12345", "b": b"678"}
+    with pytest.raises(Unsupported):
+        await desk.fs.set_extended_attribute(await desk.node("b"), b"user.cx.status")
+    with pytest.raises(ForeignAttribute):
+        await desk.fs.set_extended_attribute(await desk.node("b"), b"user.colour")
+
+
+async def test_what_the_server_has_is_synced_at_once(desk: Desk, cloud: Cloud, wire: Wire, clock: MockClock) -> None:
+    """Nobody is asked."""
+    await cloud.holds({"a": b"12345"})
+    node = await desk.node("a")
+    wire.requests.clear()
+
+    await desk.fs.set_extended_attribute(node, b"user.cx.sync")
+
+    assert wire.requests == []
+
+
+async def test_a_refusal_reaches_the_program_that_sets_it(desk: Desk, wire: Wire, clock: MockClock) -> None:
+    """Of a file by its own kind, of a folder as a failure."""
+    await desk.makes_folder("folder")
+    await desk.settles()
+    wire.before = lambda request: (
+        says(507, {"errorType": "QuotaExceeded", "message": "full"}) if request.method == "POST" else None
+    )
+    await desk.writes("folder/a", b"12345")
+
+    with pytest.raises(NotSynced, match="1 of 1 files"):
+        await desk.fs.set_extended_attribute(await desk.node("folder"), b"user.cx.sync")
+    with pytest.raises(NoSpace):
+        await desk.fs.set_extended_attribute(await desk.node("folder/a"), b"user.cx.sync")
+
+
+async def test_a_server_that_takes_nothing_is_not_waited_for(mounts: Mounts, wire: Wire, clock: MockClock) -> None:
+    """The program cannot be interrupted: after the content deadline it is told, and the upload goes on."""
+    async with mounts(stall_s=60.0) as desk:
+        await desk.makes_folder("folder")
+        await desk.settles()
+        wire.goes_offline()
+        await desk.writes("folder/a", b"12345")
+        nodes = [await desk.node(name) for name in ("folder", "folder/a")]
+        began = trio.current_time()
+
+        for node in nodes:
+            with pytest.raises(Unreachable):
+                await desk.fs.set_extended_attribute(node, b"user.cx.sync")
+
+        assert trio.current_time() - began == pytest.approx(120, abs=2)
+        wire.comes_back()
+        await desk.settles()

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
+from cxfs.control.protocol import RequestError
 from tests.cli.daemons import STATUS
 from tests.fs.asking import asked
 from tests.fs.cloud import says
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from trio.testing import MockClock
 
     from cxfs.verbs import MountVerbs
@@ -86,3 +92,30 @@ async def test_what_is_parked_has_its_size(desk: Desk, verbs: MountVerbs, wire: 
     remaining = (await asked(verbs.status))["remaining"]
 
     assert (remaining["parked"], remaining["parked_bytes"], remaining["files"]) == (1, 5, 0)
+
+
+@pytest.fixture
+def level() -> Iterator[None]:
+    """What is logged is as it was after the test."""
+    before = logging.getLogger().level
+    yield
+    logging.getLogger().setLevel(before)
+
+
+async def test_what_is_logged_is_changed_as_it_runs(verbs: MountVerbs, level: None, clock: MockClock) -> None:
+    """With what it was before, to go back to."""
+    logging.getLogger().setLevel("INFO")
+
+    told = await asked(verbs.log_level, level="DEBUG")
+
+    assert told == {"level": "debug", "before": "info"}
+    assert logging.getLogger().level == logging.DEBUG
+
+
+@pytest.mark.parametrize("wanted", ["loud", "", None])
+async def test_a_level_that_there_is_not_changes_nothing(
+    verbs: MountVerbs, level: None, clock: MockClock, wanted: str | None
+) -> None:
+    """Any program of this user may ask."""
+    with pytest.raises(RequestError, match="level"):
+        await asked(verbs.log_level, level=wanted)

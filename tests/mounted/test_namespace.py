@@ -227,7 +227,7 @@ with open(sys.argv[1], "r+b") as file:
 @pytest.mark.promise
 def test_extended_attributes_tell_what_an_object_is(mount: Mount, account: Account, folder: Path) -> None:
     """The extended attributes `user.cx.*` tell the UUID, version, owner, checksum and status (`synced`, `pending`,
-    `uploading`, `parked`) of each object to whoever asks for one by its name; they cannot be set."""
+    `uploading`, `parked`, `conflict`) of each object to whoever asks for one by its name."""
     described = account.put(mount.address(folder / "file"), b"known")
 
     told = {
@@ -267,7 +267,18 @@ def test_extended_attributes_tell_that_an_upload_waits(mount: Mount, folder: Pat
     assert after == b"synced"
 
 
-def test_extended_attributes_cannot_be_set(mount: Mount, folder: Path) -> None:
+def test_setting_an_attribute_syncs_from_any_program(mount: Mount, account: Account, folder: Path) -> None:
+    """`setfattr -n user.cx.sync` is all that it takes; what tells of the object is not to be set."""
+    (folder / "below").mkdir()
+    (folder / "below/file").write_bytes(b"just written")
+
+    mount.run("setfattr", "-n", "user.cx.sync", folder)
+
+    assert account.content(mount.address(folder / "below/file")) == b"just written"
+    assert errno_of(os.setxattr, folder / "below/file", "user.cx.status", b"synced") == "EPERM"
+
+
+def test_other_extended_attributes_cannot_be_set(mount: Mount, folder: Path) -> None:
     """CX has no place for them: an error, not a promise that is not kept."""
     (folder / "file").write_bytes(b"")
 
