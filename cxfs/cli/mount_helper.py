@@ -17,7 +17,7 @@ import click
 
 from cxfs.cli import run, run_as
 from cxfs.cli.exits import Exit, Refusal
-from cxfs.cli.words import is_known, parse_words, split_words
+from cxfs.cli.words import PLACE, is_known, parse_words, split_words
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
@@ -48,7 +48,7 @@ _STATUS_OF: Final = {Exit.OK: 0, Exit.USAGE: 1, Exit.CONFIG: 1, Exit.BUG: 4, Exi
 @click.option("-t", "_type", metavar="TYPE", help="Changes nothing.")
 @click.option("-N", "_namespace", metavar="NAMESPACE", help="Changes nothing: mount(8) has entered it.")
 @click.argument("source", metavar="PROFILE:[/FOLDER]")
-@click.argument("mountpoint", type=click.Path(path_type=Path))
+@click.argument("mountpoint", type=PLACE)
 def mount(
     source: str,
     mountpoint: Path,
@@ -92,7 +92,7 @@ def mount(
 @click.option("-v", "is_verbose", is_flag=True, help="Show the progress.")
 @click.option("-t", "_type", metavar="TYPE", help="Changes nothing.")
 @click.option("-N", "_namespace", metavar="NAMESPACE", help="Changes nothing.")
-@click.argument("mountpoint", type=click.Path(path_type=Path))
+@click.argument("mountpoint", type=PLACE)
 def umount(mountpoint: Path, *, is_lazy: bool, is_verbose: bool, **_: object) -> int:
     """Unmount a folder and wait until its uploads are done, as `umount FOLDER` asks.
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import os
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from cxfs import config, units
 from cxfs.cli import profiles
 from cxfs.cli.exits import Exit, Refusal
+from cxfs.cli.words import PLACE
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SYSTEM = click.option("--system", "is_system", is_flag=True, help="For the whole machine: fstab, and a server (root).")
 
@@ -24,7 +28,7 @@ def command() -> None:
 @profiles.option
 @SYSTEM
 @click.option("--no-start", is_flag=True, help="Mount at the next login, not now.")
-@click.argument("mountpoint", type=click.Path(path_type=Path), required=False)
+@click.argument("mountpoint", type=PLACE, required=False)
 def install(profile_name: str | None, mountpoint: Path | None, *, is_system: bool, no_start: bool) -> None:
     """Mount the profile's account at MOUNTPOINT whenever you are logged in, beginning now.
 

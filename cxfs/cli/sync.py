@@ -5,18 +5,18 @@ from __future__ import annotations
 import json
 import os
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from cxfs.cli import bars, tables, which
 from cxfs.cli.exits import Exit, Refusal
-from cxfs.cli.words import SECONDS
+from cxfs.cli.words import PLACE, SECONDS
 from cxfs.control.client import Overdue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
 
 @click.command("sync", short_help="Wait until what was written is at the server.")
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @click.option("--timeout", "timeout_s", type=SECONDS, help="Give up waiting after so long; the uploads go on.")
 @click.option("--json", "as_json", is_flag=True, help="For programs: what became of each place; sizes in bytes.")
 @click.option("-q", "--quiet", is_flag=True, help="No bar and no lines but errors.")
-@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, type=PLACE)
 def command(paths: tuple[Path, ...], timeout_s: float | None, *, everything: bool, as_json: bool, quiet: bool) -> int:
     """Send PATHs in a mount (files, or folders with all below them) now; return when the server has them.
 

@@ -16,6 +16,7 @@ import click
 from cxfs.cli import profiles, tables, which
 from cxfs.cli.exits import Exit, Refusal
 from cxfs.cli.listing import ListingGroup
+from cxfs.cli.words import PLACE
 from cxfs.control.client import ControlClient, ControlRefused
 from cxfs.core.errors import NotFound
 from cxfs.core.pending import Kind, Pending, Status, lies_in
@@ -27,7 +28,7 @@ EXPORT_SILENCE_S: Final = 120.0
 """What is missing of a file is fetched from the server first, in pieces that each have a deadline of a minute."""
 
 json_option = click.option("--json", "as_json", is_flag=True, help="For programs; sizes in bytes, ages in seconds.")
-some_paths = click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+some_paths = click.argument("paths", nargs=-1, type=PLACE)
 
 
 @click.group("uploads", cls=ListingGroup, short_help="Show what is not at the server yet; retry, export, discard.")
@@ -96,7 +97,7 @@ def export(folder: Path, paths: tuple[Path, ...], profile_name: str | None) -> N
 @command.command("discard")
 @profiles.option
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, required=True, type=PLACE)
 def discard(paths: tuple[Path, ...], profile_name: str | None, *, yes: bool) -> None:
     """Drop the parked uploads at or below PATHs for good: those files are again what the server has, or gone."""
     mount, places = which.chosen(paths, profile_name)
