@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 import trio
 
-from cxfs.core.errors import Unreachable
+from cxfs.core.errors import Stale, Unreachable
 from cxfs.core.patience import STALL_S
 from tests.faults import Cut, Faults, FaultyWire, Lost, Side, Stall, refusal, wrong_range
-from tests.fs.cloud import Wire
+from tests.fs.cloud import Wire, says
 
 if TYPE_CHECKING:
     import httpx
@@ -105,19 +105,49 @@ async def test_a_line_that_is_dead_ends_a_read_at_its_deadline(
         assert 55 < trio.current_time() - began <= 75
 
 
+async def test_a_server_that_was_set_back_to_an_earlier_state_is_believed_again(
+    desk: Desk, cloud: Cloud, wire: Wire, clock: MockClock
+) -> None:
+    """A version that is gone fails one read; after that it is no reason to disbelieve the server for ever."""
+    await cloud.holds({"a": b"first"})
+    honest, lying = await cloud.entry("a"), (await cloud.entry("")).id
+    later = {"id": honest.id, "name": "a", "isDir": False, "size": 6, "version": 9}
+    root = {"id": lying, "name": "", "isDir": True, "version": 1}
+    listing = says(200, {"directory": root, "entries": [later], "offset": 0, "total": 1})
+    wire.before = lambda request: listing if "/files/list/" in request.url.path else None
+    handle = await desk.opens("a")
+    wire.before = lambda _: None
+
+    with pytest.raises(Stale):
+        await desk.all_of(handle)
+    await desk.closes(handle)
+    await desk.waits(60)
+
+    assert await desk.reads("a") == b"first"
+
+
+@pytest.mark.promise
 async def test_a_rename_whose_answer_is_lost_succeeds(
     desk: Desk, cloud: Cloud, faults: Faults, clock: MockClock
 ) -> None:
-    """It is recognised by what stands at the target."""
+    """A rename, `mkdir` or deletion whose answer got lost is recognised as done, and no program hears of it."""
     await cloud.holds({"a": b"a", "b": b"b", "d/": b""})
     faults.next("POST files/move", Lost(), Stall(), Lost(refusal(502)))
+    faults.next("POST files/mkdir", Lost(), Stall())
+    faults.next("POST bundle/delete", Lost())
+    faults.next("POST files/delete", Lost())
 
     await desk.renames("a", "c")
     await desk.renames("b", "d/b")
     await desk.renames("c", "d/b")
-
+    await desk.makes_folder("new")
     await desk.settles()
-    assert await cloud.tree() == {"d/": b"", "d/b": b"a"}
+    await desk.removes("d/b")
+    await desk.settles()
+
+    assert await cloud.tree() == {"d/": b"", "new/": b""}
+    assert desk.reports() == []
+    assert faults.hits() >= 6
 
 
 @pytest.mark.parametrize("seed", [*SEEDS, *(pytest.param(seed, marks=pytest.mark.long) for seed in MORE_SEEDS)])

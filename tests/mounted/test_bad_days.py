@@ -6,13 +6,14 @@ anything came of it.
 
 from __future__ import annotations
 
+import json
 import os
 import random
 from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from tests.faults import Cut, Faults, Lost, Stall, behind, proxy_beside
+from tests.faults import NO_JSON, Altered, Cut, Faults, Lost, Stall, behind, proxy_beside, wrong_range
 from tests.mounting import Account, CountingServer, Mount, tree_of, write_tree
 
 if TYPE_CHECKING:
@@ -118,11 +119,12 @@ def live_through(mount: Mount, account: Account, faults: Faults, local: Path, ro
     assert {type(each.fault) for each in faults.befallen} >= {Lost, Cut, Stall}
 
 
+@pytest.mark.promise
 def test_a_day_on_which_a_third_of_all_requests_fails(
     own_account: Account, far_account: Account, faults: Faults, local: Path, tmp_path: Path
 ) -> None:
-    """5xx, 429, dropped connections, stalls, lost answers and a 200 without JSON are retried with backoff, invisible to
-    the program as long as they end before its deadline."""
+    """5xx, 429, dropped connections, stalls, truncated bodies, lost answers and a 200 without JSON are retried with
+    backoff, invisible to the program as long as they end before its deadline."""
     with Mount(far_account, tmp_path / "home") as mount:
         live_through(mount, own_account, faults, local, rounds=1)
 
@@ -138,15 +140,25 @@ def test_ten_such_days(
         live_through(mount, own_account, faults, local, rounds=2)
 
 
+@pytest.mark.promise
 def test_random_readers_never_get_a_wrong_byte(
     own_account: Account, far_account: Account, faults: Faults, tmp_path: Path
 ) -> None:
-    """Whatever breaks and stalls on the way, and though the cache is smaller than the file."""
+    """Whatever breaks, stalls or comes altered on the way, and though the cache is smaller than the file: a program
+    reads the file's own bytes, or an error."""
     content = random.Random(2).randbytes(LARGE_BYTES)
     (tmp_path / "reference").write_bytes(content)
     own_account.put("/large", content)
     with Mount(far_account, tmp_path / "home", "--cache-size", "3M") as mount:
-        faults.by_chance(SHARE, Cut(), lambda lot: Cut(lot.randrange(200_000)), Lost(), Stall(50_000, for_s=0.5))
+        faults.by_chance(
+            SHARE,
+            Cut(),
+            lambda lot: Cut(lot.randrange(200_000)),
+            Lost(),
+            NO_JSON,
+            wrong_range(),
+            Stall(50_000, for_s=0.5),
+        )
         arguments = [str(mount.path / "large"), str(tmp_path / "reference")]
 
         readers = [mount.spawn(RANDOM_READER, *arguments, str(seed), str(READS)) for seed in range(READERS)]
@@ -154,3 +166,33 @@ def test_random_readers_never_get_a_wrong_byte(
         assert [(mount.ending_of(reader), reader.args) for reader in readers] == [(0, each.args) for each in readers]
         mount.run("cmp", *arguments)
         assert faults.hits(Cut) > 10
+
+
+def holding_itself(page: bytes) -> bytes:
+    """A listing in which the folder `snake` is an entry of its own, and holds its parent besides."""
+    listing = json.loads(page)
+    if listing["directory"]["name"] == "snake":
+        parent = {**listing["directory"], "id": listing["directory"]["parent"], "name": "above"}
+        listing["entries"] += [listing["directory"], parent]
+        listing["total"] += 2
+    return json.dumps(listing).encode()
+
+
+def test_a_folder_that_holds_itself_catches_no_program(
+    own_account: Account, far_account: Account, faults: Faults, tmp_path: Path
+) -> None:
+    """What walks through it comes to an end, and the rest of the tree is served as ever."""
+    own_account.make_folder("/snake")
+    own_account.put("/snake/egg", b"white")
+    own_account.put("/file", b"content")
+    faults.every("GET files/list", Altered(body=holding_itself))
+    with Mount(far_account, tmp_path / "home") as mount:
+        for program in (["find"], ["ls", "-lR"], ["du", "-s"], ["grep", "-r", "nothing"]):
+            mount.attempt(*program, mount.path)
+
+        assert (mount.path / "file").read_bytes() == b"content"
+        assert (mount.path / "snake" / "egg").read_bytes() == b"white"
+        (mount.path / "new").write_bytes(b"new")
+        mount.unmount()
+    assert own_account.content("/new") == b"new"
+    assert faults.hits(Altered) > 0
