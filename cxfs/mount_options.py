@@ -8,7 +8,7 @@ from typing import Final
 
 from cxfs.core.freshness import patience_s
 from cxfs.fs.surroundings import VolumeOptions
-from cxfs.remote.session import SessionLimits
+from cxfs.remote.lane_set import SessionLimits
 
 GROUPS_REFRESH_S_MIN: Final = 1.0
 """The account's groups are asked for as often as names are believed, but no mount hammers its server."""

@@ -16,7 +16,7 @@ from cxfs.core.errors import CxfsError, SignedOut
 from cxfs.core.ranges import ByteRange
 from cxfs.remote.files import Files
 from cxfs.remote.renewal import RenewingToken
-from cxfs.remote.session import OnRefused, Session, SessionLimits, open_session
+from cxfs.remote.session import OnRefused, Session, open_session
 from cxfs.remote.transport import Transport
 from cxfs.remote.urls import ServiceUrls
 from cxfs.remote.user import Group, Profile as Account, User, account_in
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from cxfs.config import Profile
     from cxfs.credentials import AccessToken, TokenSource
+    from cxfs.remote.lane_set import SessionLimits
     from cxfs.remote.session import TokenSource as TokenOfTheMoment
     from cxfs.remote.watch import ConnectionWatch
 

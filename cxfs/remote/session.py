@@ -1,8 +1,7 @@
 """The only place that sends a request: address, token, deadline, repetition, errors by name. Knows no endpoint.
 
-Four lanes (metadata, background, download, upload) keep bulk, and small calls that nobody waits for, apart from those
-that somebody does. A small call is repeated within its deadline where that is safe (docs/protocol.md, "Retrying"); a
-transfer is one attempt, since only its caller knows what it has.
+A small call is repeated within its deadline where that is safe (docs/protocol.md, "Retrying"); a transfer is one
+attempt, since only its caller knows what it has. The lanes that they go in are `lane_set`'s.
 """
 
 from __future__ import annotations
@@ -11,7 +10,6 @@ import logging
 import random
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import urlencode
@@ -20,38 +18,29 @@ import trio
 
 from cxfs.core.connection import Thresholds
 from cxfs.core.errors import BadReply, CxfsError, RateLimited, ServerTrouble, SignedOut, TimedOut
+from cxfs.core.patience import STALL_S, AnswerPatience, for_upload
 from cxfs.core.retry import RetryPolicy
 from cxfs.remote.calls import Attempts, Call
-from cxfs.remote.clients import MakeClient, client_maker, goes_direct, trust
 from cxfs.remote.endpoints import ACCESS_TOKEN, API_VERSION, CLIENT_ID, SELF
 from cxfs.remote.failures import NOT_WORTH_REPEATING, failure_of
-from cxfs.remote.lanes import CLOSE_S, Answer, Lane, LaneStatistics, OnePiece
-from cxfs.remote.pipe_lane import Dialler, PipeLane
+from cxfs.remote.lane_set import LaneSet, SessionLimits, SessionStatistics, opened
+from cxfs.remote.lanes import Answer, Lane, OnePiece
 from cxfs.remote.request_times import RequestTimes, SlowestRequests
 from cxfs.remote.watch import ConnectionWatch
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import AsyncIterator, Mapping
     from pathlib import Path
 
     import httpx
 
+    from cxfs.remote.pipe_lane import PipeLane
     from cxfs.remote.urls import ServiceUrls
 
 log = logging.getLogger(__name__)
 
-JSON_BYTES_MAX: Final = 64 << 20
-"""Of one JSON answer: a listing of 1,000 entries has some 500 KiB, and one far past that is no listing."""
-
 ERROR_BYTES_MAX: Final = 64 << 10
 """Read of a refusal's body: an error object has some hundred bytes. Of a longer page the status says enough."""
-
-PROBES_MAX: Final = 4
-"""At a time: one a second, none of which need be answered."""
-
-WARM_CONNECTIONS: Final = 4
-"""Made before anybody reads: for the first bytes, and for what is read ahead behind them."""
 
 TokenSource = Callable[[], str]
 """Gives the access token of the moment, asked anew for every request; may raise SignedOut."""
@@ -62,31 +51,6 @@ OnRefused = Callable[[str], Awaitable[bool]]
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class SessionLimits:
-    """How much at once, and how long. The connections of a lane are as many as its requests."""
-
-    metadata_requests_max: int = 8
-    background_requests_max: int = 32
-    download_requests_max: int = 8
-    upload_requests_max: int = 4
-    connect_s: float = 5.0
-    metadata_deadline_s: float = 10.0
-    no_progress_s: float = 60.0
-    json_bytes_max: int = JSON_BYTES_MAX
-
-
-@dataclass(frozen=True, slots=True)
-class SessionStatistics:
-    """What the session has done so far."""
-
-    metadata: LaneStatistics
-    background: LaneStatistics
-    download: LaneStatistics
-    upload: LaneStatistics
-    retries: int
-
-
 class Session:
     """One account on one service. Made by `open_session`."""
 
@@ -94,56 +58,49 @@ class Session:
         self,
         urls: ServiceUrls,
         tokens: TokenSource,
+        lanes: LaneSet,
         *,
         client_id: str | None,
         limits: SessionLimits,
         retry: RetryPolicy,
         jitter: Callable[[], float],
-        make_client: MakeClient,
         watch: ConnectionWatch,
-        downloads: PipeLane | None = None,
         on_refused: OnRefused | None = None,
     ) -> None:
         self._urls = urls
         self._tokens = tokens
+        self._lanes = lanes
         self._on_refused = on_refused
         self._watch = watch
         self._client_id = client_id
         self._deadline_s = limits.metadata_deadline_s
+        self._no_progress_s = limits.no_progress_s
+        self._patience: dict[str, AnswerPatience] = {}
         self._json_bytes_max = limits.json_bytes_max
         self._retry = retry
         self._jitter = jitter
         self._retries = 0
         self._times = SlowestRequests()
 
-        def lane(requests_max: int, *, hears: bool = False) -> Lane:
-            return Lane(
-                lambda: make_client(requests_max, hears=hears),
-                requests_max=requests_max,
-                no_progress_s=limits.no_progress_s,
-            )
-
-        self._metadata = lane(limits.metadata_requests_max)
-        self._background = lane(limits.background_requests_max)
-        self._download: Lane | PipeLane = downloads or lane(limits.download_requests_max)
-        self._upload = lane(limits.upload_requests_max, hears=True)
-        self._probes = lane(PROBES_MAX)
-
     async def ask(self, call: Call, parse: Callable[[bytes], T], *, attempts: Attempts | None = None) -> T:
         """The parsed answer. `parse` raises BadReply for a body that is not what it should be.
 
-        Repeats transient failures within the deadline of the call, and one that must not be done twice only while the
-        server certainly did nothing. Whoever has to know of earlier attempts hands in an `Attempts`. A call that begins
-        while there is no connection raises Offline at once; one that is overtaken by that waits for its return.
+        Repeats transient failures, and attempts of which nothing is heard, within the deadline of the call, and one
+        that must not be done twice only while the server certainly did nothing. Whoever has to know of earlier
+        attempts hands in an `Attempts`. A call that begins while there is no connection raises Offline at once; one
+        that is overtaken by that waits for its return.
         """
         self._watch.require()
+        lane = self._lanes.background if call.in_background else self._lanes.metadata
         attempts = attempts or Attempts()
+        patience = self._patience.setdefault(call.kind, AnswerPatience(self._deadline_s))
         last = "no answer"
         with trio.move_on_after(self._deadline_s) as scope:
             while True:
+                left_s = scope.deadline - trio.current_time()
+                waits_s = patience.attempt_s(attempts.count, left_s=left_s) if call.may_be_done_twice else left_s
                 try:
-                    lane = self._background if call.in_background else self._metadata
-                    return await self._signed_in(partial(self._once, lane, call, parse))
+                    return await self._signed_in(partial(self._once, lane, call, parse, patience, waits_s))
                 except CxfsError as error:
                     attempts.failed(error)
                     pause_s = self._pause_s(call, error, attempts, left_s=scope.deadline - trio.current_time())
@@ -151,8 +108,9 @@ class Session:
                         raise
                     last = str(error)
                 self._retries += 1
-                log.debug("%s again in %.2f s: %s", call.resource.rpartition("/")[0], pause_s, last)
+                log.debug("%s again in %.2f s: %s", call.kind, pause_s, last)
                 await self._watch.pause(pause_s)
+        patience.ended_without()
         raise TimedOut(f"no answer within {self._deadline_s:.0f} s ({last})")
 
     def _pause_s(self, call: Call, error: CxfsError, attempts: Attempts, *, left_s: float) -> float | None:
@@ -180,7 +138,15 @@ class Session:
     async def _renewed(self, token: str) -> bool:
         return self._on_refused is not None and await self._on_refused(token)
 
-    async def _once(self, lane: Lane, call: Call, parse: Callable[[bytes], T], token: str) -> T:
+    async def _once(
+        self,
+        lane: Lane,
+        call: Call,
+        parse: Callable[[bytes], T],
+        patience: AnswerPatience,
+        waits_s: float,
+        token: str,
+    ) -> T:
         url = self._url(self._urls.api, call.resource, call.query, token)
         headers = {"Accept": "application/json"}  # [doc]
         body = None
@@ -188,8 +154,10 @@ class Session:
             headers["Content-Type"], whole = sent
             headers["Content-Length"] = str(len(whole))
             body = OnePiece(whole)
+        waiting = lane.exchange(call.method, url, headers=headers, body=body, patience_s=lambda _: waits_s)
         with self._watch.attempt(), self._times.noting(call.method, call.resource):
-            async with lane.exchange(call.method, url, headers=headers, body=body) as incoming:
+            async with waiting as incoming:
+                patience.answered(incoming.waited_s)
                 return await self._parsed(incoming, parse)
 
     async def probe(self, check: Callable[[bytes], object] = len) -> None:
@@ -197,24 +165,28 @@ class Session:
 
         `check` gets what the server says of the account, and raises CxfsError where that will not do.
         """
-        await self._signed_in(partial(self._once, self._probes, Call("GET", SELF), check))
-
-    def signs_of_life(self) -> int:
-        """Grows with every byte that the server sends or takes."""
-        lanes = (self._metadata, self._background, self._download, self._upload, self._probes)
-        told = [lane.statistics() for lane in lanes]
-        return sum(each.bytes_in + each.bytes_out for each in told)
+        call, patience = Call("GET", SELF), AnswerPatience(self._deadline_s)
+        await self._signed_in(partial(self._once, self._lanes.probes, call, check, patience, self._deadline_s))
 
     def download(
-        self, resource: str, *, query: Mapping[str, str], headers: Mapping[str, str], in_background: bool = False
+        self,
+        resource: str,
+        *,
+        query: Mapping[str, str],
+        headers: Mapping[str, str],
+        in_background: bool = False,
+        patience_s: float = STALL_S,
     ) -> AbstractAsyncContextManager[Answer]:
-        """One attempt at content from the data host; its status is 200 or 206, anything else is raised."""
-        return self._fetched(resource, query, headers, None, in_background=in_background)
+        """One attempt at content from the data host; its status is 200 or 206, anything else is raised.
+
+        It ends with TimedOut when nothing comes for `patience_s`.
+        """
+        return self._fetched(resource, query, headers, None, patience_s, in_background=in_background)
 
     def fetch(self, resource: str, question: bytes, *, in_background: bool) -> AbstractAsyncContextManager[Answer]:
         """The same for content that is asked for by a JSON object; `in_background`: nobody waits for it."""
         headers = {"Content-Type": "application/json", "Content-Length": str(len(question))}
-        return self._fetched(resource, {}, headers, question, in_background=in_background)
+        return self._fetched(resource, {}, headers, question, STALL_S, in_background=in_background)
 
     @asynccontextmanager
     async def _fetched(
@@ -223,34 +195,38 @@ class Session:
         query: Mapping[str, str],
         headers: Mapping[str, str],
         question: bytes | None,
+        patience_s: float,
         *,
         in_background: bool,
     ) -> AsyncIterator[Answer]:
         self._watch.require()
-        lane = self._background if in_background else self._download
+        lane = self._lanes.background if in_background else self._lanes.download
+        ask = partial(self._content, lane, resource, query, headers, question, min(patience_s, self._no_progress_s))
         async with AsyncExitStack() as stack:
-            content = await self._signed_in(partial(self._content, stack, lane, resource, query, headers, question))
+            content = await self._signed_in(partial(ask, stack))
             with self._watch.under_way():
                 yield content
 
     async def _content(
         self,
-        stack: AsyncExitStack,
         lane: Lane | PipeLane,
         resource: str,
         query: Mapping[str, str],
         headers: Mapping[str, str],
         question: bytes | None,
+        waits_s: float,
+        stack: AsyncExitStack,
         token: str,
     ) -> Answer:
         """The answer, which the stack closes."""
         url = self._url(self._urls.data, resource, query, token)
         headers = {"Accept-Encoding": "identity", **headers}
         method, body = ("GET", None) if question is None else ("POST", OnePiece(question))
+        waiting = lane.exchange(method, url, headers=headers, body=body, patience_s=lambda _: waits_s)
         with self._watch.attempt():
             async with AsyncExitStack() as attempt:
                 with self._times.noting(method, resource):  # until it begins: how long it goes on is for whom reads it
-                    incoming = await attempt.enter_async_context(lane.exchange(method, url, headers=headers, body=body))
+                    incoming = await attempt.enter_async_context(waiting)
                 if incoming.status not in {200, 206}:
                     raise await self._refusal(incoming)
                 if incoming.coding != "identity":
@@ -269,9 +245,11 @@ class Session:
         token = self._tokens()
         url = self._url(self._urls.data, resource, {}, token)
         headers = {"Accept": "application/json", "Content-Type": content_type, "Content-Length": str(length)}
+        patience_s = partial(for_upload, most_s=self._no_progress_s)
+        waiting = self._lanes.upload.exchange("POST", url, headers=headers, body=body, patience_s=patience_s)
         try:
             with self._watch.attempt(), self._times.noting("POST", resource):
-                async with self._upload.exchange("POST", url, headers=headers, body=body) as incoming:
+                async with waiting as incoming:
                     return await self._parsed(incoming, parse)
         except SignedOut:
             await self._renewed(token)
@@ -298,18 +276,15 @@ class Session:
 
     async def warm(self) -> None:
         """Connects for content, so that the first read waits for its bytes alone. Fails in silence."""
-        if isinstance(self._download, PipeLane):
-            await self._download.warm(WARM_CONNECTIONS)
+        await self._lanes.warm()
+
+    def signs_of_life(self) -> int:
+        """Grows with every byte that the server sends or takes."""
+        return self._lanes.signs_of_life()
 
     def statistics(self) -> SessionStatistics:
         """A snapshot."""
-        return SessionStatistics(
-            metadata=self._metadata.statistics(),
-            background=self._background.statistics(),
-            download=self._download.statistics(),
-            upload=self._upload.statistics(),
-            retries=self._retries,
-        )
+        return self._lanes.statistics(retries=self._retries)
 
     def slowest(self) -> list[RequestTimes]:
         """How long requests took, by kind, the slowest first."""
@@ -317,9 +292,7 @@ class Session:
 
     async def aclose(self) -> None:
         """Closes every connection."""
-        with trio.move_on_after(CLOSE_S, shield=True):
-            for lane in (self._metadata, self._background, self._download, self._upload, self._probes):
-                await lane.aclose()
+        await self._lanes.aclose()
 
 
 @asynccontextmanager
@@ -343,34 +316,16 @@ async def open_session(
     certificates are always verified. `transport` replaces the network. Raises BadCertificateFile.
     """
     limits = limits or SessionLimits()
-    by_proxy = not urls.on_this_machine  # which cannot reach our loopback
-    verify = None if transport is not None else trust(ca_file)
-    make_client = client_maker(
-        connect_s=limits.connect_s,
-        no_progress_s=limits.no_progress_s,
-        user_agent=user_agent,
-        by_proxy=by_proxy,
-        verify=verify,
-        transport=transport,
-    )
     session = Session(
         urls,
         tokens,
+        opened(urls, limits, ca_file=ca_file, user_agent=user_agent, transport=transport),
         client_id=client_id,
         limits=limits,
         retry=retry or RetryPolicy(),
         jitter=jitter,
-        make_client=make_client,
         watch=watch or ConnectionWatch(Thresholds(), jitter=jitter),
-        downloads=_pipes(urls, verify, limits, user_agent) if goes_direct(by_proxy=by_proxy) else None,
         on_refused=on_refused,
     )
     async with aclosing(session):
         yield session
-
-
-def _pipes(urls: ServiceUrls, verify: ssl.SSLContext | None, limits: SessionLimits, user_agent: str) -> PipeLane | None:
-    if verify is None:
-        return None
-    dialler = Dialler(urls.data, trust=verify, connect_s=limits.connect_s, no_progress_s=limits.no_progress_s)
-    return PipeLane(dialler, user_agent=user_agent, requests_max=limits.download_requests_max)

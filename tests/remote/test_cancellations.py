@@ -18,7 +18,8 @@ from cxfs.core.entries import SELF, TreePath, Uuid, UuidPath
 from cxfs.core.errors import ServerTrouble
 from cxfs.core.ranges import ByteRange
 from cxfs.remote.files import Files
-from cxfs.remote.session import SessionLimits, open_session
+from cxfs.remote.lane_set import SessionLimits
+from cxfs.remote.session import open_session
 from cxfs.remote.transport import Transport
 from cxfs.remote.urls import ServiceUrls
 from tests.remote.fake_cx import TOKEN, UUID, FakeCx, Pieces, listing, ok, refusal
@@ -146,7 +147,7 @@ async def test_a_cancelled_request_that_waited_for_a_place_takes_none(
     cx: FakeCx, urls: ServiceUrls, autojump_clock: trio.testing.MockClock
 ) -> None:
     """The queue moves on."""
-    cx.delay_s = 5
+    cx.delay_s = 1.5
     async with (
         open_session(urls, lambda: TOKEN, transport=cx, limits=PLACES) as session,
         trio.open_nursery() as nursery,

@@ -15,7 +15,8 @@ from cxfs.core.entries import SELF, TreePath, Uuid, UuidPath
 from cxfs.core.errors import CxfsError
 from cxfs.core.ranges import ByteRange
 from cxfs.remote.files import Files
-from cxfs.remote.session import SessionLimits, open_session
+from cxfs.remote.lane_set import SessionLimits
+from cxfs.remote.session import open_session
 from cxfs.remote.transport import Transport
 from tests.remote.fake_cx import TOKEN, UUID, FakeCx, Pieces, file, folder, ok
 

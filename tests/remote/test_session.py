@@ -18,7 +18,8 @@ from cxfs.remote.calls import Attempts, Call
 from cxfs.remote.clients import BadCertificateFile
 from cxfs.remote.failures import CertificateRefused, Declined, NeverSent, Redirected
 from cxfs.remote.files import Files
-from cxfs.remote.session import SessionLimits, open_session
+from cxfs.remote.lane_set import SessionLimits
+from cxfs.remote.session import open_session
 from tests.remote.fake_cx import TOKEN, FakeCx, Pieces, ok, refusal
 
 if TYPE_CHECKING:
