@@ -266,6 +266,7 @@ async def _answer_the_kernel(
         metadata_deadline_s=settings.options.metadata_deadline_s,
         data_deadline_s=settings.options.data_deadline_s,
     )
+    volume.filesystem.expect_a_first_look()
     watches = []
     if volume.groups is not None:
         await volume.groups.first()
