@@ -319,6 +319,7 @@ async def _answer_the_kernel(
         metadata_deadline_s=settings.options.metadata_deadline_s,
         data_deadline_s=settings.options.data_deadline_s,
     )
+    volume.filesystem.expect_a_first_look()
     watches = [partial(upkeep.tasks.kept, "callers", upkeep.callers.run)]
     if volume.groups is not None:
         await volume.groups.first()

@@ -23,6 +23,9 @@ LARGE_PIECE_BYTES: Final = 8 << 20
 
 LARGE_STRETCH_BYTES: Final = 24 << 20
 
+LARGE_WINDOW_BYTES: Final = 64 << 20
+"""From here on a window is filled up when a quarter of it has been used, not a half: that is several requests still."""
+
 WINDOW_BYTES: Final = 16 << 20
 """The most that is fetched ahead of one reader on a short line: four pieces in flight."""
 
@@ -139,11 +142,15 @@ class ReadAhead:
         stretch = self._forwards() if forwards else self._backwards()
         return (stretch,) if stretch.length else ()
 
+    @property
+    def _refill_bytes(self) -> int:
+        return self._window_bytes // (4 if self._window_bytes >= LARGE_WINDOW_BYTES else 2)
+
     def _forwards(self) -> ByteRange:
-        """The next stretch, once at least half of the window has been used up: few large requests, not many small."""
+        """The next stretch, once enough of the window has been used up: few large requests, not many small."""
         begin = self._ahead.stop
         stop = min(self._size, self._run.stop + self._window_bytes)
-        if stop - begin < min(self._window_bytes // 2, self._size - begin):
+        if stop - begin < min(self._refill_bytes, self._size - begin):
             return ByteRange(begin, begin)
         end = max(begin, min(self._size, _cut(stop, stop - begin) if stop < self._size else stop))
         self._ahead = ByteRange(self._ahead.start, end)
@@ -153,7 +160,7 @@ class ReadAhead:
         """The same before the reader."""
         end = self._ahead.start
         start = max(0, self._run.start - self._window_bytes)
-        if end - start < min(self._window_bytes // 2, end):
+        if end - start < min(self._refill_bytes, end):
             return ByteRange(end, end)
         start = min(end, -_cut(-start, end - start))
         self._ahead = ByteRange(start, self._ahead.stop)

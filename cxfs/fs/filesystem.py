@@ -219,6 +219,10 @@ class FileSystem:
         """Up to `size` bytes; fewer only at the end of the file."""
         return await self._contents.read(handle, ByteRange(offset, offset + size))
 
+    def expect_a_first_look(self) -> None:
+        """It is about to be mounted: what is looked at first is asked for now. Waits for nothing, and cannot fail."""
+        self._tree.expect_a_first_look()
+
     async def keep_drafts_ready(self) -> None:
         """Makes drafts ahead for new files, until cancelled."""
         await self._contents.keep_drafts_ready()

@@ -99,6 +99,9 @@ AHEAD_BELIEVED_S: Final = 5.0
 comes by later is not shown what was there before.
 """
 
+FIRST_LOOK_S: Final = 1.0
+"""What is mounted is most likely looked at just then, and by nobody for hours if not."""
+
 REMOVED_MAX: Final = 10_000
 """Objects taken away here that are still recognised when an older answer speaks of them."""
 
@@ -140,6 +143,10 @@ class Listings:
     async def now(self, address: Callable[[], Path], folder: Uuid) -> tuple[Listing, Entry]:
         """The listing as the server has it now, and the folder itself, wherever it stands. Raises NotFound."""
         return await self._flights.join(folder, lambda: self._fetch(address, folder, self._files))
+
+    def list_for_a_first_look(self, address: Callable[[], Path], folder: Uuid) -> None:
+        """The folder that is being mounted, before anybody asks. Fails in silence: whoever looks is told."""
+        self._flights.begin(folder, lambda: self._fetch(address, folder, self._files, believed_s=FIRST_LOOK_S))
 
     def entered(
         self, folder: Uuid, parent: Uuid | None, address: Callable[[Entry], Path], *, to_list: bool = False

@@ -148,6 +148,10 @@ class Tree:
         self._listings.looked_at(folder.uuid)
         return listing
 
+    def expect_a_first_look(self) -> None:
+        """The root is listed before anybody asks for it. Waits for nothing."""
+        self._listings.list_for_a_first_look(lambda: self.root.path, self.root.uuid)
+
     # ------------------------------------------------------------ one object
 
     async def refresh(self, node: Node) -> None:

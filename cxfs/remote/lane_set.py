@@ -35,11 +35,14 @@ WARM_CONNECTIONS: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class SessionLimits:
-    """How much at once, and how long. The connections of a lane are as many as its requests."""
+    """How much at once, and how long. The connections of a lane are as many as its requests.
+
+    Of downloads twice as many as bring something: on a long line the others wait for the beginning of their next one.
+    """
 
     metadata_requests_max: int = 8
     background_requests_max: int = 32
-    download_requests_max: int = 8
+    download_requests_max: int = 16
     upload_requests_max: int = 4
     connect_s: float = 5.0
     metadata_deadline_s: float = 10.0

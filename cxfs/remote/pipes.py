@@ -83,8 +83,19 @@ class Pipe:
 
     @property
     def is_stale(self) -> bool:
-        """Whether an idle pipe is of no use any more: there is something to read, an end or what nobody asked for."""
-        return bool(_poll(self.socket, select.POLLIN, 0.0))
+        """Whether an idle pipe is of no use any more: there is something to read, an end or what nobody asked for.
+
+        What TLS says by itself after its handshake is neither.
+        """
+        if not _poll(self.socket, select.POLLIN, 0.0):
+            return False
+        try:
+            self.socket.recv(1)
+        except ssl.SSLWantReadError:
+            return False
+        except OSError:
+            return True
+        return True
 
     @property
     def is_reusable(self) -> bool:

@@ -189,6 +189,15 @@ def test_an_open_window_is_filled_in_few_large_requests() -> None:
     assert {want[0].length for want in stretches} == {WINDOW_BYTES // 2}
 
 
+def test_a_large_window_is_filled_up_by_quarters() -> None:
+    """On a long line, to use up a half would leave the line idle for as long."""
+    straight = [blocks(at, at + 1) for at in range(4000)]
+
+    stretches = [want for want in wanted(LARGE, *straight, line=ENDLESS_LINE)[2000:] if want]
+
+    assert {want[0].length for want in stretches} == {ENDLESS_LINE.ahead_bytes_max // 4}
+
+
 def test_requests_are_large_and_on_a_long_line_larger() -> None:
     """Each costs a millisecond at both ends, and a round trip in which its connection brings nothing."""
     assert piece_bytes(WINDOW_BYTES) == PIECE_BYTES

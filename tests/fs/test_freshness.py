@@ -8,6 +8,7 @@ import pytest
 import trio
 
 from cxfs.core.errors import Stale
+from cxfs.fs.listings import FIRST_LOOK_S
 
 if TYPE_CHECKING:
     from trio.testing import MockClock
@@ -207,3 +208,55 @@ async def test_the_kernel_is_told_what_is_left_of_the_negative_time_to_live(
 
     assert node is None
     assert believed_s == pytest.approx(2)
+
+
+# ---------------------------------------------------------------- the first look
+
+
+async def test_who_looks_at_a_fresh_mount_waits_for_content_alone(
+    desk: Desk, cloud: Cloud, wire: Wire, clock: MockClock
+) -> None:
+    """What is mounted is listed before anybody asks."""
+    await cloud.holds({"a": b"hello"})
+    desk.fs.expect_a_first_look()
+    await desk.waits(0.1)
+    wire.requests.clear()
+
+    assert await desk.reads("a") == b"hello"
+    assert len(wire.requests) == wire.count("GET data") == 1
+
+
+async def test_who_looks_while_the_first_listing_is_on_its_way_waits_for_that_one(
+    desk: Desk, cloud: Cloud, wire: Wire, clock: MockClock
+) -> None:
+    """It is not asked for twice."""
+    await cloud.holds({"a": b"hello"})
+    wire.requests.clear()
+    desk.fs.expect_a_first_look()
+
+    assert await desk.names() == {"a"}
+    assert wire.count("GET files/list") == 1
+
+
+async def test_a_first_look_that_comes_late_is_shown_what_is_there_then(
+    desk: Desk, cloud: Cloud, clock: MockClock
+) -> None:
+    """The listing of the mount was for those who look at once."""
+    desk.fs.expect_a_first_look()
+    await desk.waits(FIRST_LOOK_S)
+    await cloud.holds({"later": b""})
+
+    assert await desk.names() == {"later"}
+
+
+async def test_a_server_that_is_away_does_not_fail_a_mount_that_expects_a_look(
+    desk: Desk, cloud: Cloud, wire: Wire, clock: MockClock
+) -> None:
+    """Who looks is told, or sees it when the server is back."""
+    await cloud.holds({"a": b""})
+    wire.goes_offline()
+    desk.fs.expect_a_first_look()
+    await desk.waits(30)
+    wire.comes_back()
+
+    assert await desk.names() == {"a"}

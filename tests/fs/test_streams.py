@@ -18,6 +18,7 @@ from cxfs.core.readahead import BLOCK_BYTES, WINDOW_BYTES
 from cxfs.fs.offload import inline
 from cxfs.fs.reader import Reader
 from cxfs.local.blocks import BlockStore
+from cxfs.remote.session import SessionLimits
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable
@@ -69,7 +70,10 @@ class Coming:
 
 @dataclass
 class Line:
-    """A server and the way to it: `delay_s` to the first byte, then `rate` bytes a second for all together."""
+    """A server and the way to it: `delay_s` to the first byte, then `rate` bytes a second for all together.
+
+    It takes as many requests at a time as there are connections.
+    """
 
     delay_s: float = 0.0
     rate: float = float("inf")
@@ -79,6 +83,9 @@ class Line:
     brought: list[ByteRange] = field(default_factory=list)
     at_once_most: int = 0
     fails: Callable[[ByteRange], Exception | None] = lambda _: None
+    connections: trio.CapacityLimiter = field(
+        default_factory=lambda: trio.CapacityLimiter(SessionLimits().download_requests_max)
+    )
     _at_once: int = 0
     _free_at: float = 0.0
 
@@ -95,6 +102,8 @@ class Line:
         patience_s: float,
     ) -> AsyncIterator[Coming]:
         self.asked.append(wanted)
+        place = object()
+        await self.connections.acquire_on_behalf_of(place)
         self._at_once += 1
         self.at_once_most = max(self.at_once_most, self._at_once)
         try:
@@ -108,6 +117,7 @@ class Line:
             yield Coming(self, wanted, self.version, tag, self.delay_s)
         finally:
             self._at_once -= 1
+            self.connections.release_on_behalf_of(place)
 
     async def passes(self, count: int) -> None:
         self._free_at = max(self._free_at, trio.current_time()) + count / self.rate
@@ -178,18 +188,29 @@ async def test_a_gibibyte_from_end_to_end_takes_few_requests_and_no_byte_twice(f
     assert len(line.asked) <= 300
 
 
-@pytest.mark.parametrize("delay_s", [0.02, 0.1])
-async def test_a_long_line_is_kept_full(folder: Path, clock: MockClock, delay_s: float) -> None:
+@pytest.mark.parametrize(("delay_s", "rate"), [(0.02, 400e6), (0.1, 400e6), (0.1, 800e6)])
+async def test_a_long_line_is_kept_full(folder: Path, clock: MockClock, delay_s: float, rate: float) -> None:
     """Half a gibibyte takes little longer than the line itself would need, and nothing is asked for twice."""
-    line = Line(delay_s=delay_s, rate=400e6)
+    line = Line(delay_s=delay_s, rate=rate)
     size = GIB // 2
     async with reading(line, folder) as reader:
         await reads_all(reader.open(file(size)), in_kernel_order(size))
         took_s = trio.current_time()
 
-    assert took_s < 1.2 * size / line.rate + 8 * delay_s
+    assert took_s < 1.1 * size / line.rate + 9 * delay_s
     assert line.brought_bytes == size
     assert len(line.asked) <= 150
+
+
+async def test_a_long_and_wide_line_has_more_requests_on_it_than_bring_something(
+    folder: Path, clock: MockClock
+) -> None:
+    """A connection whose request has just been answered brings nothing for a round trip; others do meanwhile."""
+    line = Line(delay_s=0.1, rate=800e6)
+    async with reading(line, folder) as reader:
+        await reads_all(reader.open(file(GIB // 2)), in_kernel_order(GIB // 2))
+
+    assert line.at_once_most > 8
 
 
 async def test_a_look_at_the_first_bytes_costs_one_small_request(folder: Path, clock: MockClock) -> None:

@@ -77,6 +77,7 @@ def test_mv_moves_between_ones_own_tree_and_a_group(members_mount: Mount, own_ac
     group = members_mount.path / "Groups" / band.name
     own_account.make_folder("/songs")
     uuid = own_account.put("/songs/one.txt", b"la la")["id"]
+    members_mount.remount()
 
     members_mount.run("mv", members_mount.path / "songs", group)
 

@@ -106,7 +106,7 @@ def test_stat_of_every_name_in_a_folder_costs_one_request(
         mount.attempt("stat", *(mount.path / f"file-{number}" for number in range(100)))
 
         asked = calls_of(running_server, before)
-        assert asked["GET /1/files/list"] == 1
+        assert asked["GET /1/files/list"] <= 1  # none where the mount's own is still believed
         assert sum(asked.values()) <= 2, asked  # the root itself is nobody's entry
 
 

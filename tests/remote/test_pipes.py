@@ -5,6 +5,7 @@ What a refusal is called is told in test_failures and test_downloads; here it is
 
 from __future__ import annotations
 
+import socket
 import ssl
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -29,9 +30,11 @@ from cxfs.core.errors import (
     Unreachable,
 )
 from cxfs.core.ranges import ByteRange
+from cxfs.remote.clients import trust
 from cxfs.remote.failures import CertificateRefused, NeverSent, Redirected
 from cxfs.remote.lane_set import WARM_CONNECTIONS, SessionLimits
-from cxfs.remote.pipe_lane import TARGET_CHARACTERS_MAX
+from cxfs.remote.pipe_lane import TARGET_CHARACTERS_MAX, drive
+from cxfs.remote.pipes import Pipe
 from cxfs.remote.session import Session, open_session
 from cxfs.remote.transport import Transport
 from cxfs.remote.urls import ServiceUrls
@@ -592,10 +595,15 @@ async def test_silence_ends_at_the_time_without_progress(
         assert session.statistics().download.in_flight == 0
 
 
-async def test_the_first_reads_find_connections_that_are_there() -> None:
+@pytest.mark.parametrize("secured", [False, True], ids=["plain", "over TLS"])
+async def test_the_first_reads_find_connections_that_are_there(
+    certificates: Certificates,
+    *,
+    secured: bool,
+) -> None:
     """A mount connects when it starts: a first byte then takes one round trip, not three."""
     server = saying(answer(SHORT))
-    async with session_with(server) as session:
+    async with either_session(server, certificates if secured else None) as session:
         await session.warm()
         with trio.fail_after(10):
             while server.connections < WARM_CONNECTIONS:  # accepted by the kernel, and not yet by the server
@@ -646,3 +654,28 @@ async def test_a_server_that_is_away_fails_nobody_who_only_connects() -> None:
 
         with pytest.raises(NeverSent):
             await fetch(session, SHORT)
+
+
+async def test_what_tls_says_after_its_handshake_does_not_make_a_pipe_stale(certificates: Certificates) -> None:
+    """Most servers send their session tickets at once; only an end, or content nobody asked for, is one."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificates.certificate, certificates.key)
+    near, far = socket.socketpair()
+    near.setblocking(False)
+    pipe = Pipe(near, no_progress_s=10)
+    accept = partial(context.wrap_socket, far, server_side=True)
+    async with trio.open_nursery() as nursery:
+        accepted: list[ssl.SSLSocket] = []
+        nursery.start_soon(trio.to_thread.run_sync, lambda: accepted.append(accept()))
+        await drive(pipe, pipe.secure(trust(certificates.authority), "localhost"), timeout_s=10)
+    with accepted[0] as server:
+        with trio.fail_after(10):
+            await trio.lowlevel.wait_readable(pipe.socket)
+        stale_after_tickets = pipe.is_stale
+        server.sendall(b"unasked")
+        with trio.fail_after(10):
+            await trio.lowlevel.wait_readable(pipe.socket)
+        stale_after_content = pipe.is_stale
+    pipe.close()
+
+    assert (stale_after_tickets, stale_after_content) == (False, True)
