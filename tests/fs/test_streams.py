@@ -119,6 +119,7 @@ async def reading(
         yield Reader(
             line,
             blocks,
+            require=lambda: None,
             nursery=nursery,
             disk=inline,
             pin_versions=False,
