@@ -219,7 +219,7 @@ async def test_every_call_ends(name: str, deadline_s: float, autojump_clock: Moc
     call = calls(operations_over(Waiting(RuntimeError())))[name]
     began = trio.current_time()
 
-    with pytest.raises(FUSEError) as answer:
+    with trio.fail_after(1_000), pytest.raises(FUSEError) as answer:
         await call()
 
     assert answer.value.errno == errno.ETIMEDOUT
