@@ -14,6 +14,8 @@ from cxfs.core.errors import CxfsError, TimedOut
 from cxfs.core.uploads import State
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cxfs.fs.changes import Change, Changes
     from cxfs.fs.uploader import Uploader
 
@@ -77,13 +79,17 @@ class Arrival:
             await uploader.hasten(self.change)
 
 
-async def arrive(change: Change, *, changes: Changes, uploader: Uploader, stall_s: float) -> None:
+async def arrive(
+    change: Change, *, changes: Changes, uploader: Uploader, stall_s: float, require: Callable[[], None]
+) -> None:
     """Returns when the server has what had been written of the change. What is raised leaves it accepted and waiting.
 
     Raises the refusal of a change that was parked, and the trouble of a server that has taken nothing at all for
-    `stall_s` seconds, of any file.
+    `stall_s` seconds, of any file; at once what `require` raises where no server would take it.
     """
     arrival = Arrival(change, changes)
+    if arrival.outcome is Outcome.UNDER_WAY:
+        require()
     advance, since = uploader.advance, trio.current_time()
     while arrival.outcome is Outcome.UNDER_WAY:
         await arrival.hurry(uploader)

@@ -58,7 +58,8 @@ def lay_foundation(root: Entry, root_path: TreePath, around: Surroundings) -> Fo
     """Of the volume over the folder `root`."""
     service, memory, machine, options = around.service, around.memory, around.machine, around.options
     steps, groups, walks = Steps(), Groups(), Walks(memory.metadata)
-    reader = _reader(around)
+    freshness = Freshness(service.connection, patience_s=options.patience_s)
+    reader = _reader(around, freshness)
     changes, errands = recovered(memory.outbox, steps), recovered_errands(memory.outbox, steps)
     permissions = Permissions(groups, read_only=options.read_only)
     folders = GroupFolders(service.files, groups, root=root.id)
@@ -67,7 +68,6 @@ def lay_foundation(root: Entry, root_path: TreePath, around: Surroundings) -> Fo
     def goes_on() -> bool:
         return ahead.goes_on()  # which stands on the tree, as the tree stands on the listings
 
-    freshness = Freshness(service.connection, patience_s=options.patience_s)
     listings = Listings(
         folders, background, memory.metadata, walks, around.nursery, freshness=freshness, on_ahead=goes_on
     )
@@ -128,7 +128,7 @@ def _files_ahead(walks: Walks, tree: Tree, reader: Reader, around: Surroundings)
     )
 
 
-def _reader(around: Surroundings) -> Reader:
+def _reader(around: Surroundings, freshness: Freshness) -> Reader:
     return Reader(
         around.service.transport,
         around.memory.blocks,
@@ -138,6 +138,7 @@ def _reader(around: Surroundings) -> Reader:
         stall_s=around.options.stall_s,
         buffer_bytes_max=around.options.buffer_bytes_max,
         jitter=around.machine.jitter,
+        require=freshness.require,
     )
 
 

@@ -203,6 +203,8 @@ class Contents:
             handle.is_read = True
             if handle.node.parent is not None:
                 handle.parcel = self._ahead.read(entry, handle.node.parent.uuid, again=handle.is_again)
+        if handle.parcel is not None and handle.parcel.is_on_its_way:
+            self._reader.require()
         return await handle.parcel.content() if handle.parcel is not None else None
 
     # ------------------------------------------------------------ writing

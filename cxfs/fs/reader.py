@@ -102,7 +102,7 @@ class ReaderStatistics:
 
 
 class Reader:
-    """All reading of one mount. `pin_versions`: the server keeps old versions and gives them when asked."""
+    """All reading of one mount. `pin_versions`: the server gives old versions; `require` raises where it is away."""
 
     def __init__(
         self,
@@ -115,6 +115,7 @@ class Reader:
         stall_s: float,
         buffer_bytes_max: int,
         jitter: Callable[[], float],
+        require: Callable[[], None],
     ) -> None:
         self._source = source
         self._blocks = blocks
@@ -122,6 +123,7 @@ class Reader:
         self._pin_versions = pin_versions
         self._stall_s = stall_s
         self._jitter = jitter
+        self.require = require
         self._disk = disk
         self._ahead_bytes_max = min(buffer_bytes_max, blocks.statistics().bytes_max // CACHE_PARTS)
         self._pace = Pace()
@@ -129,12 +131,8 @@ class Reader:
         self._looking_ahead: set[ReadStream] = set()
         self._under_way_bytes = 0
         self._versions: dict[BlockKey, Version] = {}
-        self._fetches = 0
-        self._fetched_bytes = 0
-        self._asked_bytes = 0
-        self._ahead_bytes = 0
-        self._wasted_bytes = 0
-        self._failures = 0
+        self._fetches = self._failures = 0
+        self._fetched_bytes = self._asked_bytes = self._ahead_bytes = self._wasted_bytes = 0
 
     def open(self, entry: Entry) -> ReadStream:
         """A stream over the version that `entry` describes; close it."""

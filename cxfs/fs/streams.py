@@ -24,6 +24,10 @@ class Fetcher(Protocol):
         """Reads what is in memory."""
         ...
 
+    def require(self) -> None:
+        """Raises Offline or SignedOut where waiting for the server would be for nothing."""
+        ...
+
     def line(self, stream: ReadStream) -> Line:
         """What the stream may use of it."""
         ...
@@ -87,6 +91,8 @@ class ReadStream:
             return b""
         self._check_open()
         blocks = self._version.blocks
+        if not blocks.held.covers(wanted):
+            self._reader.require()  # also where it is on its way: since before the connection was lost
         with blocks.keeping(wanted):
             self._look_ahead(wanted, is_here=blocks.held.covers(wanted))
             while True:

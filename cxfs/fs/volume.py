@@ -179,7 +179,13 @@ def _group_watch(root: Entry, base: Foundation, around: Surroundings) -> GroupWa
 def _filesystem(base: Foundation, outbound: Outbound, around: Surroundings, waiting: Waiting) -> FileSystem:
     contents, namespace = _contents(base, outbound, around), _namespace(base, outbound)
     options = around.options
-    arrival = partial(arrive, changes=base.changes, uploader=outbound.uploader, stall_s=options.stall_s)
+    arrival = partial(
+        arrive,
+        changes=base.changes,
+        uploader=outbound.uploader,
+        stall_s=options.stall_s,
+        require=base.freshness.require,
+    )
     renaming = _renaming(base, outbound, around, namespace, contents)
     bringing = Bringing(waiting, changes=base.changes, uploader=outbound.uploader, stall_s=options.stall_s)
     backups = Backups(

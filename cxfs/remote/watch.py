@@ -232,6 +232,8 @@ class ConnectionWatch:
                 await probe()
             except CxfsError as error:
                 log.debug("probe: %s", error)
+            except Exception:
+                log.exception("a bug while probing")
         if scope.cancelled_caught:
             self._tell(Sign.NOTHING, f"no answer for {self._thresholds.probe_s:g} s")
 

@@ -86,8 +86,9 @@ def test_users_and_groups_have_names_too() -> None:
     [
         "frobnicate", "ro=1", "allow_other=yes", "allow_root", "uid", "uid=", "uid=-1", "uid=4294967295",
         "uid=nobody-here", "gid=1.5", "umask=9", "umask=0o22", "umask=", "umask=12345", "root=Pictures", "root=",
+        "metadata_deadline=0", "data_deadline=0.9",
         "cache_size=ten", "cache_size=-1", "cache_size=9999999T", "metadata_ttl=soon", "metadata_ttl=-1",
-        "metadata_ttl=inf", "metadata_deadline=0", "data_deadline=0.9", "uploads=0", "uploads=many", "sync=both",
+        "metadata_ttl=inf", "uploads=0", "uploads=many", "sync=both",
         "fsname=", "remount", "READ_ONLY", "suid=1", "nogroups=1",
     ],
 )  # fmt: skip

@@ -18,7 +18,7 @@ from cxfs.core.readahead import BLOCK_BYTES, WINDOW_BYTES
 from cxfs.fs.offload import inline
 from cxfs.fs.reader import Reader
 from cxfs.local.blocks import BlockStore
-from cxfs.remote.session import SessionLimits
+from cxfs.remote.lane_set import SessionLimits
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable
@@ -137,6 +137,7 @@ async def reading(
         yield Reader(
             line,
             blocks,
+            require=lambda: None,
             nursery=nursery,
             disk=inline,
             pin_versions=False,

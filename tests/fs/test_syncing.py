@@ -8,6 +8,7 @@ import pytest
 import trio
 import trio.testing
 
+from cxfs.core.connection import PROBE_MOST_S
 from cxfs.core.errors import Denied, NoSpace, NotFound, TimedOut, Unreachable
 from tests.fs.cloud import says
 
@@ -312,6 +313,7 @@ async def test_with_sync_remote_a_server_that_takes_nothing_fails_fsync(
 
         assert 60 <= trio.current_time() - before < 70
         wire.comes_back()
+        await desk.waits(PROBE_MOST_S)
         await flushes(desk, handle)
         await desk.fs.close(handle)
     assert await cloud.tree() == {"a": b"kept"}

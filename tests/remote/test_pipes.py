@@ -662,7 +662,7 @@ async def test_what_tls_says_after_its_handshake_does_not_make_a_pipe_stale(cert
     context.load_cert_chain(certificates.certificate, certificates.key)
     near, far = socket.socketpair()
     near.setblocking(False)
-    pipe = Pipe(near, no_progress_s=10)
+    pipe = Pipe(near, patience_s=10)
     accept = partial(context.wrap_socket, far, server_side=True)
     async with trio.open_nursery() as nursery:
         accepted: list[ssl.SSLSocket] = []
