@@ -14,6 +14,8 @@ from cxfs.fs.arrivals import arrive
 from cxfs.fs.places import place_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cxfs.fs.changes import Changes
     from cxfs.fs.node import Node
     from cxfs.fs.syncing import SyncProgress
@@ -22,13 +24,19 @@ if TYPE_CHECKING:
 
 
 class Bringing:
-    """That of one mount. `stall_s`: how long the server may take nothing at all."""
+    """That of one mount. `stall_s`: how long the server may take nothing at all.
 
-    def __init__(self, waiting: Waiting, *, changes: Changes, uploader: Uploader, stall_s: float) -> None:
+    `require` raises where no server would take anything.
+    """
+
+    def __init__(
+        self, waiting: Waiting, *, changes: Changes, uploader: Uploader, stall_s: float, require: Callable[[], None]
+    ) -> None:
         self._waiting = waiting
         self._changes = changes
         self._uploader = uploader
         self._stall_s = stall_s
+        self._require = require
 
     async def bring(self, node: Node) -> None:
         """Returns when the server has what is at and below the node. What is raised leaves it accepted and waiting.
@@ -37,7 +45,13 @@ class Bringing:
         of a server that takes nothing, or TimedOut.
         """
         if node.change is not None:
-            await arrive(node.change, changes=self._changes, uploader=self._uploader, stall_s=self._stall_s)
+            await arrive(
+                node.change,
+                changes=self._changes,
+                uploader=self._uploader,
+                stall_s=self._stall_s,
+                require=self._require,
+            )
         elif node.is_folder and not node.gone:
             watch = _Watch(self._uploader, self._stall_s)
             synced = await self._waiting.sync(place_of(node).encode(errors="surrogateescape"), watch.look)
