@@ -1,4 +1,4 @@
-"""What may be read and what must not be lost, in the dumbest words: dicts by path. Asks neither the mount nor the server.
+"""What may be read and what must not be lost, in the dumbest words: dicts by path. Asks nobody.
 
 Every content is one of a kind and begins with tokens that no other has, so that whatever is read tells which write it
 came from, and a mix of two is like none.
