@@ -16,7 +16,7 @@ FIRST_PAUSE_S: Final = 0.1
 LONGEST_PAUSE_S: Final = 5.0
 """Where the growth ends: a server that is back is noticed within this."""
 
-TRIES_MAX: Final = 8
+TRIES_MAX: Final = 12
 """Of one call. More would only end at its deadline anyway."""
 
 RETRY_AFTER_MAX_S: Final = 60.0
@@ -45,13 +45,15 @@ class RetryPolicy:
     ) -> float | None:
         """How long to wait before the next try, or None: there is to be none.
 
-        `failures` counts those so far, `jitter` is a lot from 0 up to 1, `left_s` the time to the deadline. A pause
-        that would reach the deadline is not begun, since the caller is better served by the reason now than by a
-        time-out later. `retry_after_s` is what the server asked for: a lower bound, capped.
+        `failures` counts those so far, `jitter` is a lot from 0 up to 1, `left_s` the time to the deadline. Before a
+        deadline the lot is drawn from half of what is left at most, so that the end of the time is not slept away. A
+        pause that would reach the deadline is not begun, nor one for a try of no time at all, since the caller is
+        better served by the reason now than by a time-out later. `retry_after_s` is what the server asked for: a lower
+        bound, capped.
         """
-        if self.tries_max is not None and failures >= self.tries_max:
+        if (self.tries_max is not None and failures >= self.tries_max) or left_s < self.first_pause_s:
             return None
-        pause_s = min(max(jitter, 0.0), 1.0) * self.ceiling_s(failures)
+        pause_s = min(max(jitter, 0.0), 1.0) * min(self.ceiling_s(failures), left_s / 2)
         if retry_after_s is not None:
             pause_s += min(max(retry_after_s, 0.0), self.retry_after_max_s)
         return pause_s if pause_s < left_s else None

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import trio
 
-from cxfs.core.errors import BadReply, CxfsError, DiskFull, RateLimited, Stale
+from cxfs.core.errors import BadReply, CxfsError, DiskFull, Stale
 from cxfs.core.pace import LONG_BYTES, Pace
 from cxfs.core.ranges import ByteRange
 from cxfs.core.readahead import Line, piece_bytes
-from cxfs.core.retry import RetryPolicy
+from cxfs.core.resuming import Resumption
 from cxfs.fs.pages import Pages
 from cxfs.fs.streams import ReadStream
 from cxfs.fs.versions import Flight, Version, waiting_for
@@ -34,9 +34,6 @@ if TYPE_CHECKING:
     from cxfs.fs.offload import Offload
 
 log = logging.getLogger(__name__)
-
-_POLICY: Final = RetryPolicy(tries_max=None)
-"""A fetch that makes progress is tried again without end; one that makes none ends by its stall time."""
 
 BUFFER_BYTES_MAX: Final = 128 << 20
 """On its way or ahead of readers, of all files together."""
@@ -72,9 +69,17 @@ class ContentSource(Protocol):
     """The part of the Transport API that reads."""
 
     def download(
-        self, path: UuidPath, wanted: ByteRange, *, version: int, size: int, pin_version: bool, etag: str | None = None
+        self,
+        path: UuidPath,
+        wanted: ByteRange,
+        *,
+        version: int,
+        size: int,
+        pin_version: bool,
+        etag: str | None,
+        patience_s: float,
     ) -> AbstractAsyncContextManager[Download]:
-        """A body for (at least) the bytes wanted."""
+        """A body for (at least) the bytes wanted; TimedOut when nothing comes for `patience_s`."""
         ...
 
 
@@ -246,25 +251,14 @@ class Reader:
     async def _fetch(self, version: Version, flight: Flight) -> None:
         """All of the flight's stretch, going on where a connection broke, until nothing comes for `stall_s` seconds."""
         at = flight.reach.start
-        failures = 0
-        stalled_at = trio.current_time() + self._stall_s
+        transfer = Resumption(self._stall_s, now_s=trio.current_time())
         while at < flight.reach.stop:
             before = at
             try:
-                at = await self._receive(version, flight, at)
+                at = await self._receive(version, flight, at, transfer.patience_s)
             except CxfsError as error:
-                if not error.transient:
-                    raise
                 at = self._held_from(version, before)
-                if at > before:
-                    failures, stalled_at = 0, trio.current_time() + self._stall_s
-                failures += 1
-                pause_s = _POLICY.pause_s(
-                    failures=failures,
-                    jitter=self._jitter(),
-                    left_s=stalled_at - trio.current_time(),
-                    retry_after_s=error.retry_after_s if isinstance(error, RateLimited) else None,
-                )
+                pause_s = transfer.pause_s(error, got_on=at > before, now_s=trio.current_time(), jitter=self._jitter())
                 if pause_s is None:
                     raise
                 await trio.sleep(pause_s)
@@ -273,7 +267,7 @@ class Reader:
         gaps = version.blocks.held.missing(ByteRange(start, version.entry.size))
         return gaps[0].start if gaps else version.entry.size
 
-    async def _receive(self, version: Version, flight: Flight, start: int) -> int:
+    async def _receive(self, version: Version, flight: Flight, start: int, patience_s: float) -> int:
         """One request; returns where its bytes end. A server that ignores ranges sends the whole: it is kept."""
         entry = version.entry
         self._fetches += 1
@@ -285,6 +279,7 @@ class Reader:
             size=entry.size,
             pin_version=self._pin_versions,
             etag=version.etag,
+            patience_s=patience_s,
         ) as download:
             if version.etag is None:
                 version.etag = download.etag

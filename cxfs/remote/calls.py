@@ -31,6 +31,11 @@ class Call:
     in_background: bool = False
 
     @property
+    def kind(self) -> str:
+        """The endpoint, without the path that it is asked of."""
+        return "/".join(self.resource.split("/", 2)[:2])
+
+    @property
     def body(self) -> tuple[str, bytes] | None:
         """Its type, and all of it."""
         if self.question is not None:

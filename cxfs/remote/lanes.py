@@ -10,7 +10,6 @@ import zlib
 from abc import ABC, abstractmethod
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import httpx
@@ -18,14 +17,12 @@ import trio
 
 from cxfs.core.errors import BadReply, CxfsError, TimedOut
 from cxfs.remote.failures import in_our_words
+from cxfs.remote.turnover import CLOSE_S, Turnover
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
 
 T = TypeVar("T")
-
-CLOSE_S: Final = 5.0
-"""What giving a connection back may take, even for a task that is being cancelled."""
 
 POOL_TIMEOUTS_MAX: Final = 3
 """In a row. The limiter makes even one impossible, unless the pool has lost slots: then a new client is the cure."""
@@ -49,9 +46,7 @@ class Lane:
     def __init__(
         self, make_client: Callable[[], httpx.AsyncClient], *, requests_max: int, no_progress_s: float
     ) -> None:
-        self._make_client = make_client
-        self._client = make_client()
-        self._retired: list[httpx.AsyncClient] = []
+        self._clients = Turnover(make_client)
         self._limiter = trio.CapacityLimiter(requests_max)
         self._no_progress_s = no_progress_s
         self._pool_timeouts = 0
@@ -62,29 +57,37 @@ class Lane:
 
     @asynccontextmanager
     async def exchange(
-        self, method: str, url: str, *, headers: Mapping[str, str], body: AsyncIterator[bytes] | None = None
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        body: AsyncIterator[bytes] | None = None,
+        patience_s: Callable[[int], float] | None = None,
     ) -> AsyncIterator[Incoming]:
         """Sends the request; the answer's body is still to be read, within the block. Any status is an answer.
 
-        A body needs its Content-Length among the headers. Raises Unreachable or TimedOut. Cancelled anywhere,
-        it gives its place in the lane back.
+        A body needs its Content-Length among the headers. `patience_s` says how long nothing may move when so many
+        bytes of it are out. Raises Unreachable or TimedOut. Cancelled anywhere, it gives its place in the lane back.
         """
+        patience_s = patience_s or (lambda _: self._no_progress_s)
         place = object()  # a borrower of its own, since one task may hold two places
         await self._limiter.acquire_on_behalf_of(place)
         try:
             self._requests += 1
             began = trio.current_time()
-            response = await self._answer_to(method, url, headers, body)
-            incoming = Incoming(
-                response,
-                waited_s=trio.current_time() - began,
-                no_progress_s=self._no_progress_s,
-                count=self._count_in,
-            )
-            try:
-                yield incoming
-            finally:
-                await incoming.aclose()
+            async with self._clients.client() as client:
+                response = await self._answer_to(client, method, url, headers, body, patience_s)
+                incoming = Incoming(
+                    response,
+                    waited_s=trio.current_time() - began,
+                    no_progress_s=patience_s(0),
+                    count=self._count_in,
+                )
+                try:
+                    yield incoming
+                finally:
+                    await incoming.aclose()
         except CxfsError:
             self._errors += 1
             raise
@@ -92,40 +95,46 @@ class Lane:
             self._limiter.release_on_behalf_of(place)
 
     async def _answer_to(
-        self, method: str, url: str, headers: Mapping[str, str], body: AsyncIterator[bytes] | None
+        self,
+        client: httpx.AsyncClient,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: AsyncIterator[bytes] | None,
+        patience_s: Callable[[int], float],
     ) -> httpx.Response:
         """The answer's head. Ends with TimedOut when nothing moves for too long, in whichever direction."""
+        sent = 0
+
+        def on_piece(count: int) -> None:
+            nonlocal sent
+            sent += count
+            self._bytes_out += count
+            watch.deadline = trio.current_time() + patience_s(sent)
+
         with in_our_words(), trio.CancelScope() as watch:
-            watch.deadline = trio.current_time() + self._no_progress_s
-            request = self._client.build_request(method, url, headers=dict(headers))
+            watch.deadline = trio.current_time() + patience_s(0)
+            request = client.build_request(method, url, headers=dict(headers))
             if body is not None:
-                stream = _Outgoing(body, on_piece=partial(self._on_piece, watch))
+                stream = _Outgoing(body, on_piece=on_piece)
                 request = httpx.Request(
                     method, request.url, headers=request.headers, stream=stream, extensions=request.extensions
                 )
-            response = await self._send(request)
+            response = await self._send(client, request)
             self._pool_timeouts = 0
             return response
-        raise TimedOut(f"nothing moved for {self._no_progress_s:.0f} s")
+        self._clients.give_up(client)
+        raise TimedOut(f"nothing moved for {patience_s(sent):.0f} s")
 
-    async def _send(self, request: httpx.Request) -> httpx.Response:
+    async def _send(self, client: httpx.AsyncClient, request: httpx.Request) -> httpx.Response:
         try:
-            return await self._client.send(request, stream=True)
+            return await client.send(request, stream=True)
         except httpx.PoolTimeout:
-            self._renew_if_stuck()
+            self._pool_timeouts += 1
+            if self._pool_timeouts >= POOL_TIMEOUTS_MAX:
+                self._pool_timeouts = 0
+                self._clients.give_up(client)
             raise
-
-    def _renew_if_stuck(self) -> None:
-        """No await: the next request finds either client whole. Requests on the old one end there."""
-        self._pool_timeouts += 1
-        if self._pool_timeouts >= POOL_TIMEOUTS_MAX:
-            self._pool_timeouts = 0
-            self._retired.append(self._client)
-            self._client = self._make_client()
-
-    def _on_piece(self, watch: trio.CancelScope, count: int) -> None:
-        self._bytes_out += count
-        watch.deadline = trio.current_time() + self._no_progress_s
 
     def _count_in(self, count: int) -> None:
         self._bytes_in += count
@@ -142,9 +151,8 @@ class Lane:
         )
 
     async def aclose(self) -> None:
-        """Closes the connections, those of retired clients too."""
-        for client in (*self._retired, self._client):
-            await client.aclose()
+        """Closes the connections."""
+        await self._clients.aclose()
 
 
 class Answer(ABC):

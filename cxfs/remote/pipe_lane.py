@@ -51,7 +51,7 @@ class Dialler:
             stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             connected = socket.socket(fileno=stream.socket.detach())
             connected.setblocking(False)  # the descriptor does not block, but Python's object must know it for TLS
-            pipe = Pipe(connected, no_progress_s=self.no_progress_s)
+            pipe = Pipe(connected, patience_s=self.no_progress_s)
         if scope.cancelled_caught:
             raise NeverSent("no connection to the server in time")
         try:
@@ -86,19 +86,27 @@ class PipeLane:
 
     @asynccontextmanager
     async def exchange(
-        self, method: str, url: str, *, headers: Mapping[str, str], body: AsyncIterator[bytes] | None = None
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        body: AsyncIterator[bytes] | None = None,
+        patience_s: Callable[[int], float] | None = None,
     ) -> AsyncIterator[PipeAnswer]:
         """Sends the request; the answer's body is still to be read, within the block. Any status is an answer.
 
-        It must be one that may be done twice; a body is small and needs its Content-Length among the headers. Raises
-        Unreachable or TimedOut. Cancelled anywhere, it gives its place in the lane back.
+        It must be one that may be done twice; a body is small and needs its Content-Length among the headers.
+        `patience_s(0)` is how long nothing may move. Raises Unreachable or TimedOut. Cancelled anywhere, it gives its
+        place in the lane back.
         """
         content = b"" if body is None else b"".join([piece async for piece in body])
         place = object()  # a borrower of its own, since one task may hold two places
         await self._limiter.acquire_on_behalf_of(place)
         try:
             self._requests += 1
-            pipe = await self._asked(method, url, headers, content)
+            patience = self._dialler.no_progress_s if patience_s is None else patience_s(0)
+            pipe = await self._asked(method, url, headers, content, patience)
             try:
                 yield PipeAnswer(pipe, count=self._count_in)
             finally:
@@ -109,7 +117,7 @@ class PipeLane:
         finally:
             self._limiter.release_on_behalf_of(place)
 
-    async def _asked(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Pipe:
+    async def _asked(self, method: str, url: str, headers: Mapping[str, str], body: bytes, patience_s: float) -> Pipe:
         """A pipe that has the answer's head."""
         target = "/" + url.split("/", 3)[3]
         if len(target) > TARGET_CHARACTERS_MAX:
@@ -117,8 +125,13 @@ class PipeLane:
         lines = [("Host", self._dialler.host), ("User-Agent", self._user_agent), ("Accept", "*/*"), *headers.items()]
         while True:
             pipe = self._waiting_pipe() or await self._dialler.dial()
+            pipe.patience_s = patience_s
             try:
-                await drive(pipe, pipe.ask(method, target, lines, body), timeout_s=self._dialler.no_progress_s)
+                await drive(pipe, pipe.ask(method, target, lines, body), timeout_s=patience_s)
+            except TimedOut:
+                pipe.close()
+                self._close_idle()  # they are as old, and as dead
+                raise
             except HungUp:
                 pipe.close()
                 if not pipe.is_used:
@@ -161,6 +174,9 @@ class PipeLane:
 
     async def aclose(self) -> None:
         """Closes the idle connections; those in use are closed by those that use them."""
+        self._close_idle()
+
+    def _close_idle(self) -> None:
         while self._idle:
             self._idle.pop()[1].close()
 

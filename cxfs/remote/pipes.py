@@ -51,16 +51,16 @@ class HungUp(Unreachable):
 class Pipe:
     """A connected socket and the exchange that is under way on it. One thread at a time, but for `break_off`.
 
-    The socket must not block. `no_progress_s`: nothing for so long, in either direction, is TimedOut.
+    The socket must not block. `patience_s`, which each exchange may have its own of: nothing for so long is TimedOut.
     """
 
-    def __init__(self, connected: socket.socket, *, no_progress_s: float) -> None:
+    def __init__(self, connected: socket.socket, *, patience_s: float) -> None:
         self.status = 0
         self.headers: Mapping[str, str] = {}
         self.waited_s = 0.0
         self.is_used = False
         self.socket = connected
-        self._no_progress_s = no_progress_s
+        self.patience_s = patience_s
         self._buffer = bytearray(PIECE_BYTES)
         self._wants = READABLE
         self._broken_off = False
@@ -228,7 +228,7 @@ class Pipe:
         room, self._is_first = room[: FIRST_PIECE_BYTES if self._is_first else None], False
         filled, begun = 0, time.monotonic()
         while filled < len(room):
-            count = self._receive(room[filled:], PAUSE_S if filled else self._no_progress_s)
+            count = self._receive(room[filled:], PAUSE_S if filled else self.patience_s)
             if not count:
                 break
             filled += count
@@ -242,7 +242,7 @@ class Pipe:
         while True:
             event = self._parser.next_event()
             if event is h11.NEED_DATA:
-                count = self._receive(memoryview(self._buffer)[:FIRST_RECEIVE_BYTES], self._no_progress_s)
+                count = self._receive(memoryview(self._buffer)[:FIRST_RECEIVE_BYTES], self.patience_s)
                 self._parser.receive_data(bytes(memoryview(self._buffer)[:count]))
             elif isinstance(event, h11.Data):
                 self._buffer[: len(event.data)] = event.data
@@ -255,9 +255,9 @@ class Pipe:
         """What comes within the patience; nothing at the end or after a pause, TimedOut after a long one."""
         while (count := self._received(room)) is None:
             if not _poll(self.socket, self._wants, patience_s):
-                if patience_s < self._no_progress_s:
+                if patience_s < self.patience_s:
                     return 0
-                raise TimedOut(f"nothing arrived for {self._no_progress_s:.0f} s")
+                raise TimedOut(f"nothing arrived for {self.patience_s:.0f} s")
         return count
 
     # ------------------------------------------------------------ shared

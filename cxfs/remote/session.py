@@ -19,13 +19,15 @@ from urllib.parse import urlencode
 import trio
 
 from cxfs.core.errors import BadReply, CxfsError, RateLimited, SignedOut, TimedOut
+from cxfs.core.patience import STALL_S, AnswerPatience, for_upload
 from cxfs.core.retry import RetryPolicy
 from cxfs.remote.calls import Attempts, Call
 from cxfs.remote.clients import MakeClient, client_maker, goes_direct, trust
 from cxfs.remote.endpoints import ACCESS_TOKEN, API_VERSION, CLIENT_ID
 from cxfs.remote.failures import NOT_WORTH_REPEATING, failure_of
-from cxfs.remote.lanes import CLOSE_S, Answer, Lane, LaneStatistics, OnePiece
+from cxfs.remote.lanes import Answer, Lane, LaneStatistics, OnePiece
 from cxfs.remote.pipe_lane import Dialler, PipeLane
+from cxfs.remote.turnover import CLOSE_S
 
 if TYPE_CHECKING:
     import ssl
@@ -99,6 +101,8 @@ class Session:
         self._on_refused = on_refused
         self._client_id = client_id
         self._deadline_s = limits.metadata_deadline_s
+        self._no_progress_s = limits.no_progress_s
+        self._patience: dict[str, AnswerPatience] = {}
         self._json_bytes_max = limits.json_bytes_max
         self._retry = retry
         self._jitter = jitter
@@ -119,15 +123,19 @@ class Session:
     async def ask(self, call: Call, parse: Callable[[bytes], T], *, attempts: Attempts | None = None) -> T:
         """The parsed answer. `parse` raises BadReply for a body that is not what it should be.
 
-        Repeats transient failures within the deadline of the call, and one that must not be done twice only while the
-        server certainly did nothing. Whoever has to know of earlier attempts hands in an `Attempts`.
+        Repeats transient failures, and attempts of which nothing is heard, within the deadline of the call, and one
+        that must not be done twice only while the server certainly did nothing. Whoever has to know of earlier
+        attempts hands in an `Attempts`.
         """
         attempts = attempts or Attempts()
+        patience = self._patience.setdefault(call.kind, AnswerPatience(self._deadline_s))
         last = "no answer"
         with trio.move_on_after(self._deadline_s) as scope:
             while True:
+                left_s = scope.deadline - trio.current_time()
+                waits_s = patience.attempt_s(attempts.count, left_s=left_s) if call.may_be_done_twice else left_s
                 try:
-                    return await self._signed_in(partial(self._once, call, parse))
+                    return await self._signed_in(partial(self._once, call, parse, patience, waits_s))
                 except CxfsError as error:
                     attempts.failed(error)
                     pause_s = self._pause_s(call, error, attempts, left_s=scope.deadline - trio.current_time())
@@ -135,8 +143,9 @@ class Session:
                         raise
                     last = str(error)
                 self._retries += 1
-                log.debug("%s again in %.2f s: %s", call.resource.rpartition("/")[0], pause_s, last)
+                log.debug("%s again in %.2f s: %s", call.kind, pause_s, last)
                 await trio.sleep(pause_s)
+        patience.ended_without()
         raise TimedOut(f"no answer within {self._deadline_s:.0f} s ({last})")
 
     def _pause_s(self, call: Call, error: CxfsError, attempts: Attempts, *, left_s: float) -> float | None:
@@ -164,7 +173,9 @@ class Session:
     async def _renewed(self, token: str) -> bool:
         return self._on_refused is not None and await self._on_refused(token)
 
-    async def _once(self, call: Call, parse: Callable[[bytes], T], token: str) -> T:
+    async def _once(
+        self, call: Call, parse: Callable[[bytes], T], patience: AnswerPatience, waits_s: float, token: str
+    ) -> T:
         url = self._url(self._urls.api, call.resource, call.query, token)
         headers = {"Accept": "application/json"}  # [doc]
         body = None
@@ -173,17 +184,29 @@ class Session:
             headers["Content-Length"] = str(len(whole))
             body = OnePiece(whole)
         lane = self._background if call.in_background else self._metadata
-        async with lane.exchange(call.method, url, headers=headers, body=body) as incoming:
+        waiting = lane.exchange(call.method, url, headers=headers, body=body, patience_s=lambda _: waits_s)
+        async with waiting as incoming:
+            patience.answered(incoming.waited_s)
             return await self._parsed(incoming, parse)
 
     @asynccontextmanager
     async def download(
-        self, resource: str, *, query: Mapping[str, str], headers: Mapping[str, str], in_background: bool = False
+        self,
+        resource: str,
+        *,
+        query: Mapping[str, str],
+        headers: Mapping[str, str],
+        in_background: bool = False,
+        patience_s: float = STALL_S,
     ) -> AsyncIterator[Answer]:
-        """One attempt at content from the data host; its status is 200 or 206, anything else is raised."""
+        """One attempt at content from the data host; its status is 200 or 206, anything else is raised.
+
+        It ends with TimedOut when nothing comes for `patience_s`.
+        """
         lane = self._background if in_background else self._download
+        ask = partial(self._content, lane, resource, query, headers, None, patience_s)
         async with AsyncExitStack() as stack:
-            yield await self._signed_in(partial(self._content, stack, lane, resource, query, headers, None))
+            yield await self._signed_in(partial(ask, stack))
 
     @asynccontextmanager
     async def fetch(self, resource: str, question: bytes, *, in_background: bool) -> AsyncIterator[Answer]:
@@ -191,24 +214,29 @@ class Session:
         headers = {"Content-Type": "application/json", "Content-Length": str(len(question))}
         lane = self._background if in_background else self._download
         async with AsyncExitStack() as stack:
-            yield await self._signed_in(partial(self._content, stack, lane, resource, {}, headers, question))
+            ask = partial(self._content, lane, resource, {}, headers, question, STALL_S)
+            yield await self._signed_in(partial(ask, stack))
 
     async def _content(
         self,
-        stack: AsyncExitStack,
         lane: Lane | PipeLane,
         resource: str,
         query: Mapping[str, str],
         headers: Mapping[str, str],
         question: bytes | None,
+        patience_s: float,
+        stack: AsyncExitStack,
         token: str,
     ) -> Answer:
         """The answer, which the stack closes."""
         url = self._url(self._urls.data, resource, query, token)
         headers = {"Accept-Encoding": "identity", **headers}
         method, body = ("GET", None) if question is None else ("POST", OnePiece(question))
+        waits_s = min(patience_s, self._no_progress_s)
         async with AsyncExitStack() as attempt:
-            incoming = await attempt.enter_async_context(lane.exchange(method, url, headers=headers, body=body))
+            incoming = await attempt.enter_async_context(
+                lane.exchange(method, url, headers=headers, body=body, patience_s=lambda _: waits_s)
+            )
             if incoming.status not in {200, 206}:
                 raise failure_of(incoming.status, incoming.headers, await incoming.beginning(ERROR_BYTES_MAX))
             if incoming.coding != "identity":
@@ -226,8 +254,11 @@ class Session:
         token = self._tokens()
         url = self._url(self._urls.data, resource, {}, token)
         headers = {"Accept": "application/json", "Content-Type": content_type, "Content-Length": str(length)}
+        patience_s = partial(for_upload, most_s=self._no_progress_s)
         try:
-            async with self._upload.exchange("POST", url, headers=headers, body=body) as incoming:
+            async with self._upload.exchange(
+                "POST", url, headers=headers, body=body, patience_s=patience_s
+            ) as incoming:
                 return await self._parsed(incoming, parse)
         except SignedOut:
             await self._renewed(token)

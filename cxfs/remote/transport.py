@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from cxfs.core.entries import TreePath
 from cxfs.core.errors import BadReply, NotFound, Stale, Unreachable, VersionConflict
+from cxfs.core.patience import STALL_S
 from cxfs.core.ranges import ByteRange
 from cxfs.remote import endpoints, replies
 from cxfs.remote.endpoints import at
@@ -107,12 +108,13 @@ class Transport:
         pin_version: bool,
         etag: str | None = None,
         in_background: bool = False,
+        patience_s: float = STALL_S,
     ) -> AsyncIterator[Download]:
         """The bytes `wanted`, at least one, of the given version, which has `size` bytes.
 
         `pin_version` asks for the version by number (capability `versions`); `etag` is that of an earlier part, and no
-        other is accepted. `in_background`: nobody waits for it. Raises Stale when the server holds another version by
-        now.
+        other is accepted. `in_background`: nobody waits for it. TimedOut when nothing comes for `patience_s` seconds.
+        Raises Stale when the server holds another version by now.
         """
         if not 0 <= wanted.start < wanted.stop <= size:
             raise ValueError(f"{wanted} of {size} bytes is no range to ask for")
@@ -124,7 +126,11 @@ class Transport:
             try:
                 incoming = await stack.enter_async_context(
                     self._session.download(
-                        at(endpoints.DATA, path), query=query, headers=headers, in_background=in_background
+                        at(endpoints.DATA, path),
+                        query=query,
+                        headers=headers,
+                        in_background=in_background,
+                        patience_s=patience_s,
                     )
                 )
             except VersionConflict:

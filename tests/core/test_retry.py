@@ -44,10 +44,17 @@ def test_without_a_number_of_tries_there_is_always_another() -> None:
     assert endless.pause_s(failures=1_000_000, jitter=0.5) is not None
 
 
+def test_the_end_of_the_time_is_not_slept_away() -> None:
+    """At most half of what is left goes into one pause."""
+    assert POLICY.pause_s(failures=7, jitter=0.5, left_s=60) == pytest.approx(2.5)
+    assert POLICY.pause_s(failures=7, jitter=0.5, left_s=2.0) == pytest.approx(0.5)
+
+
 def test_a_pause_that_would_reach_the_deadline_is_not_begun() -> None:
     """Waiting only to say "timed out" would hide the reason that is known now."""
-    assert POLICY.pause_s(failures=7, jitter=0.5, left_s=2.5) is None
-    assert POLICY.pause_s(failures=7, jitter=0.5, left_s=2.6) == pytest.approx(2.5)
+    assert POLICY.pause_s(failures=7, jitter=0.0, left_s=0.09) is None
+    assert POLICY.pause_s(failures=1, jitter=0.0, left_s=2.0, retry_after_s=2.0) is None
+    assert POLICY.pause_s(failures=1, jitter=0.0, left_s=2.0, retry_after_s=1.9) == pytest.approx(1.9)
 
 
 def test_the_pause_that_the_server_asks_for_is_kept() -> None:

@@ -84,7 +84,15 @@ class Line:
 
     @asynccontextmanager
     async def download(
-        self, path: UuidPath, wanted: ByteRange, *, version: int, size: int, pin_version: bool, etag: str | None = None
+        self,
+        path: UuidPath,
+        wanted: ByteRange,
+        *,
+        version: int,
+        size: int,
+        pin_version: bool,
+        etag: str | None,
+        patience_s: float,
     ) -> AsyncIterator[Coming]:
         self.asked.append(wanted)
         self._at_once += 1

@@ -146,7 +146,7 @@ async def test_a_cancelled_request_that_waited_for_a_place_takes_none(
     cx: FakeCx, urls: ServiceUrls, autojump_clock: trio.testing.MockClock
 ) -> None:
     """The queue moves on."""
-    cx.delay_s = 5
+    cx.delay_s = 1.5
     async with (
         open_session(urls, lambda: TOKEN, transport=cx, limits=PLACES) as session,
         trio.open_nursery() as nursery,

@@ -6,7 +6,7 @@ What a refusal is called is told in test_failures and test_downloads; here it is
 from __future__ import annotations
 
 import ssl
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -221,6 +221,32 @@ async def test_a_body_that_was_not_wanted_to_its_end_takes_its_connection_along(
         await fetch(session, SHORT)
 
     assert server.connections == 2
+
+
+async def test_idle_connections_that_died_without_a_word_cost_one_wait() -> None:
+    """After a night's sleep all of them are dead: the first that proves it takes the others with it."""
+    dead = False
+
+    async def say(stream: trio.abc.Stream, asked: bytes) -> bool:
+        if dead and server.connections <= 3:
+            await trio.sleep_forever()
+        await stream.send_all(answer(SHORT))
+        return True
+
+    server = Server(say)
+    async with session_with(server) as session:
+        async with AsyncExitStack() as stack:
+            for _ in range(3):
+                coming = Transport(session).download(PATH, SHORT, version=3, size=SIZE, pin_version=False)
+                download = await stack.enter_async_context(coming)
+                assert len(b"".join([piece async for piece in download.pieces()])) == SHORT.length
+        dead = True
+
+        with pytest.raises(TimedOut):
+            await fetch(session, SHORT, patience_s=0.1)
+        await fetch(session, SHORT, patience_s=60.0)
+
+    assert server.connections == 4
 
 
 async def test_an_idle_connection_that_the_server_closed_is_nobodys_failure() -> None:
