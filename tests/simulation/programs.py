@@ -60,6 +60,9 @@ class Programs:
                 await self._do(deed)
         except FAILURES:
             pass
+        finally:
+            if deed.what not in {"read", "peruse", "list"}:
+                self._truth.is_over(*places)
 
     @asynccontextmanager
     async def _in_turn(self, places: list[str]) -> AsyncIterator[None]:
