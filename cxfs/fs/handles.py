@@ -160,8 +160,9 @@ class Contents:
             self._uploader.closed(change)
 
     def _last_close(self, node: Node) -> None:
-        change, node.change = node.change, None
-        if change is not None:
+        change = node.change
+        if change is not None and change not in self._changes:  # else who replaces the file is about to withdraw it
+            node.change = None
             self._uploader.let_go(change)
         removal = self._errands.removal_of(node.entry.id) if node.entry is not None else None
         if removal is not None and removal.node is node:
