@@ -10,6 +10,8 @@ from dataclasses import asdict
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
+import trio
+
 from cxfs import __version__
 from cxfs.control.protocol import Arguments, Kind, RequestError
 from cxfs.core.errors import Unreachable
@@ -86,6 +88,7 @@ class MountVerbs:
             "offline": isinstance(self._uploader.trouble, Unreachable),
             "uploads": asdict(self._uploader.statistics()),
             "remaining": asdict(self._waiting.remaining()),
+            "tasks": trio.lowlevel.current_statistics().tasks_living,
         }
 
     async def uploads(self, arguments: Arguments, tell: Tell) -> Mapping[str, object]:

@@ -15,6 +15,8 @@ from pathlib import Path
 from tests.history.operations import Kind, Operation, Result
 
 VALUE_BYTES = 32
+PACE_S = 0.02
+"""Between two calls: what waits for the server comes about between them, and some hundreds are checked in no time."""
 KINDS = (Kind.READ, Kind.READ, Kind.READ, Kind.SAVE, Kind.SAVE, Kind.OVERWRITE, Kind.DELETE, Kind.RENAME)
 
 
@@ -66,4 +68,5 @@ if __name__ == "__main__":
     folder, seed, seconds, only_reads, *names = sys.argv[1:]
     actor, until = Actor(Path(folder), seed, names, only_reads=only_reads == "reads"), time.monotonic() + float(seconds)
     while time.monotonic() < until:
+        time.sleep(PACE_S)
         os.write(sys.stdout.fileno(), f"{actor.act().line()}\n".encode())

@@ -1,8 +1,7 @@
-"""What one side of an account sees of the other's files. Pure: operations in, findings out.
+"""Whether programs here see in time what somebody else writes. Pure: operations in, findings out.
 
-Here, of what somebody else writes: an open sees what was finished before it by more than what is allowed (the metadata
-TTL, and what an answer may be on its way). There, of what is written here: whole values, none older than one that was
-seen before.
+An open sees what was finished before it by more than what is allowed: the metadata TTL, and what an answer may be on
+its way.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ NOTHING = None
 def stale(operations: Iterable[Operation], *, allowed_s: float) -> list[str]:
     """Reads here of names that only another client writes, one write after the other, which show what is too old."""
     found = []
-    for name, (writes, reads) in _by_name(operations, readers_are_ours=True).items():
+    for name, (writes, reads) in _by_name(operations).items():
         found += [
             f"{name}: {_said(read)} at {read.start:.3f} is none of the values of the time"
             for read in reads
@@ -43,36 +42,14 @@ def _may_be_seen(read: Operation, writes: Sequence[Operation], allowed_s: float)
     return any(seen == each and since <= read.end and until >= read.start - allowed_s for since, until, each in values)
 
 
-def backwards(operations: Iterable[Operation], order: Sequence[str]) -> list[str]:
-    """Reads elsewhere of values that programs here wrote in this `order`, which go back, or show what nobody wrote."""
-    place = {value: number for number, value in enumerate(order)}
-    found = []
-    for name, (_, reads) in _by_name(operations, readers_are_ours=False).items():
-        last = -1
-        for read in reads:
-            if read.result is Result.ABSENT:
-                continue
-            if read.value not in place:
-                found.append(f"{name}: {_said(read)} is what nobody wrote")
-            elif place[read.value] < last:
-                found.append(f"{name}: {_said(read)} at {read.start:.3f} is older than what was seen before")
-            else:
-                last = place[read.value]
-    return found
-
-
-def _by_name(
-    operations: Iterable[Operation], *, readers_are_ours: bool
-) -> dict[str, tuple[list[Operation], list[Operation]]]:
-    """Writes of one side and reads of the other, each by their start."""
+def _by_name(operations: Iterable[Operation]) -> dict[str, tuple[list[Operation], list[Operation]]]:
+    """Writes of the other client and reads here, each by their start."""
     found: dict[str, tuple[list[Operation], list[Operation]]] = defaultdict(lambda: ([], []))
     for each in sorted(operations, key=lambda each: each.start):
-        if each.result is Result.UNKNOWN:
-            continue
         writes, reads = found[each.name]
-        if each.kind is Kind.READ and each.is_ours is readers_are_ours:
+        if each.kind is Kind.READ and each.is_ours and each.result is not Result.UNKNOWN:
             reads.append(each)
-        elif each.kind is not Kind.READ and each.is_ours is not readers_are_ours:
+        elif each.kind is not Kind.READ and not each.is_ours:
             writes.append(each)
     return found
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from tests.history.close_to_open import backwards, stale
+from tests.history.close_to_open import stale
 from tests.history.linearizable import unexplained
 from tests.history.operations import Held, Kind, Operation, Result, after, parsed
 
@@ -221,12 +221,3 @@ THEIRS = [there(save("x", "1", 0, 1)), there(save("x", "2", 10, 11)), there(save
 def test_what_was_replaced_for_longer_than_allowed_is_stale(value: str | None, start: float, is_stale: bool) -> None:  # noqa: FBT001
     """And so is what was not written yet."""
     assert bool(stale([*THEIRS, read("x", value, start, start + 0.5)], allowed_s=5)) is is_stale
-
-
-def test_who_looks_from_elsewhere_is_never_taken_back() -> None:
-    """Uploads may be late, and may be left out, but come in order."""
-    looks = [there(read("x", value, start, start + 1)) for start, value in enumerate(["1", "3", "2"])]
-
-    assert backwards(looks[:2], ["1", "2", "3"]) == []
-    assert len(backwards(looks, ["1", "2", "3"])) == 1
-    assert len(backwards([there(read("x", "9", 0, 1))], ["1"])) == 1

