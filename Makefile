@@ -1,6 +1,7 @@
 # make demo         a CX server of your own with a sample account, mounted at ./cx-demo (Ctrl-C ends it)
 # make test        the whole test suite        (ARGS="tests/core -x" for a part of it)
 # make test-long   the long forms of its random tests: thousands of stories, hundreds of kills; half an hour
+# make soak        a mount under load for half an hour while a tenth of all requests fails; a table  (SECONDS=600 ARGS="--seed 1")
 # make check       format, lint, types, layers
 # make bench       cxfs beside what could be mounted instead, in figures: hours, as root  (ARGS="--rtt 0 --only cxfs,sshfs")
 # make man         man pages in build/man, of the same words as the help pages
@@ -13,8 +14,9 @@ VENV := .venv
 STAMP := $(VENV)/.installed
 ARGS ?=
 MOUNTPOINT ?= cx-demo
+SECONDS ?= 1800
 
-.PHONY: demo test test-long check bench man clean
+.PHONY: demo test test-long soak check bench man clean
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 
@@ -26,6 +28,9 @@ test: $(STAMP)-test
 
 test-long: $(STAMP)-test
 	@$(VENV)/bin/python -m pytest -q -m long $(ARGS)
+
+soak: $(STAMP)-test
+	@$(VENV)/bin/python -m tests.soak --seconds $(SECONDS) $(ARGS)
 
 check: $(STAMP)-check
 	@$(VENV)/bin/ruff format --quiet --check . || { echo "format: run $(VENV)/bin/ruff format"; exit 1; }

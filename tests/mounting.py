@@ -199,10 +199,17 @@ class Mount:
     """`cxfs mount` of an account at `path`, in a home of its own; programs run in it by `run`. Always `end` it.
 
     The home has the profile PROFILE, signed in by a token file; with `profile` it has none, and that will be its name.
+    After `life_s` seconds it is ended, whoever uses it.
     """
 
     def __init__(
-        self, account: Account, home: Path, *options: str, prefix: Sequence[str] = (), profile: str | None = None
+        self,
+        account: Account,
+        home: Path,
+        *options: str,
+        prefix: Sequence[str] = (),
+        profile: str | None = None,
+        life_s: float = MOUNT_LIFE_S_MAX,
     ) -> None:
         self.account = account
         self.home = home
@@ -212,6 +219,7 @@ class Mount:
         self._options = options
         self._prefix = tuple(prefix)
         self._guard: threading.Timer | None = None
+        self._life_s = life_s
         self._config_file = None if profile else home / "config.toml"
         self.path.mkdir(parents=True)
         if self._config_file is not None:
@@ -265,7 +273,7 @@ class Mount:
         """Mounts it, with further options; returns when it answers."""
         done = self.cxfs("mount", *self._options, *options, str(self.path))
         assert done.returncode == 0, f"cxfs mount: {done.stderr}\n{self.log()}"
-        self._guard = threading.Timer(MOUNT_LIFE_S_MAX, self.kill)
+        self._guard = threading.Timer(self._life_s, self.kill)
         self._guard.daemon = True
         self._guard.start()
 

@@ -14,10 +14,13 @@ if TYPE_CHECKING:
 
 
 class FileHandle:
-    """One open of one file. `entry` is the version it reads while nothing newer was written here."""
+    """One open of one file. `entry` is the version it reads while nothing newer was written here.
+
+    `opened` is the node that the kernel knows it by; `node` is another one since a conflict.
+    """
 
     def __init__(self, node: Node, *, writable: bool) -> None:
-        self.node = node
+        self.node = self.opened = node
         self.writable = writable
         self.entry: Entry | None = node.entry
         self.stream: ReadStream | None = None

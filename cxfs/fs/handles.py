@@ -107,7 +107,7 @@ class Contents:
         if node.pages_of == version:
             handle.is_again = True
             return Opened(handle, keep_cache=True, direct=False)
-        if node.handles:  # pages of another version are in use: this handle goes round them, so that none mixes two
+        if node.handles or node.strangers:  # which use pages of another version: this one goes round them
             return Opened(handle, keep_cache=True, direct=True)
         node.pages_of = version
         return Opened(handle, keep_cache=False, direct=False)
@@ -139,6 +139,7 @@ class Contents:
         """The handle is closed for good; with the last writer the change is ready to be sent."""
         node = handle.node
         node.handles.discard(handle)
+        handle.opened.strangers.discard(handle)
         handle.leave_stream()
         change = handle.change
         try:
@@ -159,8 +160,9 @@ class Contents:
             self._uploader.closed(change)
 
     def _last_close(self, node: Node) -> None:
-        change, node.change = node.change, None
-        if change is not None:
+        change = node.change
+        if change is not None and change not in self._changes:  # else who replaces the file is about to withdraw it
+            node.change = None
             self._uploader.let_go(change)
         removal = self._errands.removal_of(node.entry.id) if node.entry is not None else None
         if removal is not None and removal.node is node:

@@ -151,7 +151,7 @@ class Homes:
                 self._kernel.forget_name(folder.parent.inode, folder.shown)
                 self._tree.remove(thing.parent, folder.parent.uuid)
                 self._tree.nodes.detach(folder)
-        path = home.path.child(self._free_name(thing.name, home.folder.id))
+        path = home.path.child(self._free_name(thing, home.folder.id))
         above = self._tree.nodes.folder_of(home.folder.id)
         if isinstance(thing, Errand):
             self._errands.moved(thing, home.folder.id, path)
@@ -169,10 +169,15 @@ class Homes:
             await self.folder_moved(before, path)
         await self._journal.report(before, f"its folder is gone from the server; it is kept as {path}")
 
-    def _free_name(self, name: EntryName, folder: Uuid) -> EntryName:
+    def _free_name(self, thing: Change | Errand, folder: Uuid) -> EntryName:
         taken = {*self._changes.new_in(folder), *self._errands.made_in(folder)}
-        free, attempt = name, 0
-        while free in taken:
+        free, attempt = thing.name, 0
+        while free in taken or self._waits_for(thing, folder, free):
             attempt += 1
-            free = self._conflict_name(name, attempt)
+            free = self._conflict_name(thing.name, attempt)
         return free
+
+    def _waits_for(self, thing: Change | Errand, folder: Uuid, name: EntryName) -> bool:
+        """Whether what still has this name goes only when `thing` has arrived: each would wait for the other."""
+        removal = self._errands.removal_at(folder, name)
+        return removal is not None and removal.carrier == thing.id

@@ -117,9 +117,9 @@ class Namespace:
         """What is to be done on the server; None when nothing of the file can be there."""
         change, path, now_ms = node.change, self._tree.path_of(node), self._journal.now_ms()
         sealed = change.sealed if change is not None else ()
-        if node.entry is not None:
+        if node.seen is not None:
             removal = to_remove(
-                node.entry, folder.uuid, path, sealed=sealed, node=node if node.handles else None, now_ms=now_ms
+                node.seen, folder.uuid, path, sealed=sealed, node=node if node.handles else None, now_ms=now_ms
             )
             if change is not None:
                 removal.after = change.attempt_ended

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class Node:
         "parent",
         "pins",
         "shown",
+        "strangers",
     )
 
     def __init__(self, inode: int, *, is_folder: bool, parent: Node | None, shown: str) -> None:
@@ -51,6 +53,8 @@ class Node:
         self.pins = 0
         """Calls under way that change its name."""
         self.handles: set[FileHandle] = set()
+        self.strangers: set[FileHandle] = set()
+        """Opened as this file, and of another one since a conflict: by the kernel's pages they still are of this."""
         self.pages_of: int | None = None
         """The version whose pages the kernel may hold."""
 
@@ -81,6 +85,14 @@ class Node:
         if self.change is not None:
             return self.change.draft.size
         return self.entry.size if self.entry is not None else 0
+
+    @property
+    def seen(self) -> Entry | None:
+        """As the server had it when programs here last saw that: what came since a change began is hidden by it."""
+        change = self.change
+        if self.entry is None or change is None or change.base_version is None or change.object != self.entry.id:
+            return self.entry
+        return replace(self.entry, version=change.base_version)
 
     @property
     def kept(self) -> bool:

@@ -174,15 +174,16 @@ class Outcomes:
         await self._journal.report(before, f"it changed on the server as well; this side's content becomes {name}")
 
     def _part(self, node: Node, parent: Node, change: Change, current: Entry) -> None:
-        """The node stays with the server's object; ours gets one of its own, which the writing handles follow."""
+        """The node stays with the server's object; ours gets one of its own, which all follow that have it open."""
         change.inode = self._tree.nodes.new_number()
         node.change = change.node = None
         node.entry = current
         ours = self._tree.nodes.node_of_change(change, parent)
-        for handle in [handle for handle in node.handles if handle.change is change]:
-            node.handles.discard(handle)
+        for handle in node.handles:  # what they have read of it was ours
             handle.node = ours
-            ours.handles.add(handle)
+        ours.handles |= node.handles
+        node.strangers |= node.handles
+        node.handles.clear()
         node.pages_of = None
         self._kernel.drop_pages(node.inode)
 

@@ -187,7 +187,7 @@ class Renaming:
 
     def take_over(self, node: Node, change: Change, former: Node) -> None:
         """The change of `node` is the next version of what `former` was."""
-        entry = former.entry
+        entry = former.seen
         if former.change is not None:  # what of it was handed over may be on the server: still our own
             change.sealed = (*former.change.sealed, *change.sealed)
         self._tree.nodes.detach(former)
@@ -200,7 +200,7 @@ class Renaming:
 
         The other object goes when that has arrived. False where the content would have to be fetched first.
         """
-        before, parent = node.entry, node.parent
+        before, parent = node.seen, node.parent
         if replaced.entry is None or before is None or parent is None or node.size > self._continued_bytes_max:
             return False
         change = await self._contents.complete_change(node, self._attributes.modified_ms(node))
@@ -230,7 +230,7 @@ class Renaming:
         assert parent is not None
         before, shown_before = _entry_of(node), node.shown
         path = await self._free_place(folder, shown)
-        overwritten = replaced.entry if replaced is not None else None
+        overwritten = replaced.seen if replaced is not None else None
         async with self.doubting(parent, folder):
             if replaced is not None and overwritten is not None:
                 await self._require_seen(overwritten, replaced.change)

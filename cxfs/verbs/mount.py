@@ -8,6 +8,8 @@ from dataclasses import asdict
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
+import trio
+
 from cxfs import __version__
 from cxfs.control.protocol import Arguments, Kind, RequestError
 
@@ -120,6 +122,7 @@ class MountVerbs:
             "cache": asdict(self._blocks.statistics()),
             "names": self._reading().get("names", {}),
             "slowest": [asdict(each) for each in self._slowest()],
+            "tasks_living": trio.lowlevel.current_statistics().tasks_living,
         }
 
     async def uploads(self, arguments: Arguments, tell: Tell) -> Mapping[str, object]:

@@ -27,6 +27,7 @@ STATUS: Final[Mapping[str, Any]] = {
     "phase": "mounted",
     "connection": {"state": "online", "since": 0.0, "reason": "", "next_probe": None},
     "tasks": [],
+    "tasks_living": 30,
     "loop": {"blocked_s": 0.25, "stalls": 0},
     "uploads": {"writing": 0, "waiting": 0, "sending": 0, "parked": 0, "bytes_waiting": 0, "failures": 0,
                 "deletions": 0, "folders": 0, "bytes_per_s": 0.0},

@@ -307,3 +307,20 @@ async def test_what_close_acknowledged_is_there_after_a_death_before_the_last_de
         await desk.settles()
 
     assert await cloud.tree() == {"a": b"acknowledged"}
+
+
+async def test_a_file_moved_over_another_arrives_though_somebody_deletes_the_folder_of_that_one(
+    desk: Desk, cloud: Cloud, clock: MockClock
+) -> None:
+    """It goes home to where its former object still stands, which leaves only when the file has arrived elsewhere."""
+    await cloud.holds({"a": b"base", "d/a": b"other"})
+    await desk.reads("d/a")
+    await desk.writes("a", b"ours")
+    await desk.renames("a", "d/a")
+    await cloud.deletes("d")
+
+    await desk.settles()
+    await desk.waits(60)
+
+    assert desk.volume.left == 0
+    assert await cloud.tree() == {"a (conflict laptop 2026-05-01)": b"ours"}

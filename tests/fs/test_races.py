@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
 
 import httpx
 import pytest
 import trio
+import trio.testing
 
 from cxfs.core.errors import CxfsError
 from cxfs.fs.filesystem import Wanted
@@ -14,12 +15,17 @@ from cxfs.fs.renaming import Rename
 from tests.fs.cloud import says
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from trio.testing import MockClock
 
+    from cxfs.fs.offload import Offload
     from tests.fs.cloud import Cloud, Wire
     from tests.fs.desk import Desk, Mounts
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 
 async def test_a_name_whose_deletion_is_still_on_its_way_is_free_for_a_new_file(
@@ -232,3 +238,35 @@ async def test_a_file_that_replaces_one_whose_answer_got_lost_is_no_conflict(
     await desk.settles()
 
     assert await cloud.tree() == {"a": b"second"}
+
+
+async def test_a_file_whose_last_handle_is_closed_while_it_is_being_replaced_is_withdrawn(
+    mounts: Mounts, cloud: Cloud, clock: MockClock
+) -> None:
+    """Its draft is closed by whichever comes last; a change with a closed draft could never be sent."""
+    gate = trio.Event()
+    gate.set()
+
+    def through(offload: Offload) -> Offload:
+        async def guarded(work: Callable[[*Ts], T], /, *args: *Ts) -> T:
+            await gate.wait()
+            return await offload(work, *args)
+
+        return guarded
+
+    async with mounts(through=through) as desk, trio.open_nursery() as nursery:
+        await desk.writes("a", b"to be replaced")
+        handle = await desk.opens("a", writable=True)
+        await desk.fs.write(handle, 0, b"TO BE")
+        await desk.fs.flush(handle)
+        await desk.writes("a.tmp", b"new")
+        gate = trio.Event()
+        nursery.start_soon(desk.renames, "a.tmp", "a")
+        await trio.testing.wait_all_tasks_blocked()
+
+        await desk.fs.close(handle)
+        gate.set()
+        await desk.waits(60)
+
+        assert desk.volume.left == 0
+        assert await cloud.tree() == {"a": b"new"}

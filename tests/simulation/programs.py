@@ -17,7 +17,7 @@ from tests.simulation.steps import FOLDERS, NAMES
 from tests.simulation.truth import content_of, is_in
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from cxfs.fs.file_handle import FileHandle
     from tests.fs.desk import Desk
@@ -40,6 +40,14 @@ class Programs:
         self._storm = storm
         self._turns: dict[str, trio.Lock] = {place: trio.Lock() for place in (*NAMES, *FOLDERS)}
         self._written: set[object] = set()
+        self._plain: dict[str, Callable[[str], Awaitable[object]]] = {
+            "patch": self._patch,
+            "read": self._read,
+            "delete": self._delete,
+            "mkdir": desk.makes_folder,
+            "rmdir": desk.removes_folder,
+            "list": desk.names,
+        }
 
     async def run(self, deed: Here) -> None:
         """One of them, to its end; failing is no failure of the story."""
@@ -52,6 +60,9 @@ class Programs:
                 await self._do(deed)
         except FAILURES:
             pass
+        finally:
+            if deed.what not in {"read", "peruse", "list"}:
+                self._truth.is_over(*places)
 
     @asynccontextmanager
     async def _in_turn(self, places: list[str]) -> AsyncIterator[None]:
@@ -62,28 +73,17 @@ class Programs:
             yield
 
     async def _do(self, deed: Here) -> None:
-        name = deed.name
         match deed.what:
             case "write" | "sync":
-                await self._write(name, deed.size, synced=deed.what == "sync")
+                await self._write(deed.name, deed.size, synced=deed.what == "sync")
             case "append":
-                await self._append(name, deed.size)
-            case "patch":
-                await self._patch(name)
+                await self._append(deed.name, deed.size)
             case "save":
-                await self._save(name, deed.size)
-            case "read":
-                await self._read(name)
-            case "delete":
-                await self._delete(name)
+                await self._save(deed.name, deed.size)
             case "rename":
-                await self._rename(name, deed.to)
-            case "mkdir":
-                await self._desk.makes_folder(name)
-            case "rmdir":
-                await self._desk.removes_folder(name)
-            case "list":
-                await self._desk.names(name)
+                await self._rename(deed.name, deed.to)
+            case what:
+                await self._plain[what](deed.name)
 
     # ------------------------------------------------------------ reading
 
@@ -217,6 +217,7 @@ class Programs:
         self._truth.replaced_knowingly(replaced)
         self._truth.mingled(name, to)
         await self._desk.renames(name, to)
+        self._truth.mingled(name, to)
         if name == to:
             self._truth.knows(known)
             return

@@ -6,7 +6,6 @@ dead sends no more.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from random import Random
 from typing import TYPE_CHECKING, Final
 
@@ -17,6 +16,8 @@ from tests.fs.cloud import Wire, broken_off, says
 from tests.simulation.steps import Fault, Trouble
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from tests.simulation.steps import Weather
 
 SLOW_S: Final = 3.0
@@ -80,7 +81,7 @@ class Storm:
 
     def takes(self, request: httpx.Request) -> bool:
         """Whether its token is good."""
-        return request.url.params.get("access_token") == self.valid
+        return bool(request.url.params.get("access_token") == self.valid)
 
     def _struck(self, call: str) -> Fault | None:
         for place, (trouble, spared, count) in enumerate(self._expected):

@@ -18,10 +18,11 @@ from cxfs.server.administration import add_user, issue_token
 from cxfs.server.app import make_app
 from cxfs.server.calls import InPlace
 from tests.fs.cloud import Cloud, at, session_over
-from tests.fs.worlds import TTL_S
 from tests.simulation.machine import Machine
 from tests.simulation.programs import Programs
 from tests.simulation.steps import (
+    FOLDERS,
+    NAMES,
     Crash,
     Here,
     Network,
@@ -33,7 +34,7 @@ from tests.simulation.steps import (
     Weather,
 )
 from tests.simulation.stormy_wire import Storm
-from tests.simulation.truth import Truth, content_of
+from tests.simulation.truth import CALM_S, Truth, content_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -68,6 +69,7 @@ class Story:
     async def told(self, steps: list[Step], options: dict[str, object]) -> None:
         """All of it, and an end in peace."""
         self._has_others = any(isinstance(step, There) for step in steps)
+        await self._begin()
         rest = iter(steps)
         for step in rest:
             async with self._machine.daemon(**options) as daemon:
@@ -76,6 +78,14 @@ class Story:
             self._storm.last_trouble = trio.current_time()
         async with self._machine.daemon(**options) as daemon:
             await self._end(daemon.desk)
+
+    async def _begin(self) -> None:
+        """The account as the mount finds it: every file is there, and so is an empty folder."""
+        contents = {name: self._truth.token("before") for name in NAMES}
+        await self._cloud.holds({**contents, **{f"{folder}/": b"" for folder in FOLDERS}})
+        for name, content in contents.items():
+            self._truth.due.add(content)
+            self._truth.shows(name, self._truth.may_exist(content))
 
     def _calm_down(self) -> None:
         """A daemon starts only where it reaches the server: what it does without is told once it runs."""
@@ -86,23 +96,23 @@ class Story:
 
     async def _live(self, daemon: Daemon, steps: Iterator[Step]) -> None:
         programs = Programs(daemon.desk, self._truth, self._storm)
-        for step in steps:
-            match step:
-                case Here(apart=True):
-                    daemon.programs.start_soon(programs.run, step)
-                case Here():
-                    await programs.run(step)
-                case Crash():
-                    daemon.dies_after(step.after)
-                case Wait():
-                    await daemon.desk.waits(step.seconds)
-                case Settle():
-                    with trio.move_on_after(SETTLED_S):
-                        await daemon.desk.settles()
-                case _:
-                    await self._around(step)
-            await trio.lowlevel.checkpoint()  # whoever is dead goes no further
-        await _quiet(daemon.programs)
+        async with trio.open_nursery() as apart:
+            for step in steps:
+                match step:
+                    case Here(apart=True):
+                        apart.start_soon(programs.run, step)
+                    case Here():
+                        await programs.run(step)
+                    case Crash():
+                        daemon.dies_after(step.after)
+                    case Wait():
+                        await daemon.desk.waits(step.seconds)
+                    case Settle():
+                        with trio.move_on_after(SETTLED_S):
+                            await daemon.desk.settles()
+                    case _:
+                        await self._around(step)
+                await trio.lowlevel.checkpoint()  # whoever is dead goes no further
 
     async def _around(self, step: Step) -> None:
         """What happens to the mount, and not in it."""
@@ -160,7 +170,7 @@ class Story:
     async def _end(self, desk: Desk) -> None:
         with trio.move_on_after(ENDED_S) as patience:
             await desk.settles()
-            await desk.waits(TTL_S + 1)
+            await desk.waits(CALM_S + 1)
             await desk.settles()
         if patience.cancelled_caught:
             self._wrongs.append("it never ends")
@@ -185,12 +195,6 @@ class Story:
         for name, content in shown.items():
             if not name.endswith("/"):
                 self._truth.saw(name, content, opened_at=trio.current_time(), last_trouble=self._storm.last_trouble)
-
-
-async def _quiet(programs: trio.Nursery) -> None:
-    """Returns when those that the story does not wait for have ended after all."""
-    while programs.child_tasks:
-        await trio.sleep(1)
 
 
 async def shown_by(desk: Desk, folder: str = "") -> dict[str, bytes]:

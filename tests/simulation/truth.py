@@ -1,4 +1,4 @@
-"""What may be read and what must not be lost, in the dumbest words: dicts by path. Asks neither the mount nor the server.
+"""What may be read and what must not be lost, in the dumbest words: dicts by path. Asks nobody.
 
 Every content is one of a kind and begins with tokens that no other has, so that whatever is read tells which write it
 came from, and a mix of two is like none.
@@ -7,6 +7,8 @@ came from, and a mix of two is like none.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
+
+from tests.simulation.steps import FOLDERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -36,7 +38,7 @@ class Truth:
     def token(self, who: str) -> bytes:
         """Like no other."""
         self._count += 1
-        return f"<{who} {self._count}>".encode()
+        return f"<{who:.<6}{self._count:.>5}>".encode()  # all of one length: what patches one takes its very place
 
     def may_exist(self, content: bytes) -> bytes:
         """Somebody is about to write it."""
@@ -54,8 +56,12 @@ class Truth:
         known = {path: self._mine[path] for path in self._mine if _is_at(path, paths)}
         for path in known:
             del self._mine[path]
-        self._theirs = {path: what for path, what in self._theirs.items() if not _is_at(path, paths)}
+        self.is_over(*paths)
         return known
+
+    def is_over(self, *paths: str) -> None:
+        """A program has ended that changed something there, perhaps after somebody else did."""
+        self._theirs = {path: what for path, what in self._theirs.items() if not _is_at(path, paths)}
 
     def shows(self, path: str, content: bytes | None) -> None:
         """A program has succeeded: that is what the path has (None: nothing), unless somebody else interferes."""
@@ -75,9 +81,11 @@ class Truth:
     # ------------------------------------------------------------ somebody else
 
     def touched(self, *paths: str) -> None:
-        """Somebody else changed something there."""
-        self.begins(*paths)
-        self._contested.update(f"{path}{below}" for path in paths for below in ("", "/a", "/b"))
+        """Somebody else changed something there: of what is below, also what it may become above, its folder gone."""
+        below = [f"{path}/{name}" for path in paths for name in ("a", "b")]
+        kept_above = ["a", "b"] if any(path in FOLDERS for path in paths) else []
+        self.begins(*paths, *kept_above)
+        self._contested.update(paths, below, kept_above)
 
     def put_elsewhere(self, path: str, content: bytes, former: Iterable[bytes], now: float) -> None:
         """Somebody else wrote this in place of what the server had there."""

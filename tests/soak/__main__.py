@@ -1,0 +1,33 @@
+"""`python -m tests.soak`: a mount under load for half an hour, at a tenth of all requests failing; prints a table."""
+
+from __future__ import annotations
+
+import argparse
+import secrets
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.mounting import CountingServer, account_of
+from tests.soak.soaking import Soak
+
+
+def main() -> int:
+    """The exit status: 0 where all is well."""
+    parser = argparse.ArgumentParser(prog="tests.soak", description=__doc__)
+    parser.add_argument("--seconds", type=float, default=1800.0, help="of load (1800)")
+    parser.add_argument("--share", type=float, default=0.1, help="of the requests that fail (0.1)")
+    parser.add_argument("--seed", type=int, default=secrets.randbits(16), help="of all chance (any)")
+    asked = parser.parse_args()
+    with (
+        tempfile.TemporaryDirectory(prefix="cxfs-soak-") as folder,
+        CountingServer(Path(folder, "server")) as server,
+        account_of(server, "soak") as account,
+    ):
+        report = Soak(server, account, Path(folder, "home"), share=asked.share).run(asked.seconds, seed=asked.seed)
+    sys.stdout.write(f"seed {asked.seed}, {asked.seconds:g} s\n\n{report.table()}\n")
+    return 1 if report.wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
