@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from cxfs.cli import bars, which
 from cxfs.cli.sync import teller
+from cxfs.cli.words import PLACE
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @click.command("cp", short_help="Copy within a mount, by the server.")
 @click.option("-r", "-R", "--recursive", is_flag=True, help="Copy a folder with all below it.")
 @click.option("-q", "--quiet", is_flag=True, help="No bar and no lines but errors.")
-@click.argument("source", type=click.Path(path_type=Path))
-@click.argument("target", type=click.Path(path_type=Path))
+@click.argument("source", type=PLACE)
+@click.argument("target", type=PLACE)
 def command(source: Path, target: Path, *, recursive: bool, quiet: bool) -> None:
     """Copy SOURCE to TARGET, or into it where that is a folder. Both are in one mount.
 

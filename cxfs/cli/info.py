@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cxfs.cli import tables, which
+from cxfs.cli.words import PLACE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 @click.command("info", short_help="Show a file's UUID, version, owner, checksum and state.")
 @click.option("--json", "as_json", is_flag=True, help="For programs; sizes in bytes, times in ms since the epoch.")
-@click.argument("path", type=click.Path(path_type=Path))
+@click.argument("path", type=PLACE)
 def command(path: Path, *, as_json: bool) -> None:
     """Show what is known of PATH in a mount: here and at the server.
 

@@ -15,13 +15,25 @@ from cxfs.remote.redaction import KnownSecrets
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from click.shell_completion import CompletionItem
 
-def _completed(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+
+def completed(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
     """For the shell: names that begin so."""
     try:
         return [name for name in config.load().profiles if name.startswith(incomplete)]
     except CxfsError:
         return []
+
+
+def _mounts_completed(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str] | list[CompletionItem]:
+    from click.shell_completion import CompletionItem
+
+    return completed(ctx, param, incomplete) or [CompletionItem(incomplete, type="file")]
+
+
+mount_argument = click.argument("mount", required=False, metavar="[MOUNT|PROFILE]", shell_complete=_mounts_completed)
+"""Whichever is at hand (see `which.named`)."""
 
 
 option = click.option(
@@ -30,7 +42,7 @@ option = click.option(
     "profile_name",
     metavar="NAME",
     help="Profile of the configuration file.",
-    shell_complete=_completed,
+    shell_complete=completed,
 )
 
 

@@ -10,11 +10,12 @@ from pathlib import Path
 import click
 
 from cxfs.cli import tables, which
+from cxfs.cli.words import PLACE
 
 
 @click.command("refresh", short_help="Ask the server anew what is in a folder.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
-@click.argument("path", type=click.Path(path_type=Path))
+@click.argument("path", type=PLACE)
 def command(path: Path, *, as_json: bool) -> None:
     """Forget what is believed of PATH in a mount and of all below it: names, sizes and times.
 

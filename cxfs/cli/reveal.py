@@ -13,6 +13,7 @@ import click
 
 from cxfs.cli import which
 from cxfs.cli.exits import Exit, Refusal
+from cxfs.cli.words import PLACE
 
 MANAGER: Final = "org.freedesktop.FileManager1"
 
@@ -21,7 +22,7 @@ ANSWER_S: Final = 25.0
 
 
 @click.command("open", short_help="Show a mount in the file manager.")
-@click.argument("path", required=False, type=click.Path(path_type=Path))
+@click.argument("path", required=False, type=PLACE)
 def command(path: Path | None) -> None:
     """Show the mount, or PATH in it, in the file manager: a file selected in its folder.
 

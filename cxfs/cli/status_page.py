@@ -41,20 +41,30 @@ class Standing:
             return SILENT
         if self.answer["phase"] != "mounted":
             return str(self.answer["phase"])
-        return str(self.answer.get("state") or ("offline" if self.answer["offline"] else "online"))
+        return str(self._connection.get("state") or ("offline" if self.answer.get("offline") else "online"))
 
     @property
     def why(self) -> str | None:
         """Why that is so, where it is not as it should be."""
         if self.answer is None:
             return self.reason
-        told: str | None = self.answer.get("reason") or self.answer["remaining"]["trouble"]
+        told: str | None = self._connection.get("reason") or self.answer["remaining"]["trouble"]
         return told
+
+    @property
+    def since(self) -> float | None:
+        """Since when its connection is so, in seconds since the epoch, where its daemon knows."""
+        since = self._connection.get("since")
+        return float(since) if isinstance(since, int | float) else None
+
+    @property
+    def _connection(self) -> Mapping[str, Any]:
+        return {} if self.answer is None else self.answer.get("connection") or {}
 
     def as_json(self) -> dict[str, Any]:
         """For programs."""
         told = {"profile": self.profile, "mountpoint": self.mountpoint, **(self.answer or {})}
-        return {**told, "state": self.state, "reason": self.why}
+        return {**told, "state": self.state, "reason": self.why, "since": self.since}
 
 
 def page(standing: Standing, *, now_s: float) -> list[str]:
@@ -78,8 +88,7 @@ def line(standing: Standing) -> str:
 
 
 def _state(standing: Standing, now_s: float) -> str:
-    since = None if standing.answer is None else standing.answer.get("since")
-    lasting = f" for {tables.age(max(0.0, now_s - since))}" if isinstance(since, int | float) else ""
+    lasting = "" if standing.since is None else f" for {tables.age(max(0.0, now_s - standing.since))}"
     why = f" ({tables.printable(standing.why)})" if standing.why else ""
     return f"{standing.state}{lasting}{why}"
 

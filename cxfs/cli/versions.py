@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from cxfs.cli import bars, tables, which
+from cxfs.cli.words import PLACE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 
 @click.command("versions", short_help="List the former versions of a file.")
 @click.option("--json", "as_json", is_flag=True, help="For programs; sizes in bytes, times in ms since the epoch.")
-@click.argument("path", type=click.Path(path_type=Path))
+@click.argument("path", type=PLACE)
 def command(path: Path, *, as_json: bool) -> None:
     """List the versions of the file PATH that the server keeps, the current one first."""
     mount, place = which.mount_of(path)
@@ -37,7 +38,7 @@ def command(path: Path, *, as_json: bool) -> None:
 @click.command("restore", short_help="Make a former version of a file the current one.")
 @click.option("-n", "--version", "version", type=click.IntRange(min=0), required=True, metavar="N", help="Which one.")
 @click.option("-q", "--quiet", is_flag=True, help="No bar and no lines but errors.")
-@click.argument("path", type=click.Path(path_type=Path))
+@click.argument("path", type=PLACE)
 def restore(path: Path, version: int, *, quiet: bool) -> None:
     """Make version N of the file PATH (see cxfs versions) its next one; return when the server has it.
 

@@ -10,12 +10,15 @@ import grp
 import pwd
 import re
 from fractions import Fraction
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn, TypedDict
 
 import click
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+    from click.shell_completion import CompletionItem
 
 
 class MountWords(TypedDict, total=False):
@@ -184,11 +187,18 @@ _VALUED: Final[dict[str, tuple[str, Callable[[str], object]]]] = {
 
 
 class Measured(click.ParamType[object]):
-    """A click option type made of one of the parsers above."""
+    """A click option type made of one of the parsers above. `completes`: as what a shell completes it."""
 
-    def __init__(self, name: str, parse: Callable[[str], object]) -> None:
+    def __init__(self, name: str, parse: Callable[[str], object], *, completes: str | None = None) -> None:
         self.name = name
         self._parse = parse
+        self._completes = completes
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """What the shell is asked to do by itself."""
+        from click.shell_completion import CompletionItem
+
+        return [] if self._completes is None else [CompletionItem(incomplete, type=self._completes)]
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> object:
         """The parsed value, or click's error with ours in it."""
@@ -207,3 +217,5 @@ SIZE: Final = Measured("size", parse_size)
 SECONDS: Final = Measured("seconds", parse_seconds)
 COUNT: Final = Measured("count", parse_count)
 SYNC: Final = Measured("local|remote", parse_sync)
+PLACE: Final = Measured("path", Path, completes="file")
+"""A path that is not looked at: click's own type asks the file system, and would hang at a mount that hangs."""

@@ -69,7 +69,7 @@ def test_folders_alone_are_counted_too() -> None:
 
 def test_the_state_is_told_with_its_reason_and_since_when() -> None:
     """As the daemon knows it; of one that tells none, the uploads' trouble does."""
-    known = page({**STATUS, "state": "offline", "since": NOW_S - 300, "reason": "no route"})
+    known = page({**STATUS, "connection": {"state": "offline", "since": NOW_S - 300, "reason": "no route"}})
     trouble = {**STATUS["remaining"], "trouble": "no answer"}
     derived = page({**STATUS, "offline": True, "remaining": trouble})
 
@@ -121,7 +121,7 @@ def test_programs_get_all_of_it_in_json(quick: QuickTerminal, daemon: SpokenDaem
     """A list, also of one."""
     (told,) = json.loads("\n".join(quick.cxfs("status", "--json").lines))
 
-    assert told == {**STATUS, "state": "online", "reason": None}
+    assert told == {**STATUS, "state": "online", "reason": None, "since": None}
 
 
 def test_nothing_mounted_is_a_status_of_its_own(quick: QuickTerminal) -> None:
