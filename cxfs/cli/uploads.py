@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from cxfs.cli import profiles, tables, which
+from cxfs.cli import arguments, tables, which
 from cxfs.cli.exits import Exit, Refusal
 from cxfs.cli.listing import ListingGroup
 from cxfs.control.client import ControlClient, ControlRefused
@@ -39,7 +39,7 @@ def command() -> None:
 
 
 @command.command("list", hidden=True)
-@profiles.option
+@arguments.profile_option
 @json_option
 @some_paths
 def show(paths: tuple[Path, ...], profile_name: str | None, *, as_json: bool) -> None:
@@ -60,7 +60,7 @@ def show(paths: tuple[Path, ...], profile_name: str | None, *, as_json: bool) ->
 
 
 @command.command("retry")
-@profiles.option
+@arguments.profile_option
 @some_paths
 def retry(paths: tuple[Path, ...], profile_name: str | None) -> None:
     """Try again now: what is parked at or below PATHs, and what waits for a pause to end (all, without any)."""
@@ -72,7 +72,7 @@ def retry(paths: tuple[Path, ...], profile_name: str | None) -> None:
 
 
 @command.command("export")
-@profiles.option
+@arguments.profile_option
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 @some_paths
 def export(folder: Path, paths: tuple[Path, ...], profile_name: str | None) -> None:
@@ -94,7 +94,7 @@ def export(folder: Path, paths: tuple[Path, ...], profile_name: str | None) -> N
 
 
 @command.command("discard")
-@profiles.option
+@arguments.profile_option
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 def discard(paths: tuple[Path, ...], profile_name: str | None, *, yes: bool) -> None:

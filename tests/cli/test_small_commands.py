@@ -111,7 +111,7 @@ def test_paths_are_left_to_the_shell(terminal: Terminal, typed: str) -> None:
     """It knows how: no mount is looked at by us."""
     asked = terminal.but(_CXFS_COMPLETE="bash_complete", COMP_WORDS=typed, COMP_CWORD=str(len(typed.split(" ")) - 1))
 
-    assert asked.cxfs().out.splitlines() == [f"file,{typed.split(' ')[-1]}"]
+    assert asked.cxfs().out.splitlines() == [f"file,{typed.rsplit(' ', maxsplit=1)[-1]}"]
 
 
 @pytest.mark.parametrize("arguments", [[], ["tcsh"], ["bash", "zsh"]])
