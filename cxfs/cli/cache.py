@@ -59,8 +59,7 @@ def clear(path: Path | None, profile_name: str | None) -> None:
         from cxfs.leftovers import StoppedCache
 
         freed = StoppedCache(_folder(mount), mount.state_folder).clear()
-    files = f"{freed['files']} file{'' if freed['files'] == 1 else 's'}"
-    click.echo(f"{files} freed, {tables.size(freed['bytes'])}", err=True)
+    click.echo(f"{tables.counted(freed['files'], 'file')} freed, {tables.size(freed['bytes'])}", err=True)
 
 
 def _chosen(path: Path | None, profile_name: str | None) -> which.ChosenMount:

@@ -107,10 +107,10 @@ def discard(paths: tuple[Path, ...], profile_name: str | None, *, yes: bool) -> 
         for row in parked:
             click.echo(_line(row), err=True)
         if not yes:
-            click.confirm(f"Discard {_counted(len(parked), 'change')} for good?", abort=True, err=True)
+            click.confirm(f"Discard {tables.counted(len(parked), 'change')} for good?", abort=True, err=True)
         for row in parked:
             control.ask("discard", id=row.id)
-    click.echo(f"{_counted(len(parked), 'change')} discarded", err=True)
+    click.echo(f"{tables.counted(len(parked), 'change')} discarded", err=True)
 
 
 # ------------------------------------------------------------------------------------------------ rows
@@ -162,10 +162,6 @@ def _line(row: Pending) -> str:
     tries = f"{row.attempts}x" if row.attempts else ""
     size = tables.size(row.size) if row.kind is Kind.UPLOAD else ""
     return f"{row.status:<9} {tables.age(row.age_s):>6} {tries:>4} {size:>9}  {what}{tables.printable(row.path)}"
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 # ------------------------------------------------------------------------------------------------ content
