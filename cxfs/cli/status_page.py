@@ -99,6 +99,7 @@ def _facts(answer: Mapping[str, Any], now_s: float) -> dict[str, list[str]]:
         **{name: [value] for name, value in _single_facts(answer).items()},
         "slowest": _slowest(answer),
         "notices": _notices(answer, now_s),
+        "faults": _faults(answer),
     }
 
 
@@ -147,6 +148,14 @@ def _slowest(answer: Mapping[str, Any]) -> list[str]:
     return [
         f"{row['longest_s']:.2f} s  {row['kind']} ({row['count']}, {row['mean_s']:.2f} s on average)"
         for row in answer["slowest"][:SLOWEST_SHOWN]
+    ]
+
+
+def _faults(answer: Mapping[str, Any]) -> list[str]:
+    """Of the daemon itself, where it tells of any: a person should send its log to whoever maintains this."""
+    return [
+        f"{row['faults']}x {row['task']}: {row['kind']} at {row['place']}, {tables.age(row['ago_s'])} ago"
+        for row in answer.get("tasks", [])
     ]
 
 
