@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cxfs import config
-from cxfs.cli import profiles, tables, which
+from cxfs.cli import arguments, tables, which
 from cxfs.cli.listing import ListingGroup
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def command() -> None:
 
 
 @command.command("list", hidden=True)
-@profiles.option
+@arguments.profile_option
 @click.option("--json", "as_json", is_flag=True, help="For programs; sizes in bytes.")
 @some_path
 def show(path: Path | None, profile_name: str | None, *, as_json: bool) -> None:
@@ -44,7 +44,7 @@ def show(path: Path | None, profile_name: str | None, *, as_json: bool) -> None:
 
 
 @command.command("clear")
-@profiles.option
+@arguments.profile_option
 @some_path
 def clear(path: Path | None, profile_name: str | None) -> None:
     """Free what is kept; what a program has open stays until it is closed.
@@ -59,8 +59,7 @@ def clear(path: Path | None, profile_name: str | None) -> None:
         from cxfs.leftovers import StoppedCache
 
         freed = StoppedCache(_folder(mount), mount.state_folder).clear()
-    files = f"{freed['files']} file{'' if freed['files'] == 1 else 's'}"
-    click.echo(f"{files} freed, {tables.size(freed['bytes'])}", err=True)
+    click.echo(f"{tables.counted(freed['files'], 'file')} freed, {tables.size(freed['bytes'])}", err=True)
 
 
 def _chosen(path: Path | None, profile_name: str | None) -> which.ChosenMount:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from cxfs import config
-from cxfs.cli import profiles, tables
+from cxfs.cli import arguments, tables
 from cxfs.cli.words import parse_words
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def command() -> None:
 
 
 @command.command("show")
-@profiles.option
+@arguments.profile_option
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def show(profile_name: str | None, *, as_json: bool) -> None:
     """Show every profile, or one, with what is in force where the file says nothing."""
@@ -52,7 +52,7 @@ def show(profile_name: str | None, *, as_json: bool) -> None:
 
 
 @command.command("set")
-@profiles.option
+@arguments.profile_option
 @key
 @click.argument("value")
 def change(profile_name: str | None, key: str, value: str) -> None:
@@ -65,7 +65,7 @@ def change(profile_name: str | None, key: str, value: str) -> None:
 
 
 @command.command("unset")
-@profiles.option
+@arguments.profile_option
 @key
 def remove(profile_name: str | None, key: str) -> None:
     """Remove KEY of a profile: what is in force without it applies again."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import click
@@ -16,10 +17,11 @@ if TYPE_CHECKING:
 
 @click.command("cp", short_help="Copy within a mount, by the server.")
 @click.option("-r", "-R", "--recursive", is_flag=True, help="Copy a folder with all below it.")
+@click.option("--json", "as_json", is_flag=True, help="For programs: where the copy is, and its UUID.")
 @click.option("-q", "--quiet", is_flag=True, help="No bar and no lines but errors.")
 @click.argument("source", type=PLACE)
 @click.argument("target", type=PLACE)
-def command(source: Path, target: Path, *, recursive: bool, quiet: bool) -> None:
+def command(source: Path, target: Path, *, recursive: bool, as_json: bool, quiet: bool) -> None:
     """Copy SOURCE to TARGET, or into it where that is a folder. Both are in one mount.
 
     However large it is, that takes one request. What the server does not have yet of SOURCE is sent first. Nothing is
@@ -29,4 +31,6 @@ def command(source: Path, target: Path, *, recursive: bool, quiet: bool) -> None
     if mount != other:
         raise which.NoSuchMount(f"{target} is in another mount: use cp for that")
     with bars.watching(quiet=quiet) as watch, mount.connect() as control:
-        control.ask("copy", path=place, to=to, recursive=recursive, on_progress=teller(watch))
+        copied = control.ask("copy", path=place, to=to, recursive=recursive, on_progress=teller(watch))
+    if as_json:
+        click.echo(json.dumps({**copied, "path": mount.shown(copied["path"])}))

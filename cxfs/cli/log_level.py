@@ -6,13 +6,13 @@ import json
 
 import click
 
-from cxfs.cli import logs, which
+from cxfs.cli import arguments, logs, which
 
 
 @click.command("log-level", short_help="Change how much a running mount logs.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @click.argument("level", type=click.Choice(logs.LEVELS, case_sensitive=False))
-@click.argument("mount", required=False, metavar="[MOUNT|PROFILE]")
+@arguments.mount_argument
 def command(level: str, mount: str | None, *, as_json: bool) -> None:
     """Have a mount (the only one, or that of a path or profile) log from LEVEL on, until it ends.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from cxfs.cli import exposition, which
+from cxfs.cli import arguments, exposition, which
 from cxfs.cli.exits import Exit
 from cxfs.cli.status import standing_of
 
@@ -26,7 +26,7 @@ CLIENT_S: Final = 5.0
 
 @click.command("metrics", short_help="Print what mounts count, for Prometheus.")
 @click.option("--port", type=click.IntRange(0, 65_535), help="Serve it at 127.0.0.1:PORT/metrics until Ctrl-C.")
-@click.argument("mount", required=False, metavar="[MOUNT|PROFILE]")
+@arguments.mount_argument
 def command(mount: str | None, port: int | None) -> int:
     """Print what the mount that a path or a profile names counts, or all of them, in Prometheus' text format.
 

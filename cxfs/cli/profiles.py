@@ -6,32 +6,15 @@ import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import click
-
 from cxfs import config, credentials
-from cxfs.core.errors import CxfsError, SignedOut, Unreachable
+from cxfs.cli import arguments
+from cxfs.core.errors import SignedOut, Unreachable
 from cxfs.remote.redaction import KnownSecrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-
-def _completed(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
-    """For the shell: names that begin so."""
-    try:
-        return [name for name in config.load().profiles if name.startswith(incomplete)]
-    except CxfsError:
-        return []
-
-
-option = click.option(
-    "-p",
-    "--profile",
-    "profile_name",
-    metavar="NAME",
-    help="Profile of the configuration file.",
-    shell_complete=_completed,
-)
+option = arguments.profile_option
 
 
 def chosen(name: str | None) -> config.Profile:

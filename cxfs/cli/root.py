@@ -80,7 +80,7 @@ class LateCommands(click.Group):
 @click.group(
     cls=LateCommands,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="cxfs COMMAND --help tells more.",
+    epilog="cxfs COMMAND --help tells more; CXFS_DEBUG=1 where an error came from.",
 )
 @click.version_option(__version__, "-V", "--version", message="cxfs %(version)s")
 def cxfs() -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from cxfs.cli import status_page, tables, which
+from cxfs.cli import arguments, status_page, tables, which
 from cxfs.cli.exits import Exit
 from cxfs.cli.status_page import Standing
 from cxfs.control.client import ControlRefused, ControlUnavailable
@@ -30,7 +30,7 @@ LINES_S: Final = 5.0
 @click.command("status", short_help="Show how mounts stand: connection, uploads, quota, cache.")
 @click.option("-w", "--watch", is_flag=True, help="Look again and again, until Ctrl-C.")
 @click.option("--json", "as_json", is_flag=True, help="For programs: a list of mounts; sizes in bytes, times in s.")
-@click.argument("mount", required=False, metavar="[MOUNT|PROFILE]")
+@arguments.mount_argument
 def command(mount: str | None, *, watch: bool, as_json: bool) -> int:
     """Show the mount that a path or a profile names, or all of them.
 

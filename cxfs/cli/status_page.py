@@ -54,10 +54,15 @@ class Standing:
         told: str | None = self.answer["connection"]["reason"] or self.answer["remaining"]["trouble"]
         return told
 
+    @property
+    def since(self) -> float | None:
+        """Since when the connection is so, in seconds since the epoch."""
+        return None if self.answer is None else float(self.answer["connection"]["since"])
+
     def as_json(self) -> dict[str, Any]:
         """For programs."""
         told = {"profile": self.profile, "mountpoint": self.mountpoint, **(self.answer or {})}
-        return {**told, "state": self.state, "reason": self.why}
+        return {**told, "state": self.state, "reason": self.why, "since": self.since}
 
 
 def page(standing: Standing, *, now_s: float) -> list[str]:
@@ -82,8 +87,8 @@ def line(standing: Standing) -> str:
 
 def _state(standing: Standing, now_s: float) -> str:
     lasting = ""
-    if standing.answer is not None and standing.state in AWAY:
-        lasting = f" for {tables.age(max(0.0, now_s - standing.answer['connection']['since']))}"
+    if standing.since is not None and standing.state in AWAY:
+        lasting = f" for {tables.age(max(0.0, now_s - standing.since))}"
     why = f" ({tables.printable(standing.why)})" if standing.why else ""
     return f"{standing.state}{lasting}{why}"
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from cxfs.cli import profiles, tables, which
+from cxfs.cli import arguments, tables, which
 from cxfs.cli.exits import Exit, Refusal
 from cxfs.cli.listing import ListingGroup
 from cxfs.cli.words import PLACE
@@ -40,7 +40,7 @@ def command() -> None:
 
 
 @command.command("list", hidden=True)
-@profiles.option
+@arguments.profile_option
 @json_option
 @some_paths
 def show(paths: tuple[Path, ...], profile_name: str | None, *, as_json: bool) -> None:
@@ -61,7 +61,7 @@ def show(paths: tuple[Path, ...], profile_name: str | None, *, as_json: bool) ->
 
 
 @command.command("retry")
-@profiles.option
+@arguments.profile_option
 @some_paths
 def retry(paths: tuple[Path, ...], profile_name: str | None) -> None:
     """Try again now: what is parked at or below PATHs, and what waits for a pause to end (all, without any)."""
@@ -73,7 +73,7 @@ def retry(paths: tuple[Path, ...], profile_name: str | None) -> None:
 
 
 @command.command("export")
-@profiles.option
+@arguments.profile_option
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 @some_paths
 def export(folder: Path, paths: tuple[Path, ...], profile_name: str | None) -> None:
@@ -95,7 +95,7 @@ def export(folder: Path, paths: tuple[Path, ...], profile_name: str | None) -> N
 
 
 @command.command("discard")
-@profiles.option
+@arguments.profile_option
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.argument("paths", nargs=-1, required=True, type=PLACE)
 def discard(paths: tuple[Path, ...], profile_name: str | None, *, yes: bool) -> None:
@@ -108,10 +108,10 @@ def discard(paths: tuple[Path, ...], profile_name: str | None, *, yes: bool) -> 
         for row in parked:
             click.echo(_line(row), err=True)
         if not yes:
-            click.confirm(f"Discard {_counted(len(parked), 'change')} for good?", abort=True, err=True)
+            click.confirm(f"Discard {tables.counted(len(parked), 'change')} for good?", abort=True, err=True)
         for row in parked:
             control.ask("discard", id=row.id)
-    click.echo(f"{_counted(len(parked), 'change')} discarded", err=True)
+    click.echo(f"{tables.counted(len(parked), 'change')} discarded", err=True)
 
 
 # ------------------------------------------------------------------------------------------------ rows
@@ -163,10 +163,6 @@ def _line(row: Pending) -> str:
     tries = f"{row.attempts}x" if row.attempts else ""
     size = tables.size(row.size) if row.kind is Kind.UPLOAD else ""
     return f"{row.status:<9} {tables.age(row.age_s):>6} {tries:>4} {size:>9}  {what}{tables.printable(row.path)}"
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 # ------------------------------------------------------------------------------------------------ content

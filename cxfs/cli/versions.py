@@ -37,9 +37,10 @@ def command(path: Path, *, as_json: bool) -> None:
 
 @click.command("restore", short_help="Make a former version of a file the current one.")
 @click.option("-n", "--version", "version", type=click.IntRange(min=0), required=True, metavar="N", help="Which one.")
+@click.option("--json", "as_json", is_flag=True, help="For programs: the version that it is now, and its size.")
 @click.option("-q", "--quiet", is_flag=True, help="No bar and no lines but errors.")
 @click.argument("path", type=PLACE)
-def restore(path: Path, version: int, *, quiet: bool) -> None:
+def restore(path: Path, version: int, *, as_json: bool, quiet: bool) -> None:
     """Make version N of the file PATH (see cxfs versions) its next one; return when the server has it.
 
     The version of now is kept as the former ones are. A file with changes that the server does not have is refused, and
@@ -52,5 +53,7 @@ def restore(path: Path, version: int, *, quiet: bool) -> None:
             watch.tell(files=1, left_bytes=news["bytes_left"])
 
         result = control.ask("restore", path=place, version=version, on_progress=tell)
-    if not quiet:
+    if as_json:
+        click.echo(json.dumps({"path": mount.shown(place), **result}))
+    elif not quiet:
         click.echo(f"version {version} is the current one now, as version {result['version']}", err=True)

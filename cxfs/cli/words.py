@@ -18,6 +18,8 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from click.shell_completion import CompletionItem
+
 
 class MountWords(TypedDict, total=False):
     """The fields of the daemon's MountOptions that were asked for; the others keep its defaults."""
@@ -227,11 +229,18 @@ _VALUED: Final[dict[str, tuple[str, Callable[[str], object]]]] = {
 
 
 class Measured(click.ParamType[object]):
-    """A click option type made of one of the parsers above."""
+    """A click option type made of one of the parsers above. `completes`: as what a shell completes it."""
 
-    def __init__(self, name: str, parse: Callable[[str], object]) -> None:
+    def __init__(self, name: str, parse: Callable[[str], object], *, completes: str | None = None) -> None:
         self.name = name
         self._parse = parse
+        self._completes = completes
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """What the shell is asked to do by itself."""
+        from click.shell_completion import CompletionItem
+
+        return [] if self._completes is None else [CompletionItem(incomplete, type=self._completes)]
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> object:
         """The parsed value, or click's error with ours in it."""
@@ -251,5 +260,5 @@ SECONDS: Final = Measured("seconds", parse_seconds)
 DEADLINE: Final = Measured("seconds", parse_deadline)
 COUNT: Final = Measured("count", parse_count)
 SYNC: Final = Measured("local|remote", parse_sync)
-PLACE: Final = Measured("path", Path)
+PLACE: Final = Measured("path", Path, completes="file")
 """A path that is not looked at: click's own type asks the file system, and would hang at a mount that hangs."""

@@ -146,6 +146,17 @@ def test_a_copy_succeeds_without_a_word(quick: QuickTerminal, daemon: SpokenDaem
     assert daemon.asked == [("copy", {"path": "a", "to": "folder", "recursive": True})]
 
 
+def test_programs_get_what_has_become_of_a_restore_and_a_copy(quick: QuickTerminal, daemon: SpokenDaemon) -> None:
+    """The path whole, to go on with."""
+    restored = quick.cxfs("restore", "--json", "-n", "2", "mnt/a")
+    copied = quick.cxfs("cp", "--json", "mnt/a", "mnt/b")
+
+    assert json.loads(restored.out) == {"path": str(daemon.mountpoint / "a"), "version": 4, "size": 5}
+    assert json.loads(copied.out) == {
+        "path": str(daemon.mountpoint / "b"), "uuid": "ZdvTGn0mEeG34xIFOBql1A", "size": 5
+    }  # fmt: skip
+
+
 def test_a_refresh_says_how_much_it_forgot(quick: QuickTerminal, daemon: SpokenDaemon) -> None:
     """In words, or for programs."""
     said, told = quick.cxfs("refresh", "mnt"), quick.cxfs("refresh", "--json", "mnt/a")

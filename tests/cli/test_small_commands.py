@@ -93,7 +93,8 @@ def test_the_shell_itself_takes_it(quick: QuickTerminal, shell: str) -> None:
 @pytest.mark.parametrize(
     ("typed", "expected"),
     [("cxfs sta", {"status"}), ("cxfs status --wa", {"--watch"}), ("cxfs info --profile ", set()),
-     ("cxfs whoami --profile ho", {"home"}), ("cxfs log-level w", {"warning"})],
+     ("cxfs whoami --profile ho", {"home"}), ("cxfs log-level w", {"warning"}),
+     ("cxfs status h", {"home"})],
 )  # fmt: skip
 def test_words_are_completed(terminal: Terminal, typed: str, expected: set[str]) -> None:
     """Commands, options, profiles and choices; nothing where the configuration is broken or nothing fits."""
@@ -103,6 +104,14 @@ def test_words_are_completed(terminal: Terminal, typed: str, expected: set[str])
     words = {line.partition(",")[2] for line in asked.cxfs().out.splitlines() if line.startswith("plain,")}
 
     assert words == expected
+
+
+@pytest.mark.parametrize("typed", ["cxfs info ~/C", "cxfs status ./m", "cxfs cp a b"])
+def test_paths_are_left_to_the_shell(terminal: Terminal, typed: str) -> None:
+    """It knows how: no mount is looked at by us."""
+    asked = terminal.but(_CXFS_COMPLETE="bash_complete", COMP_WORDS=typed, COMP_CWORD=str(len(typed.split(" ")) - 1))
+
+    assert asked.cxfs().out.splitlines() == [f"file,{typed.rsplit(' ', maxsplit=1)[-1]}"]
 
 
 @pytest.mark.parametrize("arguments", [[], ["tcsh"], ["bash", "zsh"]])

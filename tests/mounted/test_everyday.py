@@ -63,6 +63,18 @@ def test_a_refresh_reaches_the_kernel(mount: Mount, account: Account, folder: Pa
     assert (folder / "deep/new").exists()
 
 
+def test_a_refresh_reaches_what_has_no_name_to_forget(mount: Mount, account: Account) -> None:
+    """The root of the mount: its own attributes are asked for again."""
+    mount.run("ls", mount.path)
+    before = mount.path.stat().st_mtime_ns
+    account.put("/new-at-the-top", b"")
+    assert mount.path.stat().st_mtime_ns == before
+
+    mount.cxfs("refresh", str(mount.path))
+
+    assert mount.path.stat().st_mtime_ns > before
+
+
 def test_a_shell_knows_where_it_is_after_a_refresh(mount: Mount, account: Account, folder: Path) -> None:
     """The kernel forgets the name of its folder; whoever asks for a refresh looks it up again for all."""
     account.make_folder(mount.address(folder / "deep"))
