@@ -47,6 +47,7 @@ from cxfs.server import serving
 
 directory, host, port, insecure = sys.argv[1:]
 count = os.open(Path(directory, "requests"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+answers = os.open(Path(directory, "answers"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 make_app = serving.make_app
 
 class Counting:
@@ -56,7 +57,14 @@ class Counting:
     async def __call__(self, scope, receive, send):
         if scope["type"] == "http":
             os.write(count, f"{scope['method']} {scope['path']}\\n".encode().replace(b"\\0", b""))
-        await self.app(scope, receive, send)
+
+        async def counted(message):
+            if message["type"] == "http.response.start":
+                length = dict(message["headers"]).get(b"content-length", b"0")
+                os.write(answers, scope["path"].encode().replace(b"\\0", b"") + b" " + length + b"\\n")
+            await send(message)
+
+        await self.app(scope, receive, counted)
 
 def make_counting_app(*parts, **more):
     app = make_app(*parts, **more)
@@ -78,6 +86,11 @@ class CountingServer(ServerProcess):
     def requests(self) -> list[str]:
         """`METHOD ADDRESS` of all so far, without parameters."""
         return (self.directory / "requests").read_text(encoding="utf-8", errors="replace").splitlines()
+
+    def content_bytes(self) -> int:
+        """Of all files' content that it has answered with so far, as the lengths of its answers tell."""
+        lines = (self.directory / "answers").read_text(encoding="utf-8", errors="replace").splitlines()
+        return sum(int(line.rpartition(" ")[2]) for line in lines if line.startswith("/1/data/"))
 
     def import_tree(self, folder: Path, account: Account, to: str = "/") -> None:
         """A tree of this machine into the account, without a request."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from cxfs.core.errors import CxfsError
 from cxfs.core.procession import ESTABLISHED, Window
+from cxfs.core.readahead import BLOCK_BYTES
 from cxfs.fs.parcels import READ_BYTES_MAX, UNREAD_BYTES_MAX, Parcels
 from cxfs.local.blocks import BlockKey
 
@@ -27,8 +28,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-SMALL_BYTES_MAX: Final = 256 << 10
-"""What is fetched whole. A larger file is worth a request of its own, and has a read-ahead of its own."""
+SMALL_BYTES_MAX: Final = BLOCK_BYTES
+"""What is fetched whole: no more than a look at the first bytes of a file brings anyway. A larger file is worth a request
+of its own, and has a read-ahead of its own."""
 
 FILES_MIN: Final = 4
 FILES_MAX: Final = 256
