@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SMALL_BYTES_MAX: Final = BLOCK_BYTES
-"""What is fetched whole: no more than a look at the first bytes of a file brings anyway. A larger file is worth a request
-of its own, and has a read-ahead of its own."""
+"""What is fetched whole: no more than a look at the first bytes of a file brings anyway. A larger file is worth a
+request of its own, and has a read-ahead of its own."""
 
 FILES_MIN: Final = 4
 FILES_MAX: Final = 256

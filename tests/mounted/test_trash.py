@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from tests.mounting import Account, Mount
+if TYPE_CHECKING:
+    from tests.mounting import Account, Mount
 
 PROGRAM: Final = """
 # The calls that GIO makes for `gio trash`, and what file managers do to restore and to empty.
