@@ -6,14 +6,16 @@ Nothing is decided here. What waits is resumed before the mount answers, and dra
 from __future__ import annotations
 
 import datetime as dt
-import functools
 import logging
+import os
 import random
 import resource
 import signal
 import socket
 import time
+from contextlib import AsyncExitStack, closing
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import trio
@@ -25,6 +27,7 @@ from cxfs.core.errors import CxfsError, NotADirectory, cause_of
 from cxfs.core.pending import Status
 from cxfs.fs.draining import drain
 from cxfs.fs.offload import HereWhileQuick, to_threads
+from cxfs.fs.supervisor import Supervisor
 from cxfs.fs.surroundings import Machine, Memory, Service, Surroundings
 from cxfs.fs.volume import Volume, assemble
 from cxfs.fuse.operations import Operations
@@ -39,17 +42,22 @@ from cxfs.remote.redaction import KnownSecrets
 from cxfs.remote.transport import Transport
 from cxfs.remote.user import Profile as Account, User
 from cxfs.service import MountedAccount, connected, renewing
+from cxfs.tending import Upkeep, sleep_watch, tell_of_draining
+from cxfs.upkeep.service_manager import ServiceManager
+from cxfs.upkeep.vigil import vigil
 from cxfs.verbs import MountVerbs, Phase
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
     from pathlib import Path
 
     from cxfs.config import Profile
+    from cxfs.core.pending import Pending
     from cxfs.credentials import AccessToken, TokenSource
     from cxfs.fs.waiting import Remaining
     from cxfs.mount_options import MountOptions
     from cxfs.remote.session import Session
+    from cxfs.upkeep.vigil import Vigil
 
 log = logging.getLogger(__name__)
 
@@ -80,10 +88,11 @@ class MountSettings:
 
 @dataclass(frozen=True, slots=True)
 class _Surroundings:
-    """What a mount's life is seen by: its lock, its control socket, and whoever started it."""
+    """What a mount's life is seen by: its lock, its control socket, the service manager, and whoever started it."""
 
     lock: HeldLock
     listener: socket.socket
+    manager: ServiceManager
     on_ready: Callable[[], None]
     on_drain: Callable[[Remaining], None] | None
 
@@ -100,10 +109,10 @@ def run(
     control = socket_path(settings.state_folder)
     with hold_lock(settings.state_folder, settings.mountpoint, root=settings.options.root) as lock:
         allow_descriptors()
-        with listening(control) as listener:
+        with listening(control) as listener, closing(ServiceManager.of(os.environ)) as manager:
             lock.note_control(control)
             try:
-                left = trio.run(_run, settings, _Surroundings(lock, listener, on_ready, on_drain))
+                left = trio.run(_run, settings, _Surroundings(lock, listener, manager, on_ready, on_drain))
             except BaseExceptionGroup as group:
                 raise cause_of(group) from None
         lock.note_left(left)
@@ -118,34 +127,43 @@ def allow_descriptors() -> None:
 
 async def _run(settings: MountSettings, surroundings: _Surroundings) -> Leftovers:
     outbox = Outbox(settings.state_folder)
-    blocks: BlockStore | None = None
     try:
-        account = MountedAccount(settings.profile)
-        tokens = renewing(settings.profile, settings.token, settings.source, account, learnt=settings.known_secrets.add)
-        async with (
+        with vigil(settings.state_folder, hide=settings.known_secrets.hide) as watch:
+            rows = await _live(settings, outbox, watch, surroundings)
+    finally:
+        outbox.close()
+    parked = sum(1 for row in rows if row.status is Status.PARKED)
+    return Leftovers.of([row.path for row in rows], parked=parked)
+
+
+async def _live(
+    settings: MountSettings, outbox: Outbox, watch: Vigil, surroundings: _Surroundings
+) -> Sequence[Pending]:
+    """All of the mount's life; gives what is left of it."""
+    account = MountedAccount(settings.profile)
+    tokens = renewing(settings.profile, settings.token, settings.source, account, learnt=settings.known_secrets.add)
+    async with AsyncExitStack() as stack:
+        session = await stack.enter_async_context(
             connected(
                 settings.profile,
                 tokens,
                 limits=settings.options.session_limits,
                 client_id=settings.client_id,
                 on_refused=tokens.refused,
-            ) as session,
-            trio.open_nursery() as nursery,
-        ):
-            who = await account.learn(session)
-            blocks = await trio.to_thread.run_sync(_blocks, settings, who)
-            volume = await _volume(settings, session, outbox, blocks, nursery)
-            _claim(settings, outbox, who, volume.left)
-            nursery.start_soon(tokens.watch, volume.uploader.wake)
-            await _serve(settings, volume, nursery, surroundings)
-            nursery.cancel_scope.cancel()
-    finally:
-        if blocks is not None:
-            blocks.close()
-        outbox.close()
-    rows = volume.waiting.rows()
-    parked = sum(1 for row in rows if row.status is Status.PARKED)
-    return Leftovers.of([row.path for row in rows], parked=parked)
+            )
+        )
+        who = await account.learn(session)
+        blocks = await trio.to_thread.run_sync(_blocks, settings, who)
+        stack.push_async_callback(trio.to_thread.run_sync, blocks.close)  # when nobody uses it any more
+        nursery = await stack.enter_async_context(trio.open_nursery())
+        supervisor = Supervisor(nursery)
+        supervisor.keep("stacks", watch.write_stacks_when_asked)
+        volume = await _volume(settings, session, outbox, blocks, supervisor)
+        _claim(settings, outbox, who, volume.left)
+        supervisor.keep("token", partial(tokens.watch, volume.uploader.wake))
+        await _serve(settings, volume, Upkeep(supervisor, watch), surroundings)
+        nursery.cancel_scope.cancel()
+    return volume.waiting.rows()
 
 
 def _blocks(settings: MountSettings, account: Account) -> BlockStore:
@@ -167,7 +185,7 @@ def _claim(settings: MountSettings, outbox: Outbox, account: Account, waiting: i
 
 
 async def _volume(
-    settings: MountSettings, session: Session, outbox: Outbox, blocks: BlockStore, nursery: trio.Nursery
+    settings: MountSettings, session: Session, outbox: Outbox, blocks: BlockStore, nursery: Supervisor
 ) -> Volume:
     """The account's tree; asks the server what it can do and for the folder to mount."""
     options = settings.options
@@ -203,7 +221,7 @@ async def _volume(
     )
 
 
-def _machine(nursery: trio.Nursery) -> Machine:
+def _machine(nursery: Supervisor) -> Machine:
     disk = to_threads(DISK_THREADS_MAX)
     journal = HereWhileQuick(to_threads(1))
     return Machine(
@@ -219,66 +237,75 @@ def _machine(nursery: trio.Nursery) -> Machine:
     )
 
 
-async def _serve(settings: MountSettings, volume: Volume, nursery: trio.Nursery, surroundings: _Surroundings) -> None:
+async def _serve(settings: MountSettings, volume: Volume, upkeep: Upkeep, surroundings: _Surroundings) -> None:
     """From the mount to the last upload, or to the second signal."""
     verbs = MountVerbs(
         volume.waiting,
         volume.uploader,
         volume.blocks,
         reading=volume.counters,
+        condition=upkeep.condition,
         profile=settings.profile.name,
         mountpoint=settings.mountpoint,
         root=settings.options.root,
     )
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        second_signal = functools.partial(_next_signal, signals)
+        second_signal = partial(_next_signal, signals)
         volume.uploader.resume()
-        nursery.start_soon(ControlServer(verbs.table).serve, surroundings.listener)
-        for run in (
-            volume.uploader.run,
-            volume.space.refresh,
-            volume.space.run,
-            volume.filesystem.keep_drafts_ready,
-            volume.sealing.run,
-        ):
-            nursery.start_soon(run)
-        await _answer_the_kernel(settings, volume, second_signal, surroundings)
+        upkeep.tasks.start_soon(volume.space.refresh)
+        upkeep.tasks.keep("control socket", partial(ControlServer(verbs.table).serve, surroundings.listener))
+        upkeep.tasks.keep("watchdog", partial(surroundings.manager.reassure, upkeep.device.is_attended))
+        upkeep.tasks.keep("sleep", sleep_watch(volume, upkeep).run)
+        for name, run in volume.standing_tasks().items():
+            upkeep.tasks.keep(name, run)
+        await _answer_the_kernel(settings, volume, upkeep, second_signal, surroundings)
         verbs.phase = Phase.DRAINING
-        drained = functools.partial(
+        drained = partial(
             drain,
             volume.uploader,
             volume.waiting,
             timeout_s=settings.options.drain_timeout_s,
             tell=surroundings.on_drain,
         )
-        await _first(drained, second_signal)
+        told = partial(tell_of_draining, surroundings.manager, volume.waiting)
+        await _first(drained, second_signal, partial(upkeep.tasks.kept, "news of draining", told))
     for left in (*volume.changes, *volume.errands):
         log.warning("not sent yet, the next mount goes on: %s", left.path)
 
 
 async def _answer_the_kernel(
-    settings: MountSettings, volume: Volume, next_signal: Callable[[], Awaitable[None]], surroundings: _Surroundings
+    settings: MountSettings,
+    volume: Volume,
+    upkeep: Upkeep,
+    next_signal: Callable[[], Awaitable[None]],
+    surroundings: _Surroundings,
 ) -> None:
     """From the mount to its end, by a signal or from outside; what programs left open is closed."""
     operations = Operations(
         volume.filesystem,
         metadata_deadline_s=settings.options.metadata_deadline_s,
         data_deadline_s=settings.options.data_deadline_s,
+        pause=upkeep.pause,
     )
     watches = []
     if volume.groups is not None:
         await volume.groups.first()
-        watches.append(volume.groups.run)  # for as long as there is a kernel to tell its news
+        # For as long as there is a kernel to tell its news.
+        watches.append(partial(upkeep.tasks.kept, "groups", volume.groups.run))
     async with mounted(
         operations,
         settings.mountpoint,
         source=f"cxfs:{settings.profile.name}",
         allow_other=settings.options.allow_other,
         read_only=settings.options.read_only,
+        device=upkeep.device,
     ) as unmounted:
         log.info("%s is mounted at %s", settings.profile.name, settings.mountpoint)
         surroundings.on_ready()
+        surroundings.manager.ready()
+        surroundings.manager.status(f"{settings.profile.name} is mounted at {settings.mountpoint}")
         await _first(unmounted.wait, next_signal, *watches)
+        surroundings.manager.stopping()
     surroundings.lock.note_draining()
     log.info("%s is unmounted, %d changes wait", settings.mountpoint, volume.left)
     await operations.close_all()

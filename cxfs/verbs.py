@@ -37,7 +37,10 @@ class Phase(StrEnum):
 
 
 class MountVerbs:
-    """The verbs of one mount. `reading` gives what is counted beside the cache: by what it is of, and by its name."""
+    """The verbs of one mount. `reading` gives what is counted beside the cache: by what it is of, and by its name.
+
+    `condition` tells how the daemon itself is: `tasks` that failed, how often its `loop` stood still.
+    """
 
     def __init__(
         self,
@@ -46,6 +49,7 @@ class MountVerbs:
         blocks: BlockStore,
         *,
         reading: Callable[[], Mapping[str, Mapping[str, object]]],
+        condition: Callable[[], Mapping[str, object]],
         profile: str,
         mountpoint: Path,
         root: str,
@@ -55,6 +59,7 @@ class MountVerbs:
         self._uploader = uploader
         self._blocks = blocks
         self._reading = reading
+        self._condition = condition
         self._profile = profile
         self._mountpoint = mountpoint
         self._root = root
@@ -86,6 +91,7 @@ class MountVerbs:
             "offline": isinstance(self._uploader.trouble, Unreachable),
             "uploads": asdict(self._uploader.statistics()),
             "remaining": asdict(self._waiting.remaining()),
+            **self._condition(),
         }
 
     async def uploads(self, arguments: Arguments, tell: Tell) -> Mapping[str, object]:

@@ -10,7 +10,7 @@ import click
 from cxfs import config
 from cxfs.cli import bars, logs, profiles, signals
 from cxfs.cli.exits import Exit
-from cxfs.cli.words import COUNT, SECONDS, SIZE, SYNC, MountWords, parse_words
+from cxfs.cli.words import COUNT, PLACE, SECONDS, SIZE, SYNC, MountWords, parse_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 @click.option("--sync", "sync_remote", type=SYNC, help="Whether fsync and close wait for the server (local).")
 @click.option("--log-level", type=click.Choice(logs.LEVELS), default="info", show_default=True)
 @click.option("--log-file", type=click.Path(dir_okay=False, path_type=Path), help="Instead of the profile's cxfs.log.")
-@click.argument("mountpoint", type=click.Path(path_type=Path))
+@click.argument("mountpoint", type=PLACE)
 def command(
     profile_name: str | None,
     texts: tuple[str, ...],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -11,13 +10,14 @@ import click
 from cxfs import config, mounts
 from cxfs.cli import bars
 from cxfs.cli.exits import Exit, Refusal
-from cxfs.cli.words import SECONDS
+from cxfs.cli.words import PLACE, SECONDS
 from cxfs.control.client import ControlClient, ControlRefused, ControlUnavailable
 from cxfs.core.errors import CxfsError
 from cxfs.fuse import mounting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 WAIT_S: Final = 600.0
 """The daemon itself stops waiting after its --drain-timeout; this only bounds our patience with a hanging one."""
@@ -32,16 +32,21 @@ ASK_EVERY: Final = 4
 @click.command("umount", short_help="Unmount, and wait until everything is uploaded.")
 @click.option("-l", "--lazy", is_flag=True, help="Detach now, though programs still use it, and do not wait.")
 @click.option("--wait", "wait_s", type=SECONDS, default=WAIT_S, help=f"How long to wait for the daemon ({WAIT_S:g}).")
+@click.option("--dead", "only_dead", is_flag=True, help="Only clear what a daemon that died left; else do nothing.")
 @click.option("-q", "--quiet", is_flag=True, help="No bar and no lines but errors.")
-@click.argument("mountpoint", type=click.Path(path_type=Path))
-def command(mountpoint: Path, wait_s: float, *, lazy: bool, quiet: bool) -> int:
+@click.argument("mountpoint", type=PLACE)
+def command(mountpoint: Path, wait_s: float, *, lazy: bool, only_dead: bool, quiet: bool) -> int:
     """Unmount MOUNTPOINT and wait until its daemon has uploaded what was written (bounded by its --drain-timeout).
 
     Ctrl-C ends only the waiting: the daemon goes on. Of a mount that was unmounted otherwise, and still uploads, this
-    shows the progress.
+    shows the progress. A mount whose daemon died is cleared; a unit's ExecStopPost= does that with --dead, which leaves
+    any other alone and succeeds.
     """
     mountpoint = mounting.resolved(mountpoint)
     state_folder = mounts.state_folder_serving(config.state_home(), mountpoint)
+    is_cleared = state_folder is None and mounting.clear_dead(mountpoint)  # one that is served is not even looked at
+    if is_cleared or only_dead:
+        return Exit.OK
     record = None if state_folder is None else mounts.read_record(state_folder)
     if record is None or not record.draining or mounting.mounted_at(mountpoint) is not None:
         mounting.unmount(mountpoint, lazy=lazy)

@@ -10,6 +10,7 @@ import grp
 import pwd
 import re
 from fractions import Fraction
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn, TypedDict
 
 import click
@@ -207,3 +208,5 @@ SIZE: Final = Measured("size", parse_size)
 SECONDS: Final = Measured("seconds", parse_seconds)
 COUNT: Final = Measured("count", parse_count)
 SYNC: Final = Measured("local|remote", parse_sync)
+PLACE: Final = Measured("path", Path)
+"""A path that is not looked at: click's own type asks the file system, and would hang at a mount that hangs."""

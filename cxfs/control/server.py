@@ -62,8 +62,8 @@ class ControlServer:
         self._clients = 0
 
     async def serve(self, listener: socket.socket) -> None:
-        """Serves the socket until cancelled. Closing it is the caller's matter."""
-        ours = trio.SocketListener(trio.socket.from_stdlib_socket(listener))
+        """Serves the socket until cancelled; it can be called again. Closing it is the caller's matter."""
+        ours = trio.SocketListener(trio.socket.from_stdlib_socket(listener.dup()))  # trio closes what it serves
         await trio.serve_listeners(self._client, [ours])
 
     async def _client(self, stream: trio.SocketStream) -> None:

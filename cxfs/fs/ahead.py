@@ -19,11 +19,10 @@ from cxfs.local.blocks import BlockKey
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    import trio
-
     from cxfs.core.entries import Entry, Uuid
     from cxfs.core.procession import Order
     from cxfs.fs.parcels import Parcel, ParcelStatistics
+    from cxfs.fs.supervisor import Nursery
     from cxfs.fs.walks import Walks
 
 log = logging.getLogger(__name__)
@@ -57,7 +56,7 @@ class FilesAhead:
         self,
         source: SmallFiles,
         walks: Walks,
-        nursery: trio.Nursery,
+        nursery: Nursery,
         *,
         is_here: Callable[[Entry], bool],
         kernel_has: Callable[[Entry], bool],

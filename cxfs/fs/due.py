@@ -9,7 +9,7 @@ import heapq
 import itertools
 import logging
 import math
-from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, NoReturn, Protocol, TypeVar
 
 import trio
 
@@ -161,6 +161,26 @@ class DueQueue(Generic[T]):
                 continue
             with trio.move_on_at(at):
                 await self._news.wait()
+
+
+async def start_when_due(queue: DueQueue[T], slots: trio.Semaphore, start: Callable[[T], bool]) -> NoReturn:
+    """Hands over each thing that is due, as soon as there is a slot, until cancelled.
+
+    `start` tells whether it took the thing, and with it the slot. Where it fails, both are there for the next run.
+    """
+    while True:
+        await slots.acquire()
+        took = False
+        try:
+            thing = await queue.next()
+            try:
+                took = start(thing)
+            except Exception:
+                queue.plan(thing, 0)
+                raise
+        finally:
+            if not took:
+                slots.release()
 
 
 class Pulse:

@@ -7,9 +7,12 @@ not take the answer away from the others.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Hashable
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import trio
+
+if TYPE_CHECKING:
+    from cxfs.fs.supervisor import Nursery
 
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
@@ -34,7 +37,7 @@ class Flight(Generic[T]):
 class Flights(Generic[K, T]):
     """Questions under way, by key. The nursery outlives every caller."""
 
-    def __init__(self, nursery: trio.Nursery) -> None:
+    def __init__(self, nursery: Nursery) -> None:
         self._nursery = nursery
         self._flights: dict[K, Flight[T]] = {}
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from cxfs.fs.changes import Change
     from cxfs.fs.errands import Errand
     from cxfs.fs.flights import Flight
+    from cxfs.fs.supervisor import Nursery
     from cxfs.fs.walks import Walks
     from cxfs.local.metadata import Listing, MetadataCache
 
@@ -113,7 +114,7 @@ class Listings:
         background: FolderSource,
         metadata: MetadataCache,
         walks: Walks,
-        nursery: trio.Nursery,
+        nursery: Nursery,
         *,
         on_ahead: Callable[[], bool],
     ) -> None:

@@ -17,7 +17,7 @@ from cxfs.core.errands import Event, State
 from cxfs.core.errors import CxfsError
 from cxfs.core.order import Kind
 from cxfs.fs.bundles import with_company
-from cxfs.fs.due import Burst, DueQueue, Pulse, ServerPause
+from cxfs.fs.due import Burst, DueQueue, Pulse, ServerPause, start_when_due
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from cxfs.fs.errands import Errand, Errands
     from cxfs.fs.journal import Journal
     from cxfs.fs.steps import Steps
+    from cxfs.fs.supervisor import Nursery
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +50,7 @@ class Messenger:
         burst: Burst,
         pulse: Pulse,
         settle_s: float,
-        nursery: trio.Nursery,
+        nursery: Nursery,
     ) -> None:
         self._delivery = delivery
         self._errands = errands
@@ -154,13 +155,13 @@ class Messenger:
 
     async def run(self) -> None:
         """Runs what is due, until cancelled."""
-        while True:
-            await self._slots.acquire()
-            errand = await self._queue.next()
-            if self._may_start(errand):
-                self._nursery.start_soon(self._run, self._with_company(errand))
-            else:
-                self._slots.release()
+        await start_when_due(self._queue, self._slots, self._start)
+
+    def _start(self, errand: Errand) -> bool:
+        if not self._may_start(errand):
+            return False
+        self._nursery.start_soon(self._run, self._with_company(errand))
+        return True
 
     def _with_company(self, first: Errand) -> list[Errand]:
         """What goes in one request with an errand that may start: deletions that are due as well. All of them start."""

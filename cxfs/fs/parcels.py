@@ -14,6 +14,7 @@ import trio
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from cxfs.fs.supervisor import Nursery
     from cxfs.local.blocks import BlockKey
 
 UNREAD_BYTES_MAX: Final = 16 << 20
@@ -73,7 +74,7 @@ class Parcels:
 
     def __init__(
         self,
-        nursery: trio.Nursery,
+        nursery: Nursery,
         *,
         on_waste: Callable[[], None],
         unread_bytes_max: int = UNREAD_BYTES_MAX,
@@ -150,12 +151,14 @@ class Parcels:
 
     async def _tidy(self) -> None:
         """Lets go of what nobody reads for too long, until nothing unread is left."""
-        while self._unread:
-            await trio.sleep_until(next(iter(self._unread.values())).kept_until)
-            while self._unread and next(iter(self._unread.values())).kept_until <= trio.current_time():
-                _, parcel = self._unread.popitem(last=False)
-                self._unread_bytes -= parcel.size
-                self._wasted_files += 1
-                self._wasted_bytes += parcel.size
-                self._on_waste()
-        self._is_tidied = False
+        try:
+            while self._unread:
+                await trio.sleep_until(next(iter(self._unread.values())).kept_until)
+                while self._unread and next(iter(self._unread.values())).kept_until <= trio.current_time():
+                    _, parcel = self._unread.popitem(last=False)
+                    self._unread_bytes -= parcel.size
+                    self._wasted_files += 1
+                    self._wasted_bytes += parcel.size
+                    self._on_waste()
+        finally:
+            self._is_tidied = False

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from cxfs.core.entries import Entry, UuidPath
     from cxfs.fs.offload import Offload
+    from cxfs.fs.supervisor import Nursery
 
 log = logging.getLogger(__name__)
 
@@ -103,7 +104,7 @@ class Reader:
         source: ContentSource,
         blocks: BlockStore,
         *,
-        nursery: trio.Nursery,
+        nursery: Nursery,
         disk: Offload,
         pin_versions: bool,
         stall_s: float,

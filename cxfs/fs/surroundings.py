@@ -15,10 +15,9 @@ from cxfs.fs.uploader import SETTLE_S
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import trio
-
     from cxfs.fs.kernel import KernelCache
     from cxfs.fs.offload import Offload
+    from cxfs.fs.supervisor import Nursery
     from cxfs.local.blocks import BlockStore
     from cxfs.local.metadata import MetadataCache
     from cxfs.local.outbox import Outbox
@@ -95,7 +94,7 @@ class Surroundings:
     memory: Memory
     machine: Machine
     options: VolumeOptions
-    nursery: trio.Nursery
+    nursery: Nursery
 
     def offers(self, capability: str) -> bool:
         """Whether the server has it."""

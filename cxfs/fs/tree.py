@@ -22,13 +22,12 @@ from cxfs.local.metadata import Listing
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import trio
-
     from cxfs.core.entries import Entry, TreePath, Uuid, UuidPath
     from cxfs.fs.changes import Changes
     from cxfs.fs.errands import Errands
     from cxfs.fs.listings import Child, FolderSource, Listings
     from cxfs.fs.node import Node
+    from cxfs.fs.supervisor import Nursery
     from cxfs.local.metadata import Known, MetadataCache
 
 
@@ -53,7 +52,7 @@ class Tree:
         changes: Changes,
         errands: Errands,
         inode_of: Callable[[Uuid], int | None],
-        nursery: trio.Nursery,
+        nursery: Nursery,
     ) -> None:
         self._files = files
         self._metadata = metadata

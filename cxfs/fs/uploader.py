@@ -18,7 +18,7 @@ from cxfs.core.errors import CxfsError
 from cxfs.core.order import Kind
 from cxfs.core.uploads import IN_FLIGHT, Event, State
 from cxfs.fs.bundles import BUNDLE_BYTES_MAX, UPLOAD_BYTES_MAX, with_company
-from cxfs.fs.due import Burst, DueQueue, Pulse, ServerPause
+from cxfs.fs.due import Burst, DueQueue, Pulse, ServerPause, start_when_due
 from cxfs.fs.sending import Sending, Verdict
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from cxfs.fs.journal import Journal
     from cxfs.fs.messenger import Messenger
     from cxfs.fs.steps import Steps
+    from cxfs.fs.supervisor import Nursery
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +72,7 @@ class Uploader:
         convoy: Convoy | None,
         uploads_max: int,
         settle_s: float = SETTLE_S,
-        nursery: trio.Nursery,
+        nursery: Nursery,
     ) -> None:
         self._sending = sending
         self._messenger = messenger
@@ -189,13 +190,13 @@ class Uploader:
         """Sends what is due, until cancelled."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._messenger.run)
-            while True:
-                await self._slots.acquire()
-                change = await self._queue.next()
-                if self._may_start(change):
-                    self._nursery.start_soon(self._send, self._with_company(change))
-                else:
-                    self._slots.release()
+            await start_when_due(self._queue, self._slots, self._start)
+
+    def _start(self, change: Change) -> bool:
+        if not self._may_start(change):
+            return False
+        self._nursery.start_soon(self._send, self._with_company(change))
+        return True
 
     def _with_company(self, first: Change) -> list[Change]:
         """What goes in one request with a change that may start: small files that are due as well. All start."""

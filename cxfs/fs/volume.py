@@ -26,6 +26,8 @@ from cxfs.fs.sealing import Sealing
 from cxfs.fs.waiting import Waiting
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from cxfs.core.entries import Entry
     from cxfs.fs.ahead import FilesAhead
     from cxfs.fs.changes import Changes
@@ -56,6 +58,15 @@ class Volume:
     blocks: BlockStore
     waiting: Waiting
     sealing: Sealing
+
+    def standing_tasks(self) -> dict[str, Callable[[], Awaitable[object]]]:
+        """What runs for as long as the volume is in use, by a name for people."""
+        return {
+            "uploads": self.uploader.run,
+            "quota": self.space.run,
+            "spare drafts": self.filesystem.keep_drafts_ready,
+            "cache checksums": self.sealing.run,
+        }
 
     def counters(self) -> dict[str, dict[str, object]]:
         """What is counted of reading: by what it is of, and by its name."""

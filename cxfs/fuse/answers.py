@@ -1,6 +1,7 @@
 """How a handler answers, whatever happens in it: by its deadline, and with an errno. Knows no handler.
 
-Our error becomes errno here, once. Only FUSEError may leave a handler: pyfuse3 would end the mount at anything else.
+Our error becomes errno here, once. Only FUSEError may leave a handler, beside a wish to end it: pyfuse3 would end the
+mount at anything else.
 """
 
 from __future__ import annotations
@@ -8,16 +9,20 @@ from __future__ import annotations
 import errno
 import functools
 import logging
+import sqlite3
 from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, Protocol, TypeVar
 
 import trio
 from pyfuse3 import FUSEError
 
 from cxfs.core import errors
-from cxfs.core.errors import CxfsError
+from cxfs.core.errors import CxfsError, cause_of
+from cxfs.fs.supervisor import parted, report
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
+
+    from cxfs.fuse.pause import Pause
 
 log = logging.getLogger(__name__)
 
@@ -46,9 +51,22 @@ ERRNO: Final[dict[type[BaseException], int]] = {
     errors.Unreachable: errno.EIO,
     errors.TimedOut: errno.ETIMEDOUT,
     trio.TooSlowError: errno.ETIMEDOUT,
-    Exception: errno.EIO,
+    MemoryError: errno.ENOMEM,
+    BaseException: errno.EIO,
 }
 """What each kind of failure is to a program. The kinds not named here are the nearest kind above them."""
+
+_OF_THIS_MACHINE: Final = {
+    errno.ENOSPC: errno.ENOSPC,
+    errno.EDQUOT: errno.ENOSPC,  # EDQUOT is the account's quota, this one is that of a user here
+    errno.EROFS: errno.EROFS,
+    errno.EMFILE: errno.ENFILE,  # EMFILE would say that the program itself has too many
+    errno.ENFILE: errno.ENFILE,
+    errno.ENOMEM: errno.ENOMEM,
+}
+"""What a failure of our own files is to a program. Any other is EIO: their ENOENT would say that its file is gone."""
+
+_OF_THE_JOURNAL: Final = {sqlite3.SQLITE_FULL: errno.ENOSPC, sqlite3.SQLITE_READONLY: errno.EROFS}
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -59,13 +77,22 @@ class HasDeadlines(Protocol):
 
     metadata_deadline_s: float
     data_deadline_s: float
+    pause: Pause
 
 
 S = TypeVar("S", bound=HasDeadlines)
 
 
 def errno_of(error: BaseException) -> int:
-    """The errno of a failure: its own, or that of the nearest kind above it."""
+    """The errno of a failure: its own, or that of the nearest kind above it; or this machine's, which is behind."""
+    if isinstance(error, FUSEError):
+        return error.errno
+    behind = error.__cause__ if isinstance(error, errors.DiskFull) else error
+    if isinstance(behind, OSError):
+        return _OF_THIS_MACHINE.get(behind.errno or 0, errno.EIO)
+    if isinstance(behind, sqlite3.Error):
+        code = getattr(behind, "sqlite_errorcode", 0) & 0xFF  # without what refines it
+        return _OF_THE_JOURNAL.get(code, errno.EIO)
     return next(ERRNO[kind] for kind in type(error).__mro__ if kind in ERRNO)
 
 
@@ -87,20 +114,29 @@ def answers(
             try:
                 if deadline is None:
                     return await handler(self, *args, **kwargs)
-                with trio.fail_after(getattr(self, deadline)):
+                with self.pause.fail_after(getattr(self, deadline)):
                     return await handler(self, *args, **kwargs)
             except FUSEError:
                 raise
-            except (CxfsError, trio.TooSlowError) as error:
-                log.debug("%s: %s: %s", handler.__name__, type(error).__name__, error)
-                raise FUSEError(errno_of(error)) from error
-            except Exception as error:
-                log.exception("a bug in %s", handler.__name__)
-                raise FUSEError(errno.EIO) from error
+            except BaseException as error:
+                wish, fault = parted(error)
+                if fault is None:
+                    raise
+                code = _reported(handler.__name__, cause_of(fault))
+                raise wish or FUSEError(code) from error
 
         return wrapper
 
     return decorate
+
+
+def _reported(handler: str, fault: BaseException) -> int:
+    """Its errno; a bug is logged with its traceback, what was foreseen is not worth a line."""
+    if isinstance(fault, (CxfsError, FUSEError, trio.TooSlowError)):
+        log.debug("%s: %s: %s", handler, type(fault).__name__, fault)
+    else:
+        report(fault, "a bug in %s", handler)
+    return errno_of(fault)
 
 
 metadata = answers("metadata_deadline_s")

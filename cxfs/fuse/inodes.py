@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from cxfs.core.errors import Stale
@@ -10,6 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from cxfs.fs.node import Node
+
+
+log = logging.getLogger(__name__)
 
 
 class InodeTable:
@@ -47,4 +51,7 @@ class InodeTable:
             node = self._nodes.get(inode)
             if node is not None and node.parent is not None:
                 del self._nodes[inode]
-                self._release(node)
+                try:
+                    self._release(node)
+                except Exception:
+                    log.exception("a bug in forget")

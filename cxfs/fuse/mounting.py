@@ -144,14 +144,12 @@ def prepare_mount_point(mountpoint: Path) -> bool:
 
     Returns whether it holds something that the mount will hide. Raises MountPointTrouble.
     """
+    clear_dead(mountpoint)
     there = mounted_at(mountpoint)
-    while there is not None:
-        if not is_dead(mountpoint):
-            raise MountPointTrouble(f"{mountpoint} is a mount already ({there.type}): choose another folder")
-        if not there.is_ours:
+    if there is not None:
+        if is_dead(mountpoint):
             raise MountPointTrouble(f"{mountpoint} holds a dead {there.type} mount: clear it with umount -l")
-        clear_dead(mountpoint)
-        there = mounted_at(mountpoint)
+        raise MountPointTrouble(f"{mountpoint} is a mount already ({there.type}): choose another folder")
     try:
         return _check_folder(mountpoint)
     except FileNotFoundError:
@@ -172,11 +170,18 @@ def _check_folder(mountpoint: Path) -> bool:
 # ------------------------------------------------------------------------------------------------ leaving
 
 
-def clear_dead(mountpoint: Path) -> None:
-    """Takes away a mount whose daemon is gone; raises MountPointTrouble."""
-    status, said = _run(["umount", "-l"] if os.geteuid() == 0 else ["fusermount3", "-uz"], mountpoint)
-    if status and mounted_at(mountpoint) is not None:
-        raise MountPointTrouble(f"the dead mount at {mountpoint} cannot be cleared: {said}")
+def clear_dead(mountpoint: Path) -> bool:
+    """Takes away every mount of ours there whose daemon is gone, whoever still uses it; whether there was one.
+
+    Others are left alone. Waits for a daemon that lives but hangs. Raises MountPointTrouble.
+    """
+    is_cleared = False
+    while (there := mounted_at(mountpoint)) is not None and there.is_ours and is_dead(mountpoint):
+        status, said = _run(["umount", "-l"] if os.geteuid() == 0 else ["fusermount3", "-uz"], mountpoint)
+        if status and mounted_at(mountpoint) == there:
+            raise MountPointTrouble(f"the dead mount at {mountpoint} cannot be cleared: {said}")
+        is_cleared = True
+    return is_cleared
 
 
 def unmount(mountpoint: Path, *, lazy: bool = False) -> None:

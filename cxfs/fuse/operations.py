@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import errno
 import logging
+import math
 import os
 import stat
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import pyfuse3
-import trio
 from pyfuse3 import EntryAttributes, FileInfo, FUSEError, RequestContext, SetattrFields, StatvfsData
 
 from cxfs.core import errors
@@ -22,6 +22,7 @@ from cxfs.fs.filesystem import FileSystem, FolderHandle, Wanted
 from cxfs.fs.renaming import Rename
 from cxfs.fuse.answers import data, metadata, patient, prompt
 from cxfs.fuse.inodes import InodeTable
+from cxfs.fuse.pause import Pause
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -52,7 +53,7 @@ T = TypeVar("T")
 class Operations(pyfuse3.Operations):
     """The handlers of one mount. Deadlines in seconds; after one the call fails with ETIMEDOUT.
 
-    `reply` takes one line of a listing to the kernel, and says whether there was room for it.
+    `pause` may cut them short. `reply` takes one line of a listing to the kernel, and says whether it had room for it.
     """
 
     supports_dot_lookup = True
@@ -64,9 +65,11 @@ class Operations(pyfuse3.Operations):
         *,
         metadata_deadline_s: float,
         data_deadline_s: float,
+        pause: Pause | None = None,
         reply: Callable[[Any, bytes, EntryAttributes, int], bool] = pyfuse3.readdir_reply,
     ) -> None:
         super().__init__()
+        self.pause = pause or Pause()
         self.metadata_deadline_s = metadata_deadline_s
         self.data_deadline_s = data_deadline_s
         self._fs = fs
@@ -242,7 +245,7 @@ class Operations(pyfuse3.Operations):
         ready = self._fs.ready(handle, off, size)
         if ready is not None:
             return ready
-        with trio.fail_after(self.data_deadline_s):
+        with self.pause.fail_after(self.data_deadline_s):
             return await self._fs.read(handle, off, size)
 
     @data
@@ -254,17 +257,19 @@ class Operations(pyfuse3.Operations):
     async def flush(self, fh: int) -> None:
         """close(2) of a descriptor; its error reaches the program."""
         handle = self._handles[fh]
-        with trio.fail_after(self.data_deadline_s):
+        with self.pause.fail_after(self.data_deadline_s):
             await self._fs.flush(handle)
-        await self._fs.arrived(handle)
+        with self.pause.fail_after(math.inf):  # it has a deadline of its own
+            await self._fs.arrived(handle)
 
     @patient
     async def fsync(self, fh: int, datasync: bool) -> None:  # noqa: FBT001 - pyfuse3's signature
         """What was written survives power loss when this returns."""
         handle = self._handles[fh]
-        with trio.fail_after(self.data_deadline_s):
+        with self.pause.fail_after(self.data_deadline_s):
             await self._fs.fsync(handle)
-        await self._fs.arrived(handle)
+        with self.pause.fail_after(math.inf):  # it has a deadline of its own
+            await self._fs.arrived(handle)
 
     @metadata
     async def fsyncdir(self, fh: int, datasync: bool) -> None:  # noqa: FBT001 - pyfuse3's signature
@@ -286,6 +291,8 @@ class Operations(pyfuse3.Operations):
                 await self._fs.close(handle)
             except CxfsError as error:
                 log.error("%r could not be written down when it was closed: %s", handle.node.shown, error)
+            except Exception:
+                log.exception("a bug while closing %r", handle.node.shown)
 
     def _told(self, node: Node) -> EntryAttributes:
         self._inodes.remember(node)

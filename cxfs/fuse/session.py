@@ -6,7 +6,6 @@ pyfuse3 keeps its session in module globals: one mount a process.
 from __future__ import annotations
 
 import logging
-import select
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,10 +15,12 @@ import trio
 from cxfs.fuse.mounting import MountPointTrouble
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator
     from pathlib import Path
     from types import ModuleType
 
+    from cxfs.fs.supervisor import Nursery
+    from cxfs.fuse.device import Device
     from cxfs.fuse.operations import Operations
 
 log = logging.getLogger(__name__)
@@ -38,7 +39,7 @@ GRACE_S: Final = 5.0
 class Kernel:
     """The kernel's caches of the one mount (see `cxfs.fs.kernel`). Needs a nursery that outlives its calls."""
 
-    def __init__(self, nursery: trio.Nursery) -> None:
+    def __init__(self, nursery: Nursery) -> None:
         self._nursery = nursery
 
     def forget_name(self, folder_inode: int, shown: str) -> None:
@@ -60,9 +61,9 @@ class Kernel:
 
 @asynccontextmanager
 async def mounted(
-    operations: Operations, mountpoint: Path, *, source: str, allow_other: bool, read_only: bool
+    operations: Operations, mountpoint: Path, *, source: str, allow_other: bool, read_only: bool, device: Device
 ) -> AsyncIterator[trio.Event]:
-    """Mounts, and serves requests while the block runs; unmounts at its end if nobody did before.
+    """Mounts, and serves requests from `device` while the block runs; unmounts at its end if nobody did before.
 
     Yields an event that is set when the mount was ended from outside. Raises MountPointTrouble when the kernel refuses.
     """
@@ -73,7 +74,7 @@ async def mounted(
         pyfuse3.init(operations, str(mountpoint), options)
     except RuntimeError as error:
         raise MountPointTrouble(f"{mountpoint} could not be mounted ({error})") from None
-    _look_again_before_reading()
+    _look_again_before_reading(device)
     unmounted = trio.Event()
     try:
         async with trio.open_nursery() as nursery:
@@ -82,6 +83,7 @@ async def mounted(
             await _stop(unmounted)
             nursery.cancel_scope.cancel()
     finally:
+        device.closed()
         pyfuse3.close(unmount=True)
 
 
@@ -100,7 +102,7 @@ async def _stop(unmounted: trio.Event) -> None:
             await unmounted.wait()
 
 
-def _look_again_before_reading() -> None:
+def _look_again_before_reading(device: Device) -> None:
     """Makes pyfuse3's wait for the device prove that there is something to read.
 
     pyfuse3 waits until the device is readable and then reads it, blocking. When the caller of the one request is killed
@@ -109,18 +111,7 @@ def _look_again_before_reading() -> None:
     module is the seam: its functions look it up at each call.
     """
     module: Any = pyfuse3
-    module.trio = Seam(trio, lowlevel=Seam(trio.lowlevel, wait_readable=wait_readable))
-
-
-async def wait_readable(descriptor: int, wait: Callable[[int], Awaitable[None]] = trio.lowlevel.wait_readable) -> None:
-    """Returns when there is something to read, and not only was when `wait` returned.
-
-    Looking first spares a busy mount the way through epoll; pyfuse3's lock around this gives others their turn.
-    """
-    poll = select.poll()
-    poll.register(descriptor, select.POLLIN)
-    while not poll.poll(0):
-        await wait(descriptor)
+    module.trio = Seam(trio, lowlevel=Seam(trio.lowlevel, wait_readable=device.wait_readable))
 
 
 class Seam:

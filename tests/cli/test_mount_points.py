@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -68,6 +69,41 @@ def test_a_dead_mount_is_unmounted_as_a_living_one_is(own_mount: Mount) -> None:
 
     assert said.returncode == 0, said.stderr
     assert not own_mount.is_mounted
+
+
+@pytest.mark.promise
+@pytest.mark.parametrize("option", [[], ["--dead"]])
+def test_a_dead_mount_is_cleared_though_programs_use_it(own_mount: Mount, option: list[str]) -> None:
+    """A mount whose daemon died is cleared by the next `cxfs mount`, by `cxfs umount`, and by `cxfs umount --dead`
+    (for ExecStopPost=), which leaves any other mount alone and succeeds."""
+    with own_mount.spawn(
+        "import os, sys; os.chdir(sys.argv[1]); print(flush=True); sys.stdin.read()", own_mount.path
+    ) as user:
+        assert user.stdout is not None
+        user.stdout.readline()
+        own_mount.kill()
+        wait_until(lambda: not own_mount.is_served)
+
+        said = own_mount.cxfs("umount", *option, str(own_mount.path))
+
+        assert (said.returncode, said.stderr) == (0, "")
+        assert mounted_at(own_mount.path) is None
+        own_mount.start()  # and nothing is in its way
+        assert own_mount.ending_of(user) == 0
+
+
+def test_only_what_is_dead_is_cleared_where_that_is_asked_for(own_mount: Mount) -> None:
+    """Not a mount that lives, not one that hangs, which would hang whoever looks; and none is no failure."""
+    os.kill(own_mount.daemon_pid, signal.SIGSTOP)
+    hanging = own_mount.cxfs("umount", "--dead", str(own_mount.path))
+    is_left = own_mount.is_mounted
+    os.kill(own_mount.daemon_pid, signal.SIGCONT)
+    (own_mount.path / "file").write_bytes(b"x")
+    own_mount.unmount()
+    unmounted = own_mount.cxfs("umount", "--dead", str(own_mount.path))
+
+    assert is_left
+    assert [(said.returncode, said.stderr) for said in (hanging, unmounted)] == [(0, "")] * 2
 
 
 def test_a_closed_terminal_unmounts_what_is_in_the_foreground(own_account: Account, unmounted: Mount) -> None:

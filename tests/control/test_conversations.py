@@ -12,7 +12,9 @@ import pytest
 import trio
 
 from cxfs.control.client import ControlClient, ControlRefused, ControlUnavailable, Overdue
+from cxfs.control.place import listening
 from cxfs.control.protocol import REQUEST_BYTES_MAX, Kind, Request
+from cxfs.control.server import ControlServer
 from tests.mounting import eventually
 
 if TYPE_CHECKING:
@@ -196,3 +198,16 @@ async def test_a_daemon_that_ends_in_the_middle_is_missed(serving: Serving, verb
         await asked.wait()
 
     assert "the daemon has ended before it answered" in str(failures[0])
+
+
+async def test_a_daemon_can_serve_again(path: Path, verbs: Verbs, ask: Ask) -> None:
+    """A fault that ends its serving does not close the door for good."""
+    with listening(path) as listener:
+        server = ControlServer(verbs.table)
+        for text in ("first", "second"):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(server.serve, listener)
+                said = await ask("echo", text=text)
+                nursery.cancel_scope.cancel()
+
+            assert said == {"text": text}

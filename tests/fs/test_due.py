@@ -9,13 +9,17 @@ import pytest
 import trio
 
 from cxfs.core.errors import RateLimited, Unreachable
-from cxfs.fs.due import BURST_S_MAX, Burst, DueQueue, ServerPause
+from cxfs.fs.due import BURST_S_MAX, Burst, DueQueue, ServerPause, start_when_due
 
 if TYPE_CHECKING:
     from trio.testing import MockClock
 
     from tests.fs.cloud import Wire
     from tests.fs.desk import Mounts
+
+
+class Refused(Exception):
+    """What a start fails with."""
 
 
 class Thing:
@@ -125,3 +129,54 @@ async def test_a_tree_is_taken_in_before_it_is_sent(
 
     made = [request for request in wire.requests if request.startswith("POST")]
     assert (during, [request[: len(uploads[0])] for request in made]) == (0, uploads)
+
+
+# ---------------------------------------------------------------- handing over
+
+
+async def test_what_fails_to_start_is_there_for_the_next_run_with_its_slot(clock: MockClock) -> None:
+    """Else a few bugs would have used up all the slots, and nothing would ever be sent again."""
+    queue: DueQueue[Thing] = DueQueue()
+    slots = trio.Semaphore(1)
+    thing, started = Thing(), []
+    queue.plan(thing, 0)
+
+    def start(due: Thing) -> bool:
+        started.append(due)
+        if len(started) < 3:
+            raise Refused
+        return True
+
+    for _ in range(2):
+        with pytest.raises(Refused):
+            await start_when_due(queue, slots, start)
+    with trio.move_on_after(1):
+        await start_when_due(queue, slots, start)
+
+    assert started == [thing] * 3
+    assert slots.value == 0  # the one that was started has it
+
+
+async def test_a_run_that_is_cancelled_while_it_waits_gives_its_slot_back(clock: MockClock) -> None:
+    """The next run needs it."""
+    queue: DueQueue[Thing] = DueQueue()
+    slots = trio.Semaphore(1)
+
+    with trio.move_on_after(1):
+        await start_when_due(queue, slots, lambda _: True)
+
+    assert slots.value == 1
+
+
+async def test_what_must_not_start_gives_its_slot_to_the_next(clock: MockClock) -> None:
+    """It was taken back meanwhile."""
+    queue: DueQueue[Thing] = DueQueue()
+    slots = trio.Semaphore(1)
+    refused, taken = Thing(), Thing()
+    queue.plan(refused, 0)
+    queue.plan(taken, 1)
+
+    with trio.move_on_after(5):
+        await start_when_due(queue, slots, lambda thing: thing is taken)
+
+    assert slots.value == 0

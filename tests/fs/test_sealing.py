@@ -138,6 +138,7 @@ def verbs(desk: Desk, folder: Path) -> MountVerbs:
         volume.waiting,
         volume.uploader,
         volume.blocks,
+        condition=dict,
         reading=volume.counters,
         profile="home",
         mountpoint=folder,

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import inspect
+import io
 import logging
 import os
+import sqlite3
 import stat
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -13,6 +15,7 @@ import pytest
 import trio
 from pyfuse3 import EntryAttributes, FUSEError
 
+from cxfs.cli.logs import Redacting
 from cxfs.core import errors
 from cxfs.core.errors import CxfsError
 from cxfs.fs.attributes import Attributes
@@ -23,9 +26,10 @@ from cxfs.fs.space import Space
 from cxfs.fuse.answers import ERRNO, errno_of
 from cxfs.fuse.operations import Operations
 from cxfs.remote import failures
+from cxfs.remote.redaction import KnownSecrets
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
 
     from trio.testing import MockClock
 
@@ -76,7 +80,7 @@ def kinds() -> list[type[CxfsError]]:
 class Broken:
     """A file system in which every call fails in one way; only the root can be had, and forgetting works."""
 
-    def __init__(self, error: Exception) -> None:
+    def __init__(self, error: BaseException) -> None:
         self.root = Node(1, is_folder=True, parent=None, shown="")
         self._error = error
 
@@ -137,7 +141,18 @@ def calls(operations: Operations) -> dict[str, Callable[[], Awaitable[object]]]:
 
 
 HANDLERS: Final = sorted(calls(operations_over(Broken(RuntimeError()))))
-BUGS: Final = [RuntimeError("x"), OSError(5, "x"), KeyError("x"), ValueError("x"), TypeError("x"), AssertionError()]
+BUGS: Final = [
+    RuntimeError("x"), OSError(errno.EIO, "x"), OSError(errno.ENOENT, "x"), KeyError("x"), ValueError("x"),
+    TypeError("x"), AssertionError(), RecursionError("x"), sqlite3.DatabaseError("malformed"), TimeoutError(),
+    StopIteration(), trio.BrokenResourceError("x"), SystemExit(1), ExceptionGroup("x", [ValueError("x"), OSError(5)]),
+    BaseExceptionGroup("x", [SystemExit(1), KeyError("x")]),
+]  # fmt: skip
+
+MACHINE: Final = {
+    errno.ENOSPC: "ENOSPC", errno.EDQUOT: "ENOSPC", errno.EROFS: "EROFS", errno.EMFILE: "ENFILE",
+    errno.ENFILE: "ENFILE", errno.ENOMEM: "ENOMEM", errno.EIO: "EIO", errno.ENOENT: "EIO", errno.EACCES: "EIO",
+}  # fmt: skip
+"""What a failure of a file of ours is to the program: never that its own file is gone, or that it may not."""
 
 
 def test_every_kind_of_failure_has_an_errno_of_its_choice() -> None:
@@ -165,7 +180,7 @@ async def test_each_handler_answers_each_failure(name: str, kind: type[CxfsError
 @pytest.mark.promise
 @pytest.mark.parametrize("name", HANDLERS)
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: type(bug).__name__)
-async def test_no_bug_ends_the_mount(name: str, bug: Exception, caplog: pytest.LogCaptureFixture) -> None:
+async def test_no_bug_ends_the_mount(name: str, bug: BaseException, caplog: pytest.LogCaptureFixture) -> None:
     """No exception in a handler ends the mount: the call fails with EIO, and a traceback is logged."""
     with pytest.raises(FUSEError) as answer:
         await calls(operations_over(Broken(bug)))[name]()
@@ -173,6 +188,116 @@ async def test_no_bug_ends_the_mount(name: str, bug: Exception, caplog: pytest.L
     assert answer.value.errno == errno.EIO
     assert [record.levelno for record in caplog.records] == [logging.ERROR]
     assert caplog.records[0].exc_info is not None
+
+
+@pytest.mark.parametrize("name", HANDLERS)
+@pytest.mark.parametrize(("code", "told"), MACHINE.items(), ids=map(errno.errorcode.get, MACHINE))
+async def test_each_handler_tells_what_ails_this_machine(name: str, code: int, told: str) -> None:
+    """Whether the failure comes as it is, or as the reason why a draft takes no more."""
+    full = errors.DiskFull("x")
+    full.__cause__ = OSError(code, "x")
+
+    for failure in (OSError(code, "x"), full):
+        with pytest.raises(FUSEError) as answer:
+            await calls(operations_over(Broken(failure)))[name]()
+
+        assert errno.errorcode[answer.value.errno] == told
+
+
+def failing(statement: str) -> sqlite3.Error:
+    """What SQLite says where a database has one page and may have no more, or may not be written."""
+    connection = sqlite3.connect(":memory:")
+    connection.execute("PRAGMA max_page_count=1")
+    try:
+        connection.execute(statement)
+        connection.execute("CREATE TABLE t (c)")
+    except sqlite3.Error as error:
+        return error
+    finally:
+        connection.close()
+    raise AssertionError("it took it")
+
+
+@pytest.mark.parametrize(
+    ("statement", "told"), [("SELECT 1", errno.ENOSPC), ("PRAGMA query_only=1", errno.EROFS), ("garbage", errno.EIO)]
+)
+def test_what_ails_the_journal_is_told(statement: str, told: int) -> None:
+    """A journal that is damaged is not a disk that is full."""
+    full = errors.DiskFull("x")
+    full.__cause__ = failing(statement)
+
+    assert errno_of(full) == told
+
+
+@pytest.mark.parametrize("name", HANDLERS)
+async def test_a_failure_in_a_group_is_told_as_itself(name: str) -> None:
+    """Where a handler has tasks of its own, what they raise comes wrapped."""
+    group = ExceptionGroup("x", [ExceptionGroup("x", [errors.NotFound("x")])])
+
+    with pytest.raises(FUSEError) as answer:
+        await calls(operations_over(Broken(group)))[name]()
+
+    assert answer.value.errno == errno.ENOENT
+
+
+@pytest.mark.parametrize("name", HANDLERS)
+async def test_no_memory_is_told(name: str) -> None:
+    """The next call may find some."""
+    with pytest.raises(FUSEError) as answer:
+        await calls(operations_over(Broken(MemoryError())))[name]()
+
+    assert answer.value.errno == errno.ENOMEM
+
+
+@pytest.mark.parametrize("name", HANDLERS)
+@pytest.mark.parametrize("wish", [KeyboardInterrupt, GeneratorExit])
+async def test_a_wish_to_end_passes(name: str, wish: type[BaseException]) -> None:
+    """It is no failure of the call."""
+    with pytest.raises(wish):
+        await calls(operations_over(Broken(wish())))[name]()
+
+
+@pytest.fixture
+def logged() -> Iterator[io.StringIO]:
+    """What a daemon that knows the secret s3cr3t-of-this-mount has in its log."""
+    handler = logging.StreamHandler(io.StringIO())
+    handler.setFormatter(Redacting(KnownSecrets("s3cr3t-of-this-mount")))
+    logging.getLogger().addHandler(handler)
+    yield handler.stream
+    logging.getLogger().removeHandler(handler)
+
+
+async def test_a_traceback_in_the_log_holds_no_token(logged: io.StringIO) -> None:
+    """Whatever an exception says: a URL of ours, or the token alone."""
+    bug = ValueError("GET https://cx.test/1/x?access_token=s3cr3t-in-a-url and s3cr3t-of-this-mount")
+
+    with pytest.raises(FUSEError):
+        await calls(operations_over(Broken(bug)))["lookup"]()
+
+    said = logged.getvalue()
+    assert "Traceback" in said
+    assert "ValueError: GET https://cx.test/1/x?access_token=***" in said
+    assert "s3cr3t" not in said
+
+
+class LogOfNoUse(logging.Handler):
+    """It needs more of the stack, or of the memory, than there is."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        raise RecursionError("no stack left")
+
+
+async def test_a_log_that_fails_too_ends_nothing() -> None:
+    """Then there is no line; the call is answered."""
+    handler = LogOfNoUse()
+    logging.getLogger().addHandler(handler)
+    try:
+        with pytest.raises(FUSEError) as answer:
+            await calls(operations_over(Broken(RecursionError())))["lookup"]()
+    finally:
+        logging.getLogger().removeHandler(handler)
+
+    assert answer.value.errno == errno.EIO
 
 
 class Waiting(Broken):
@@ -212,11 +337,60 @@ async def test_the_end_of_the_mount_is_not_taken_for_a_failure(autojump_clock: M
     assert scope.cancelled_caught
 
 
+class Tangled(Broken):
+    """A file system whose tasks fail at the moment in which the mount ends."""
+
+    async def lookup(self, folder: Node, name: bytes) -> tuple[Node | None, float]:
+        async def fails_when_ended() -> None:
+            try:
+                await trio.sleep_forever()
+            finally:
+                raise self._error
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(fails_when_ended)
+            nursery.start_soon(trio.sleep_forever)
+        return None, 0.0
+
+
+async def test_a_failure_beside_the_end_of_the_mount_disturbs_it_not(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is logged, and what goes on is the end alone."""
+    call = calls(operations_over(Tangled(ValueError("x"))))["lookup"]
+
+    with trio.move_on_after(1) as scope:
+        await call()
+
+    assert scope.cancelled_caught
+    assert "ValueError: x" in caplog.text
+
+
 async def test_forget_never_raises() -> None:
     """There is nobody to answer."""
     operations = operations_over(Broken(RuntimeError()))
 
     await operations.forget([(1, 1), (99, 3)])
+
+
+async def test_forgetting_one_that_fails_forgets_the_others(caplog: pytest.LogCaptureFixture) -> None:
+    """Else their numbers would be kept for ever."""
+    fs = Broken(RuntimeError())
+    operations = operations_over(fs)
+    nodes = [Node(number, is_folder=False, parent=fs.root, shown=f"{number}") for number in (7, 8)]
+    for node in nodes:
+        operations._inodes.remember(node)
+    released: list[int] = []
+
+    def release(node: Node) -> None:
+        released.append(node.inode)
+        raise RuntimeError("x")
+
+    operations._inodes._release = release
+    await operations.forget([(7, 1), (8, 1)])
+
+    assert released == [7, 8]
+    assert [record.message for record in caplog.records] == ["a bug in forget"] * 2
 
 
 # ---------------------------------------------------------------- translation

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 import trio
 
-from cxfs.fuse.session import Seam, wait_readable
+from cxfs.fuse.device import Device
+from cxfs.fuse.session import Seam
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +35,7 @@ async def test_a_request_that_was_withdrawn_is_waited_over(device: tuple[int, in
         if len(wakes) == 3:  # the first two wake-ups find nothing left
             os.write(writing, b"request")
 
-    await wait_readable(reading, wake)
+    await Device(wake).wait_readable(reading)
 
     assert wakes == [reading] * 3
 
@@ -45,7 +46,26 @@ async def test_a_request_that_is_there_is_read_at_once(device: tuple[int, int]) 
     os.write(writing, b"request")
 
     with trio.fail_after(5):
-        await wait_readable(reading)
+        await Device().wait_readable(reading)
+
+
+async def test_a_device_is_attended_while_its_requests_are_read(device: tuple[int, int]) -> None:
+    """That is what the service manager's watchdog is told of: the loop alone may live on behind a mount that hangs."""
+    reading, writing = device
+    watched = Device()
+    before_the_mount = watched.is_attended()
+    os.write(writing, b"request")
+    await watched.wait_readable(reading)
+
+    on_its_way = watched.is_attended()
+    left_unread = watched.is_attended()
+    os.read(reading, 100)
+    idle = watched.is_attended()
+    os.write(writing, b"request")
+    watched.closed()
+
+    assert (before_the_mount, on_its_way, left_unread, idle) == (True, True, False, True)
+    assert watched.is_attended()
 
 
 def test_a_seam_replaces_what_it_names_and_nothing_else() -> None:

@@ -1,0 +1,68 @@
+"""What is done for a mount beside serving it: its tasks are kept going, the machine's sleep prepared, its end told of.
+
+Serves no request, and starts nothing by itself: the daemon does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Final
+
+import trio
+
+from cxfs.fuse.device import Device
+from cxfs.fuse.pause import Pause
+from cxfs.upkeep.sleep import SleepWatch
+
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+    from cxfs.fs.supervisor import Supervisor
+    from cxfs.fs.volume import Volume
+    from cxfs.fs.waiting import Waiting
+    from cxfs.upkeep.service_manager import ServiceManager
+    from cxfs.upkeep.vigil import Vigil
+
+PATIENCE_S: Final = 15.0
+"""What the service manager is asked for at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Upkeep:
+    """What keeps a mount going, and knows when it does not."""
+
+    tasks: Supervisor
+    watch: Vigil
+    device: Device = field(default_factory=Device)
+    pause: Pause = field(default_factory=Pause)
+
+    def condition(self) -> dict[str, object]:
+        """For whoever asks how the daemon is."""
+        return {"tasks": [asdict(each) for each in self.tasks.faults()], **self.watch.facts()}
+
+
+def sleep_watch(volume: Volume, upkeep: Upkeep) -> SleepWatch:
+    """What this mount does when the machine goes to sleep, and after."""
+
+    async def prepare(_seconds: float) -> None:
+        """Whoever waits is answered; what was written is sent, as far as there is time."""
+        upkeep.pause.begin()
+        volume.uploader.hurry()
+        while volume.uploader.moving and volume.uploader.trouble is None:
+            await volume.uploader.ended()
+
+    def resumed() -> None:
+        upkeep.pause.end()
+        volume.uploader.wake()
+        upkeep.tasks.start_soon(volume.space.refresh)
+
+    return SleepWatch(prepare, resumed)
+
+
+async def tell_of_draining(manager: ServiceManager, waiting: Waiting) -> NoReturn:
+    """For as long as it takes the service manager is asked for patience: the drain timeout is what bounds it."""
+    while True:
+        left = waiting.remaining()
+        manager.extend_timeout(PATIENCE_S)
+        manager.status(f"unmounted; {left.files} files with {left.bytes} bytes and {left.deletions} deletions are left")
+        await trio.sleep(PATIENCE_S / 3)
