@@ -17,7 +17,8 @@ GROUPS_REFRESH_S_MIN: Final = 1.0
 class MountOptions:
     """How an account is mounted. Times in seconds, sizes in bytes; `root` is the folder of the account to mount.
 
-    `groups`: a mount of the whole account shows the groups beside the account's own tree.
+    `groups`: a mount of the whole account shows the groups beside the account's own tree. `notifications`: the desktop
+    is told of what a person should see to.
     """
 
     allow_other: bool = False
@@ -36,6 +37,7 @@ class MountOptions:
     sync_remote: bool = False
     root: str = "/"
     groups: bool = True
+    notifications: bool = True
 
     @property
     def session_limits(self) -> SessionLimits:

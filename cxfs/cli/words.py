@@ -36,6 +36,7 @@ class MountWords(TypedDict, total=False):
     sync_remote: bool
     root: str
     groups: bool
+    notifications: bool
 
 
 DROPPED: Final = frozenset(
@@ -167,6 +168,8 @@ _FLAGS: Final = {
     "allow_other": ("allow_other", True),
     "groups": ("groups", True),
     "nogroups": ("groups", False),
+    "notifications": ("notifications", True),
+    "nonotifications": ("notifications", False),
 }
 
 _VALUED: Final[dict[str, tuple[str, Callable[[str], object]]]] = {
