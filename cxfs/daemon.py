@@ -46,7 +46,7 @@ from cxfs.remote.transport import Transport
 from cxfs.remote.user import User
 from cxfs.remote.watch import ConnectionWatch
 from cxfs.service import MountedAccount, connected, renewing
-from cxfs.tending import Upkeep, sleep_watch, tell_of_draining
+from cxfs.tending import Upkeep, notifications, sleep_watch, tell_of_draining
 from cxfs.upkeep.service_manager import ServiceManager
 from cxfs.upkeep.vigil import vigil
 from cxfs.verbs import MountVerbs, ObjectVerbs, Phase
@@ -195,6 +195,9 @@ async def _live(
             "connection", partial(connection.run, partial(session.probe, account.require), session.signs_of_life)
         )
         supervisor.keep("token", partial(tokens.watch, volume.uploader.wake))
+        if settings.options.notifications:
+            told = notifications(volume, settings.profile.name, lambda: tokens.statistics().signed_in)
+            supervisor.keep("notifications", told.run)
         callers = Callers(is_offline=lambda: connection.state is State.OFFLINE)
         await _serve(settings, volume, Upkeep(supervisor, watch, callers), surroundings, slowest=session.slowest)
         nursery.cancel_scope.cancel()

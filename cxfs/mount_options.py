@@ -18,8 +18,9 @@ GROUPS_REFRESH_S_MIN: Final = 1.0
 class MountOptions:
     """How an account is mounted. Times in seconds, sizes in bytes; `root` is the folder of the account to mount.
 
-    `groups`: a mount of the whole account shows the groups beside the account's own tree. `source` stands in the
-    kernel's table of mounts, `cxfs:PROFILE` unless it was said otherwise.
+    `groups`: a mount of the whole account shows the groups beside the account's own tree. `notifications`: the desktop
+    is told of what a person should see to. `source` stands in the kernel's table of mounts, `cxfs:PROFILE` unless it
+    was said otherwise.
     """
 
     allow_other: bool = False
@@ -40,6 +41,7 @@ class MountOptions:
     root: str = "/"
     groups: bool = True
     source: str | None = None
+    notifications: bool = True
 
     @property
     def session_limits(self) -> SessionLimits:

@@ -10,12 +10,16 @@ from typing import TYPE_CHECKING, Final
 
 import trio
 
+from cxfs.core.notices import Notices
 from cxfs.fuse.device import Device
+from cxfs.upkeep.notifications import Notifications, session_bus
 from cxfs.upkeep.sleep import SleepWatch
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import NoReturn
 
+    from cxfs.core.notices import Condition
     from cxfs.fs.supervisor import Supervisor
     from cxfs.fs.volume import Volume
     from cxfs.fs.waiting import Waiting
@@ -57,6 +61,15 @@ def sleep_watch(volume: Volume, upkeep: Upkeep) -> SleepWatch:
         upkeep.tasks.start_soon(volume.space.refresh)
 
     return SleepWatch(prepare, resumed)
+
+
+def notifications(volume: Volume, profile: str, is_signed_in: Callable[[], bool]) -> Notifications:
+    """What the person at the desktop hears of this mount."""
+
+    def condition() -> Condition:
+        return volume.waiting.condition(is_signed_out=not is_signed_in())
+
+    return Notifications(Notices(profile), condition, session_bus)
 
 
 async def tell_of_draining(manager: ServiceManager, waiting: Waiting) -> NoReturn:

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 @click.option("--uploads", "uploads_max", type=COUNT, help="Uploads at a time (8).")
 @click.option("--drain-timeout", "drain_timeout_s", type=SECONDS, help="How long unmounting waits for uploads (60).")
 @click.option("--groups/--no-groups", default=None, help="Show the account's groups in the folder Groups (shown).")
+@click.option(
+    "--notifications/--no-notifications", default=None, help="Tell the desktop of what needs a person (told)."
+)
 @click.option("--sync", "sync_remote", type=SYNC, help="Whether fsync and close wait for the server (local).")
 @click.option("--log-level", type=click.Choice(logs.LEVELS), default="info", show_default=True)
 @click.option("--log-file", type=click.Path(dir_okay=False, path_type=Path), help="Instead of the profile's cxfs.log.")

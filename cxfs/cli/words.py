@@ -42,6 +42,7 @@ class MountWords(TypedDict, total=False):
     root: str
     groups: bool
     source: str
+    notifications: bool
 
 
 DROPPED: Final = frozenset(
@@ -208,6 +209,8 @@ _FLAGS: Final = {
     "allow_other": ("allow_other", True),
     "groups": ("groups", True),
     "nogroups": ("groups", False),
+    "notifications": ("notifications", True),
+    "nonotifications": ("notifications", False),
 }
 
 _VALUED: Final[dict[str, tuple[str, Callable[[str], object]]]] = {

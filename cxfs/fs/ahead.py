@@ -16,6 +16,7 @@ import trio
 from cxfs.core.errors import CxfsError
 from cxfs.core.pace import Pace
 from cxfs.core.procession import ESTABLISHED, Window
+from cxfs.core.readahead import BLOCK_BYTES
 from cxfs.core.whole_folders import WholeFolders
 from cxfs.fs.parcels import READ_BYTES_MAX, UNREAD_BYTES_MAX, Parcels
 from cxfs.local.blocks import BlockKey
@@ -31,8 +32,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-SMALL_BYTES_MAX: Final = 256 << 10
-"""What is fetched whole. A larger file is worth a request of its own, and has a read-ahead of its own."""
+SMALL_BYTES_MAX: Final = BLOCK_BYTES
+"""What is fetched whole: no more than a look at the first bytes of a file brings anyway. A larger file is worth a
+request of its own, and has a read-ahead of its own."""
 
 BESIDE_BYTES_MAX: Final = 64 << 10
 """What comes along with the rest of its folder is smaller still."""

@@ -7,6 +7,7 @@ the disk has to go elsewhere.
 from __future__ import annotations
 
 import logging
+from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVarTuple
 
@@ -38,6 +39,10 @@ ERASED_AT_ONCE_MAX: Final = 8
 """Drafts: giving up the name of one takes some ten microseconds."""
 
 
+REPORTS_KEPT: Final = 100
+"""In memory, of those that nobody has looked at."""
+
+
 class Journal:
     """Writes down what was accepted. `wall_ms` is the time of day.
 
@@ -53,6 +58,7 @@ class Journal:
         self._offload = offload
         self._synced = synced
         self.now_ms = wall_ms
+        self._reports: deque[Report] = deque(maxlen=REPORTS_KEPT)
 
     async def record(
         self, change: Change, *, durable: bool = False, errand: Errand | None = None, over: Change | None = None
@@ -134,7 +140,15 @@ class Journal:
     async def report(self, path: TreePath, text: str) -> None:
         """Tells a person what went another way than a program was told: in the log, and for later."""
         log.warning("%s: %s", path, text)
-        await self._write(self._outbox.report, Report(self.now_ms(), str(path), text))
+        report = Report(self.now_ms(), str(path), text)
+        self._reports.append(report)
+        await self._write(self._outbox.report, report)
+
+    def new_reports(self) -> list[Report]:
+        """Those since this was last asked, or the newest of them."""
+        new = list(self._reports)
+        self._reports.clear()
+        return new
 
     async def reports(self) -> list[Report]:
         """What a person is to be told, of this run and earlier ones, oldest first."""

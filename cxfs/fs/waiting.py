@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Final
 from cxfs.core import errands, order
 from cxfs.core.entries import TreePath
 from cxfs.core.errors import CxfsError, Invalid, NotFound
+from cxfs.core.notices import Condition
+from cxfs.core.pending import Status
 from cxfs.core.uploads import IN_FLIGHT, State
 from cxfs.fs.base import bring_base
 from cxfs.fs.rows import Rows
@@ -130,6 +132,18 @@ class Waiting:
         """What went another way than a program was told, of this run and earlier ones, oldest first; bounded."""
         reports = await self._journal.reports()
         return [Notice(each.at_ms, self._rows.shown(TreePath.parse(each.path)), each.text) for each in reports]
+
+    def condition(self, *, is_signed_out: bool) -> Condition:
+        """How the mount stands, for notices; what was reported is told once."""
+        return Condition(
+            parked={row.id: row.path for row in self.rows() if row.status is Status.PARKED} if self._parks() else {},
+            reported=[(report.path, report.text) for report in self._journal.new_reports()],
+            is_signed_out=is_signed_out,
+        )
+
+    def _parks(self) -> bool:
+        uploads = any(change.state is State.PARKED for change in self._changes)
+        return uploads or any(errand.state is errands.State.PARKED for errand in self._errands)
 
     # ------------------------------------------------------------ what a person decides
 

@@ -9,6 +9,7 @@ import httpx
 import pytest
 import trio
 
+from cxfs.core.readahead import BLOCK_BYTES
 from cxfs.core.whole_folders import OWING_START
 from cxfs.fs.ahead import BESIDE_BYTES_MAX, FILES_MAX, FILES_MIN, SMALL_BYTES_MAX
 from cxfs.fs.parcels import UNREAD_BYTES_MAX, UNREAD_S
@@ -173,20 +174,27 @@ async def test_random_readers_are_given_nothing(
     assert desk.volume.ahead.statistics().ahead_files <= 20
 
 
+@pytest.mark.promise
+@pytest.mark.parametrize("size", [150_000, 260_000, 1_500_000])
+@pytest.mark.parametrize("order", [sorted, list], ids=["by name", "as listed"])
 async def test_who_looks_at_the_beginnings_of_large_files_downloads_none(
-    desk: Desk, holds: Callable[[dict[str, bytes]], None], clock: MockClock
+    size: int,
+    order: Callable[[list[str]], list[str]],
+    desk: Desk,
+    holds: Callable[[dict[str, bytes]], None],
+    clock: MockClock,
 ) -> None:
-    """A file manager looks for the kind of each: the first few KiB."""
-    holds(files(12, size=SMALL_BYTES_MAX + 1))
-    await desk.names("d")
-    for number in range(8):
-        handle = await desk.opens(f"d/f{number:03}")
+    """A program that looks at the first bytes of every file in a folder, as file managers do, makes at most 128 KiB of
+    each come."""
+    holds(files(40, size=size))
+    for name in order(await desk.listed("d")):
+        handle = await desk.opens(f"d/{name}")
         await desk.fs.read(handle, 0, 4_096)
         await desk.closes(handle)
     await desk.waits(1)
 
-    assert desk.volume.ahead.statistics().ahead_files == 0
-    assert desk.volume.reader.statistics().fetched_bytes < 8 * (SMALL_BYTES_MAX + 1)
+    came = desk.volume.reader.statistics().fetched_bytes + desk.volume.ahead.statistics().ahead_bytes
+    assert 0 < came <= 40 * BLOCK_BYTES
 
 
 @pytest.mark.parametrize("capabilities", [None, PLAIN], ids=["bundles", "one by one"])
@@ -273,9 +281,9 @@ async def test_what_the_kernel_has_is_not_fetched(
     desk: Desk, holds: Callable[[dict[str, bytes]], None], cloud: Cloud, clock: MockClock
 ) -> None:
     """It will not ask for it: here it is, read and let go."""
-    holds(files(80, size=SMALL_BYTES_MAX))
+    holds(files(160, size=SMALL_BYTES_MAX))
     await desk.names("d")
-    for number in range(80):
+    for number in range(160):
         await desk.reads(f"d/f{number:03}")
     for number in range(4):
         await cloud.puts(f"d/f{number:03}", b"new")
@@ -292,7 +300,7 @@ async def test_what_the_kernel_had_and_dropped_is_fetched_again(
     desk: Desk, holds: Callable[[dict[str, bytes]], None], clock: MockClock
 ) -> None:
     """It drops pages when memory is short, and tells nobody; that it asks tells enough."""
-    there = files(80, size=SMALL_BYTES_MAX)
+    there = files(160, size=SMALL_BYTES_MAX)
     holds(there)
     for name in there:
         await desk.reads(name)
@@ -359,10 +367,10 @@ async def test_no_more_is_on_its_way_than_the_memory_for_it(
     desk: Desk, holds: Callable[[dict[str, bytes]], None], wire: Wire, clock: MockClock
 ) -> None:
     """Files may be small and many: the number alone is no bound."""
-    holds(files(120, size=SMALL_BYTES_MAX))
+    holds(files(240, size=SMALL_BYTES_MAX))
     await desk.names("d")
     most = 0
-    for number in range(60):
+    for number in range(120):
         await desk.reads(f"d/f{number:03}")
         most = max(most, desk.volume.ahead.statistics().unread_bytes)
 

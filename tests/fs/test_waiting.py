@@ -285,3 +285,25 @@ async def test_a_deletion_has_no_content(mounts: Mounts, cloud: Cloud, clock: Mo
 
         with pytest.raises(Invalid, match="no content"):
             await content_of(desk)
+
+
+async def test_what_a_desktop_is_told_of_is_what_needs_a_person(
+    desk: Desk, cloud: Cloud, wire: Wire, clock: MockClock
+) -> None:
+    """What is parked for as long as it is, and what went another way than a program was told, once."""
+    await cloud.puts("a", b"theirs")
+    await desk.reads("a")
+    await cloud.puts("a", b"theirs, newer")
+    await desk.writes("a", b"ours")
+    await desk.settles()
+    wire.before = lambda request: says(507, FULL) if request.method == "POST" else None
+    await desk.writes("b", b"too much")
+    await desk.settles()
+
+    condition = desk.volume.waiting.condition(is_signed_out=False)
+
+    assert list(condition.parked.values()) == ["b"]
+    ((path, text),) = condition.reported
+    assert path.endswith("/a")
+    assert text.startswith("it changed on the server as well")
+    assert not desk.volume.waiting.condition(is_signed_out=False).reported
