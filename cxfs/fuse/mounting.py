@@ -52,6 +52,8 @@ class Mounted:
     mountpoint: Path
     type: str
     source: str
+    device: str
+    """As the kernel numbers it, `major:minor`."""
 
     @property
     def is_ours(self) -> bool:
@@ -68,9 +70,10 @@ def mounted_at(path: Path, table: Path = MOUNT_TABLE) -> Mounted | None:
     for line in table.read_text(encoding="utf-8", errors="surrogateescape").splitlines():
         fields, _, rest = line.partition(" - ")
         kind, source = rest.split(" ")[:2]
-        mountpoint = Path(_unescaped(fields.split(" ")[4]))
+        _, _, device, _, shown, *_ = fields.split(" ")
+        mountpoint = Path(_unescaped(shown))
         if mountpoint == path:
-            found = Mounted(mountpoint, kind, _unescaped(source))
+            found = Mounted(mountpoint, kind, _unescaped(source), device)
     return found
 
 

@@ -28,7 +28,7 @@ def test_a_mount_of_ours_is_found_in_the_table(table: Path) -> None:
     """Spaces in it are written in octal there."""
     there = mounting.mounted_at(Path("/mnt/my cx"), table)
 
-    assert there == Mounted(Path("/mnt/my cx"), "fuse.cxfs", "home")
+    assert there == Mounted(Path("/mnt/my cx"), "fuse.cxfs", "home", "0:45")
     assert there.is_ours
 
 
@@ -36,7 +36,7 @@ def test_of_several_mounts_at_one_place_the_last_counts(table: Path) -> None:
     """It is the one that is seen."""
     there = mounting.mounted_at(Path("/mnt/tower"), table)
 
-    assert there == Mounted(Path("/mnt/tower"), "fuse.sshfs", "nas:/")
+    assert there == Mounted(Path("/mnt/tower"), "fuse.sshfs", "nas:/", "0:47")
     assert not there.is_ours
 
 
