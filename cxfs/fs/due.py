@@ -163,12 +163,19 @@ class DueQueue(Generic[T]):
         self._queue: list[tuple[float, int, T]] = []
         self._sequence = itertools.count()
         self._news = trio.Event()
+        self._looks_again_at = math.inf
 
     def plan(self, thing: T, delay_s: float) -> None:
         """Due after so many seconds."""
         thing.due = trio.current_time() + delay_s
         heapq.heappush(self._queue, (thing.due, next(self._sequence), thing))
-        self._news.set()
+        if self._next_at() < self._looks_again_at:  # else whoever waits would only go on: for each file of an archive
+            self._news.set()
+
+    def _next_at(self) -> float:
+        """When the first thing is due and nothing holds it up, as far as is known now."""
+        due = self._queue[0][0] if self._queue else math.inf
+        return max([due, *(each.until for each in self._holdups)])
 
     def also(self) -> T | None:
         """Another that is due at this moment, after one was; None when there is none."""
@@ -192,8 +199,7 @@ class DueQueue(Generic[T]):
         """The next thing that is due, as soon as it is and nothing holds it up."""
         while True:
             self._news = trio.Event()
-            due = self._queue[0][0] if self._queue else math.inf
-            at = max([due, *(each.until for each in self._holdups)])
+            at = self._looks_again_at = self._next_at()
             if at <= trio.current_time():
                 due, _, thing = heapq.heappop(self._queue)
                 if due == thing.due:

@@ -72,7 +72,7 @@ class Contents:
         self._journal = journal
         self._disk = disk
         self._quick = quick
-        self._made_some = trio.Event()
+        self._spares_low = trio.Event()
         self._wall_ms = wall_ms
         self._room = room
         self._permissions = permissions
@@ -215,10 +215,10 @@ class Contents:
         """Makes drafts ahead for new files, until cancelled."""
         spares = self._outbox.spares
         while True:
-            self._made_some = trio.Event()
+            self._spares_low = trio.Event()
             if spares.are_low:
                 await self._disk(spares.refill)
-            await self._made_some.wait()
+            await self._spares_low.wait()
 
     async def write(self, handle: FileHandle, offset: int, content: bytes | memoryview) -> int:
         """All of `content`, into the draft. Raises NoSpace or DiskFull when there is no room."""
@@ -307,7 +307,8 @@ class Contents:
 
     def _new_change(self, *, inode: int, parent: Uuid, path: TreePath, size: int, base_bytes: int) -> Change:
         change_id, draft = self._outbox.new_draft(size=size, base_bytes=base_bytes)
-        self._made_some.set()
+        if self._outbox.spares.are_low:
+            self._spares_low.set()
         return Change(change_id, draft, inode=inode, parent=parent, path=path, modified_ms=self._wall_ms())
 
 

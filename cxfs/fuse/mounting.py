@@ -54,8 +54,8 @@ class Mounted:
     mountpoint: Path
     type: str
     source: str
-    device: str = ""
-    """`MAJOR:MINOR`, as below /sys/class/bdi."""
+    device: str
+    """As the kernel numbers it, `major:minor`."""
 
     @property
     def is_ours(self) -> bool:

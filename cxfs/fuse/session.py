@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pyfuse3
 import trio
 
+from cxfs.fuse.kernel_readahead import read_further
 from cxfs.fuse.mounting import MountPointTrouble
 
 if TYPE_CHECKING:
@@ -101,6 +102,7 @@ async def mounted(
     try:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_serve, unmounted)
+            nursery.start_soon(_read_further, mountpoint)
             yield unmounted
             await _stop(unmounted)
             nursery.cancel_scope.cancel()
@@ -119,6 +121,10 @@ async def _serve(unmounted: trio.Event) -> None:
         await pyfuse3.main(min_tasks=MIN_TASKS, max_tasks=MAX_TASKS)
     finally:
         unmounted.set()
+
+
+async def _read_further(mountpoint: Path) -> None:
+    await trio.to_thread.run_sync(read_further, mountpoint, abandon_on_cancel=True)
 
 
 async def _stop(unmounted: trio.Event) -> None:

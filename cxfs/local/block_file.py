@@ -122,9 +122,11 @@ class BlockFile:
         except FileNotFoundError:
             self._keeper.make_folder()
             self._descriptor = os.open(self.path, flags, 0o600)
-        if os.fstat(self._descriptor).st_size != self.size:  # new, or somebody emptied the cache folder, or cut it
+        found = os.fstat(self._descriptor).st_size
+        if found != self.size:  # new, or somebody emptied the cache folder, or cut it
             self.lose_everything()
-            os.ftruncate(self._descriptor, 0)
+            if found:  # ext4 writes out a file that was cut to nothing, also one that was empty, while it is closed
+                os.ftruncate(self._descriptor, 0)
             os.ftruncate(self._descriptor, self.size)
 
     def close_descriptor(self) -> None:

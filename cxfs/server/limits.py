@@ -44,6 +44,10 @@ PIECE_BYTES: Final = 1 << 20
 """Content travels in pieces of this size, both ways: large enough that the work per piece vanishes beside the bytes,
 small enough that a hundred transfers fit into memory."""
 
+SENT_PIECE_BYTES: Final = 256 << 10
+"""Of a download. A megabyte each is memory that the system takes back and clears again for every piece: that costs a
+tenth more processor time, and a quarter of one does not."""
+
 SMALL_BYTES_MAX: Final = 64 << 10
 """A content up to this is a row beside those that refer to it: one sync for all of a commit, where files of their own
 would take two each. Beyond it SQLite is slower than the file system (sqlite.org/intern-v-extern-blob.html)."""

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
 from cxfs.server.errors import IsADirectory, NotFound
-from cxfs.server.limits import PIECE_BYTES
+from cxfs.server.limits import SENT_PIECE_BYTES
 from cxfs.server.trees import Node, at_version, find
 
 if TYPE_CHECKING:
@@ -34,6 +34,11 @@ class Source:
     def __init__(self, *, held: bytes = b"", descriptor: int = -1) -> None:
         self._held = held
         self._descriptor = descriptor
+
+    @property
+    def held(self) -> bytes | None:
+        """All of a small content; None for one that is a file."""
+        return self._held if self._descriptor < 0 else None
 
     def at_once(self, offset: int, room: memoryview) -> bytes | None:
         """What fits into the room and needs no waiting; None where the file system cannot tell, as tmpfs cannot."""
@@ -83,13 +88,15 @@ class Pieces:
         self._source = source
         self._offset, self._stop = span
         self._offload = offload
-        self._buffer = bytearray(min(PIECE_BYTES, span.stop - span.start))  # one for all pieces: fresh memory is dear
+        self._buffer = bytearray(
+            min(SENT_PIECE_BYTES, span.stop - span.start)
+        )  # one for all pieces: fresh memory is dear
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> bytes:
-        length = min(PIECE_BYTES, self._stop - self._offset)
+        length = min(SENT_PIECE_BYTES, self._stop - self._offset)
         if not length:
             raise StopAsyncIteration
         piece = self._source.at_once(self._offset, memoryview(self._buffer)[:length])

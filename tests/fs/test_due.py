@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import trio
+from trio.testing import wait_all_tasks_blocked
 
 from cxfs.core.errors import RateLimited, Unreachable
 from cxfs.fs.due import BURST_S_MAX, Burst, DueQueue, ServerPause, start_when_due
@@ -40,6 +41,51 @@ async def test_a_thing_planned_twice_is_due_once(clock: MockClock) -> None:
 
     start = trio.current_time() - 4
     assert taken == [(thing, start + 3), (later, start + 4)]
+
+
+class Wakes(trio.abc.Instrument):
+    """Counts how often a task of this name gets its turn."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self.count = 0
+
+    def task_scheduled(self, task: trio.lowlevel.Task) -> None:
+        """Trio says so."""
+        self.count += task.name == self._name
+
+
+async def test_who_waits_is_not_woken_for_what_is_due_later(clock: MockClock, nursery: trio.Nursery) -> None:
+    """A program that unpacks an archive plans thousands of files, none of which changes when to look again."""
+    queue: DueQueue[Thing] = DueQueue()
+    queue.plan(Thing(), 1)
+    nursery.start_soon(queue.next, name="the one who waits")
+    await wait_all_tasks_blocked()
+    wakes = Wakes("the one who waits")
+    trio.lowlevel.add_instrument(wakes)
+
+    for _ in range(10):
+        queue.plan(Thing(), 2)
+        await wait_all_tasks_blocked()
+
+    assert wakes.count == 0
+
+
+async def test_who_waits_is_woken_for_what_is_due_sooner(clock: MockClock, nursery: trio.Nursery) -> None:
+    """Somebody waits for it."""
+    queue: DueQueue[Thing] = DueQueue()
+    later, sooner, taken = Thing(), Thing(), []
+
+    async def take() -> None:
+        taken.append(await queue.next())
+
+    queue.plan(later, 60)
+    nursery.start_soon(take)
+    await wait_all_tasks_blocked()
+    queue.plan(sooner, 1)
+    await trio.sleep(2)
+
+    assert taken == [sooner]
 
 
 async def test_a_sick_server_has_a_pause_that_grows(clock: MockClock) -> None:

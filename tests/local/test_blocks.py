@@ -6,6 +6,7 @@ import contextlib
 import os
 import resource
 import shutil
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -95,6 +96,21 @@ def descriptors() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
+@pytest.fixture
+def cut_to() -> Iterator[list[int]]:
+    """The sizes that files were cut to, or grown to, while the test ran."""
+    sizes: list[int] = []
+    is_over = False
+
+    def heard(event: str, details: tuple[object, ...]) -> None:  # stays for the life of the process
+        if event == "os.truncate" and not is_over and isinstance(details[1], int):
+            sizes.append(details[1])
+
+    sys.addaudithook(heard)
+    yield sizes
+    is_over = True
+
+
 # ---------------------------------------------------------------- keeping
 
 
@@ -127,6 +143,15 @@ def test_content_is_kept_after_its_last_reader(blocks: BlockStore, key: Callable
 
     assert again.read(ByteRange(0, SIZE)) == content_of(key(1))
     again.close()
+
+
+def test_a_new_file_is_not_cut_to_nothing_first(
+    blocks: BlockStore, key: Callable[[int], BlockKey], cut_to: list[int]
+) -> None:
+    """ext4 would write out all of it while it is closed: who reads it again would do so beside a busy disk."""
+    fetch(blocks, key(1)).close()
+
+    assert cut_to == [SIZE]
 
 
 def test_two_versions_of_an_object_are_two_contents(blocks: BlockStore, uuid: Callable[[int], Uuid]) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import random
 from pathlib import Path
 
 import pytest
 
-from tests.mounting import Account, CountingServer, Mount
+from cxfs.fuse.kernel_readahead import READ_AHEAD_KIB
+from tests.mounting import Account, CountingServer, Mount, wait_until
 
 MIB = 1 << 20
 SIZE = 256 * MIB
@@ -47,6 +49,16 @@ def test_a_large_file_is_read_in_few_requests_and_little_memory(
         assert downloads(running_server, before) <= 75
         assert SIZE <= running_server.content_bytes() - bytes_before <= 1.02 * SIZE
         assert peak_memory_mb(mount) <= 256
+
+
+def test_the_kernel_reads_further_ahead_where_the_daemon_may_say_so(own_account: Account, tmp_path: Path) -> None:
+    """Root may. For others it stays as it is with all mounts."""
+    with Mount(own_account, tmp_path / "home") as mount:
+        device = mount.path.stat().st_dev
+        setting = Path(f"/sys/class/bdi/{os.major(device)}:{os.minor(device)}/read_ahead_kb")
+        expected = READ_AHEAD_KIB if os.access(setting, os.W_OK) else 128
+
+        wait_until(lambda: int(setting.read_text()) == expected)
 
 
 @pytest.mark.parametrize("end", ["head", "tail"])
