@@ -5,18 +5,15 @@ Nothing is decided here. What waits is resumed before the mount answers, and dra
 
 from __future__ import annotations
 
-import datetime as dt
 import logging
 import os
 import random
 import resource
 import signal
-import socket
-import time
-from contextlib import AsyncExitStack, closing
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, closing
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import trio
 
@@ -26,24 +23,18 @@ from cxfs.core.connection import State, Thresholds
 from cxfs.core.entries import SELF, TreePath
 from cxfs.core.errors import CxfsError, cause_of
 from cxfs.core.pending import Status
+from cxfs.equipment import equipment
 from cxfs.fs.draining import drain
-from cxfs.fs.offload import HereWhileQuick, to_threads
 from cxfs.fs.supervisor import Supervisor
-from cxfs.fs.surroundings import Machine, Memory, Service, Surroundings
 from cxfs.fs.volume import Volume, assemble
 from cxfs.fuse.callers import Callers
 from cxfs.fuse.operations import Operations
-from cxfs.fuse.session import Kernel, mounted
+from cxfs.fuse.session import mounted
 from cxfs.introduction import Acquaintance, introduced
 from cxfs.local.blocks import FOLDER, BlockStore
-from cxfs.local.metadata import MetadataCache
 from cxfs.local.outbox import Outbox
 from cxfs.mounts import HeldLock, Leftovers, hold_lock
-from cxfs.remote.bundles import Bundles
-from cxfs.remote.files import Files
 from cxfs.remote.redaction import KnownSecrets
-from cxfs.remote.transport import Transport
-from cxfs.remote.user import User
 from cxfs.remote.watch import ConnectionWatch
 from cxfs.service import MountedAccount, connected, renewing
 from cxfs.tending import Upkeep, notifications, sleep_watch, tell_of_draining
@@ -52,6 +43,7 @@ from cxfs.upkeep.vigil import vigil
 from cxfs.verbs import MountVerbs, ObjectVerbs, Phase
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
     from pathlib import Path
 
@@ -60,17 +52,12 @@ if TYPE_CHECKING:
     from cxfs.credentials import AccessToken, TokenSource
     from cxfs.fs.waiting import Remaining
     from cxfs.mount_options import MountOptions
+    from cxfs.remote.renewal import RenewingToken
     from cxfs.remote.request_times import RequestTimes
     from cxfs.remote.session import Session
     from cxfs.upkeep.vigil import Vigil
 
 log = logging.getLogger(__name__)
-
-ENTRIES_MAX: Final = 200_000
-"""Listed entries kept in memory: about 100 MB at the most, and four times the largest folders people browse."""
-
-DISK_THREADS_MAX: Final = 8
-"""Drafts being written or read at a time: more only queue in the kernel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +136,36 @@ async def _live(
     """All of the mount's life; gives what is left of it."""
     account = MountedAccount(settings.profile)
     connection = surroundings.connection
-    tokens = renewing(
+    tokens = _tokens(settings, account, connection)
+    root = TreePath.parse(f"{SELF}:{settings.options.root}")
+    async with AsyncExitStack() as stack:
+        session = await stack.enter_async_context(_session(settings, tokens, connection))
+        who = await introduced(session, outbox, root, on_absence=connection.begin_offline)
+        account.is_that(who.account)
+        blocks = await trio.to_thread.run_sync(_blocks, settings, who)
+        stack.push_async_callback(trio.to_thread.run_sync, blocks.close)  # when nobody uses it any more
+        nursery = await stack.enter_async_context(trio.open_nursery())
+        tasks = Supervisor(nursery)
+        kept = equipment(settings.options, session, connection, who, (blocks, outbox), tasks)
+        volume = assemble(who.root, root, kept)
+        _claim(settings, outbox, who, volume.left)
+        connection.on_change(volume.connection_changed)
+        tasks.start_soon(session.warm)
+        tasks.keep("stacks", watch.write_stacks_when_asked)
+        probe = partial(session.probe, account.require)
+        tasks.keep("connection", partial(connection.run, probe, session.signs_of_life))
+        tasks.keep("token", partial(tokens.watch, volume.uploader.wake))
+        if settings.options.notifications:
+            told = notifications(volume, settings.profile.name, lambda: tokens.statistics().signed_in)
+            tasks.keep("notifications", told.run)
+        callers = Callers(is_offline=lambda: connection.state is State.OFFLINE)
+        await _serve(settings, volume, Upkeep(tasks, watch, callers), surroundings, slowest=session.slowest)
+        nursery.cancel_scope.cancel()
+    return volume.waiting.rows()
+
+
+def _tokens(settings: MountSettings, account: MountedAccount, connection: ConnectionWatch) -> RenewingToken:
+    return renewing(
         settings.profile,
         settings.token,
         settings.source,
@@ -157,51 +173,19 @@ async def _live(
         learnt=settings.known_secrets.add,
         watch=connection,
     )
-    async with AsyncExitStack() as stack:
-        session = await stack.enter_async_context(
-            connected(
-                settings.profile,
-                tokens,
-                limits=settings.options.session_limits,
-                client_id=settings.client_id,
-                on_refused=tokens.refused,
-                watch=connection,
-            )
-        )
-        root = TreePath.parse(f"{SELF}:{settings.options.root}")
-        who = await introduced(session, outbox, root, on_absence=connection.begin_offline)
-        account.is_that(who.account)
-        blocks = await trio.to_thread.run_sync(_blocks, settings, who)
-        stack.push_async_callback(trio.to_thread.run_sync, blocks.close)  # when nobody uses it any more
-        nursery = await stack.enter_async_context(trio.open_nursery())
-        supervisor = Supervisor(nursery)
-        supervisor.keep("stacks", watch.write_stacks_when_asked)
-        supervisor.start_soon(session.warm)
-        service = _service(session, connection, who)
-        volume = assemble(
-            who.root,
-            root,
-            Surroundings(
-                service=service,
-                memory=Memory(_metadata(settings.options), blocks, outbox),
-                machine=_machine(supervisor),
-                options=settings.options.of_the_volume,
-                nursery=supervisor,
-            ),
-        )
-        _claim(settings, outbox, who, volume.left)
-        connection.on_change(volume.connection_changed)
-        supervisor.keep(
-            "connection", partial(connection.run, partial(session.probe, account.require), session.signs_of_life)
-        )
-        supervisor.keep("token", partial(tokens.watch, volume.uploader.wake))
-        if settings.options.notifications:
-            told = notifications(volume, settings.profile.name, lambda: tokens.statistics().signed_in)
-            supervisor.keep("notifications", told.run)
-        callers = Callers(is_offline=lambda: connection.state is State.OFFLINE)
-        await _serve(settings, volume, Upkeep(supervisor, watch, callers), surroundings, slowest=session.slowest)
-        nursery.cancel_scope.cancel()
-    return volume.waiting.rows()
+
+
+def _session(
+    settings: MountSettings, tokens: RenewingToken, connection: ConnectionWatch
+) -> AbstractAsyncContextManager[Session]:
+    return connected(
+        settings.profile,
+        tokens,
+        limits=settings.options.session_limits,
+        client_id=settings.client_id,
+        on_refused=tokens.refused,
+        watch=connection,
+    )
 
 
 def _blocks(settings: MountSettings, who: Acquaintance) -> BlockStore:
@@ -222,43 +206,6 @@ def _claim(settings: MountSettings, outbox: Outbox, who: Acquaintance, waiting: 
         outbox.account = who.account
 
 
-def _service(session: Session, connection: ConnectionWatch, who: Acquaintance) -> Service:
-    return Service(
-        files=Files(session),
-        background=Files(session, in_background=True),
-        transport=Transport(session),
-        bundles=Bundles(session, in_background=True),
-        user=User(session),
-        capabilities=who.capabilities,
-        connection=connection,
-    )
-
-
-def _metadata(options: MountOptions) -> MetadataCache:
-    return MetadataCache(
-        entries_max=ENTRIES_MAX,
-        ttl_s=options.metadata_ttl_s,
-        negative_ttl_s=options.negative_ttl_s,
-        timer=time.monotonic,
-    )
-
-
-def _machine(nursery: Supervisor) -> Machine:
-    disk = to_threads(DISK_THREADS_MAX)
-    journal = HereWhileQuick(to_threads(1))
-    return Machine(
-        journal=journal,
-        journal_synced=journal.slow,
-        disk=disk,
-        quick=HereWhileQuick(disk),
-        wall_ms=lambda: time.time_ns() // 1_000_000,
-        today=lambda: dt.datetime.now().astimezone().date().isoformat(),
-        jitter=random.random,
-        host=socket.gethostname(),
-        kernel=Kernel(nursery),
-    )
-
-
 async def _serve(
     settings: MountSettings,
     volume: Volume,
@@ -268,7 +215,33 @@ async def _serve(
     slowest: Callable[[], Sequence[RequestTimes]],
 ) -> None:
     """From the mount to the last upload, or to the second signal."""
-    verbs = MountVerbs(
+    verbs = _verbs(settings, volume, upkeep, surroundings, slowest)
+    objects = ObjectVerbs(volume.tree, history=volume.history, copying=volume.copying, refreshing=volume.refreshing)
+    control = ControlServer({**verbs.table, **objects.table})
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        second_signal = partial(_next_signal, signals)
+        volume.uploader.resume()
+        upkeep.tasks.start_soon(volume.space.refresh)
+        upkeep.tasks.keep("control socket", partial(control.serve, surroundings.listener))
+        upkeep.tasks.keep("watchdog", partial(surroundings.manager.reassure, upkeep.device.is_attended))
+        upkeep.tasks.keep("sleep", sleep_watch(volume, upkeep).run)
+        for name, run in volume.standing_tasks().items():
+            upkeep.tasks.keep(name, run)
+        await _answer_the_kernel(settings, volume, upkeep, second_signal, surroundings)
+        verbs.phase = Phase.DRAINING
+        await _first(*_draining(settings, volume, upkeep, surroundings), second_signal)
+    for left in (*volume.changes, *volume.errands):
+        log.warning("not sent yet, the next mount goes on: %s", left.path)
+
+
+def _verbs(
+    settings: MountSettings,
+    volume: Volume,
+    upkeep: Upkeep,
+    surroundings: _Surroundings,
+    slowest: Callable[[], Sequence[RequestTimes]],
+) -> MountVerbs:
+    return MountVerbs(
         volume.waiting,
         volume.uploader,
         volume.blocks,
@@ -281,31 +254,18 @@ async def _serve(
         mountpoint=settings.mountpoint,
         root=settings.options.root,
     )
-    objects = ObjectVerbs(volume.tree, history=volume.history, copying=volume.copying, refreshing=volume.refreshing)
-    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        second_signal = partial(_next_signal, signals)
-        volume.uploader.resume()
-        upkeep.tasks.start_soon(volume.space.refresh)
-        upkeep.tasks.keep(
-            "control socket", partial(ControlServer({**verbs.table, **objects.table}).serve, surroundings.listener)
-        )
-        upkeep.tasks.keep("watchdog", partial(surroundings.manager.reassure, upkeep.device.is_attended))
-        upkeep.tasks.keep("sleep", sleep_watch(volume, upkeep).run)
-        for name, run in volume.standing_tasks().items():
-            upkeep.tasks.keep(name, run)
-        await _answer_the_kernel(settings, volume, upkeep, second_signal, surroundings)
-        verbs.phase = Phase.DRAINING
-        drained = partial(
-            drain,
-            volume.uploader,
-            volume.waiting,
-            timeout_s=settings.options.drain_timeout_s,
-            tell=surroundings.on_drain,
-        )
-        told = partial(tell_of_draining, surroundings.manager, volume.waiting)
-        await _first(drained, second_signal, partial(upkeep.tasks.kept, "news of draining", told))
-    for left in (*volume.changes, *volume.errands):
-        log.warning("not sent yet, the next mount goes on: %s", left.path)
+
+
+def _draining(
+    settings: MountSettings, volume: Volume, upkeep: Upkeep, surroundings: _Surroundings
+) -> tuple[Callable[[], Awaitable[object]], ...]:
+    """The sending of what is left, and whoever wants to hear how far it is."""
+    timeout_s, tell = settings.options.drain_timeout_s, surroundings.on_drain
+    told = partial(tell_of_draining, surroundings.manager, volume.waiting)
+    return (
+        partial(drain, volume.uploader, volume.waiting, timeout_s=timeout_s, tell=tell),
+        partial(upkeep.tasks.kept, "news of draining", told),
+    )
 
 
 async def _answer_the_kernel(

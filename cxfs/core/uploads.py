@@ -112,3 +112,18 @@ _CONFLICT: Final = re.compile(r" \(conflict .+ \d{4}-\d{2}-\d{2}(?: \d+)?\)(?:\.
 def is_conflict_name(name: EntryName) -> bool:
     """Whether `conflict_name` makes such names."""
     return "(conflict " in name and _CONFLICT.search(name) is not None
+
+
+LARGE_BYTES: Final = 64 << 20
+LARGE_SETTLE_S: Final = 0.2
+"""A file of such a size is neither one of many nor rewritten at once, and takes its time on the way."""
+
+
+def is_large(size: int) -> bool:
+    """Whether a file of so many bytes is worth a request of its own at once, whatever else comes."""
+    return size >= LARGE_BYTES
+
+
+def settling_s(size: int, usual_s: float) -> float:
+    """How long after its last close a file of so many bytes is sent, where others are after `usual_s`."""
+    return min(usual_s, LARGE_SETTLE_S) if is_large(size) else usual_s

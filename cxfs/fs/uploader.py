@@ -16,7 +16,7 @@ import trio
 
 from cxfs.core.errors import CxfsError
 from cxfs.core.order import Kind
-from cxfs.core.uploads import IN_FLIGHT, Event, State
+from cxfs.core.uploads import IN_FLIGHT, Event, State, is_large, settling_s
 from cxfs.fs.bundles import BUNDLE_BYTES_MAX, UPLOAD_BYTES_MAX, with_company
 from cxfs.fs.due import Burst, DueQueue, Pulse, ServerPause, start_when_due
 from cxfs.fs.sending import Sending, Verdict
@@ -35,10 +35,6 @@ log = logging.getLogger(__name__)
 
 SETTLE_S: Final = 1.0
 """Between the last close and the upload: an editor's or rsync's next rename or rewrite falls into it."""
-
-LARGE_BYTES: Final = 64 << 20
-LARGE_SETTLE_S: Final = 0.2
-"""A file of such a size is neither one of many nor rewritten at once, and takes its time on the way."""
 
 TURNS_MAX: Final = 8
 """Times that a change may go elsewhere at once (beside a conflict, back to a deleted name) before it has to wait: a
@@ -102,11 +98,10 @@ class Uploader:
         if change not in self._changes or (change.writers and change.state is State.WRITING):
             return  # one that is sent while it is open (see `hasten`) goes on
         change.on(Event.CLOSED)
-        is_large = change.draft.size >= LARGE_BYTES
-        if not is_large:
+        if not is_large(change.draft.size):
             self._burst.goes_on()
         if change.state is State.WAITING:
-            self._plan(change, min(self._settle_s, LARGE_SETTLE_S) if is_large else self._settle_s)
+            self._plan(change, settling_s(change.draft.size, self._settle_s))
 
     async def hasten(self, change: Change) -> None:
         """Accepted as it is now and due at once, though somebody may still have it open."""
