@@ -123,7 +123,7 @@ def _files_ahead(walks: Walks, tree: Tree, reader: Reader, around: Surroundings)
         around.nursery,
         is_here=lambda entry: tree.nodes.is_passed(entry) or reader.holds(entry),
         kernel_has=tree.nodes.kernel_has,
-        round_trip_s=lambda: reader.round_trip_s,
+        round_trip_s=lambda: reader.pace.delay_s,
         in_bundles=around.offers("bundle"),
     )
 

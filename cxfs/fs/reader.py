@@ -126,7 +126,7 @@ class Reader:
         self.require = require
         self._disk = disk
         self._ahead_bytes_max = min(buffer_bytes_max, blocks.statistics().bytes_max // CACHE_PARTS)
-        self._pace = Pace()
+        self.pace = Pace()
         self.pages = Pages()
         self._looking_ahead: set[ReadStream] = set()
         self._under_way_bytes = 0
@@ -146,11 +146,6 @@ class Reader:
     def holds(self, entry: Entry) -> bool:
         """Whether all of the version is here, so that reading it asks nobody."""
         return self._blocks.holds(BlockKey(entry.id, entry.version), entry.size)
-
-    @property
-    def round_trip_s(self) -> float | None:
-        """How long the first byte of an answer takes; None before the first."""
-        return self._pace.delay_s
 
     def looks_ahead(self, stream: ReadStream, is_open: bool) -> None:  # noqa: FBT001
         """Whether something is fetched ahead of this stream now."""
@@ -192,7 +187,7 @@ class Reader:
     def line(self, stream: ReadStream) -> Line:
         """What this stream may use of it. One that looks ahead shares the buffers with all that do."""
         sharing = len(self._looking_ahead) + (stream not in self._looking_ahead)
-        return Line(self._pace.carried_bytes, self._ahead_bytes_max // sharing, self._under_way_bytes)
+        return Line(self.pace.carried_bytes, self._ahead_bytes_max // sharing, self._under_way_bytes)
 
     def start(
         self, version: Version, wanted: ByteRange, ahead_of: ReadStream | None = None, *, for_good: bool = False
@@ -290,7 +285,7 @@ class Reader:
             elif download.etag not in {None, version.etag}:  # asked for before the first answer told its tag
                 raise Stale("the server holds another version of the file")
             self._reaches(flight, download.range.stop)
-            self._pace.answered(download.waited_s, alone=alone)
+            self.pace.answered(download.waited_s, alone=alone)
             with version.blocks.coming(download.range), self._measured(download.range.length) as arrived:
                 await download.pour(
                     partial(_put, version.blocks.descriptor), partial(self._landed, version, flight, arrived)
@@ -311,7 +306,7 @@ class Reader:
 
         The rate is that from the first of them on: what came before was the way to a thread.
         """
-        pace, begun = self._pace, False
+        pace, begun = self.pace, False
 
         def arrived(count: int) -> None:
             nonlocal begun

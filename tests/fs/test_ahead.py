@@ -367,7 +367,7 @@ async def test_no_more_is_on_its_way_than_the_memory_for_it(
     desk: Desk, holds: Callable[[dict[str, bytes]], None], wire: Wire, clock: MockClock
 ) -> None:
     """Files may be small and many: the number alone is no bound."""
-    holds(files(240, size=SMALL_BYTES_MAX))
+    holds(files(300, size=SMALL_BYTES_MAX))
     await desk.names("d")
     most = 0
     for number in range(120):

@@ -9,9 +9,9 @@ import httpx
 import pytest
 
 from cxfs.core.errors import DiskFull, NotEmpty, ReadOnly
+from cxfs.core.uploads import LARGE_BYTES, LARGE_SETTLE_S
 from cxfs.fs.filesystem import Wanted
 from cxfs.fs.renaming import Rename
-from cxfs.fs.uploader import LARGE_BYTES, LARGE_SETTLE_S
 
 if TYPE_CHECKING:
     from trio.testing import MockClock
