@@ -9,10 +9,12 @@ import httpx
 import pytest
 import trio
 
+from cxfs.core.entries import Uuid
 from cxfs.core.readahead import BLOCK_BYTES
 from cxfs.core.whole_folders import OWING_START
 from cxfs.fs.ahead import BESIDE_BYTES_MAX, FILES_MAX, FILES_MIN, SMALL_BYTES_MAX
-from cxfs.fs.parcels import UNREAD_BYTES_MAX, UNREAD_S
+from cxfs.fs.parcels import UNREAD_S, Parcels
+from cxfs.local.blocks import BlockKey
 from cxfs.server.administration import import_tree
 
 if TYPE_CHECKING:
@@ -363,18 +365,17 @@ async def test_a_program_that_goes_by_inode_number_is_recognised(
     assert desk.volume.ahead.statistics().wasted_files == 0
 
 
-async def test_no_more_is_on_its_way_than_the_memory_for_it(
-    desk: Desk, holds: Callable[[dict[str, bytes]], None], wire: Wire, clock: MockClock
-) -> None:
+async def test_no_more_is_on_its_way_than_the_memory_for_it() -> None:
     """Files may be small and many: the number alone is no bound."""
-    holds(files(300, size=SMALL_BYTES_MAX))
-    await desk.names("d")
-    most = 0
-    for number in range(120):
-        await desk.reads(f"d/f{number:03}")
-        most = max(most, desk.volume.ahead.statistics().unread_bytes)
+    async with trio.open_nursery() as nursery:
+        parcels = Parcels(nursery, on_waste=lambda: None, unread_bytes_max=10)
+        keys = [BlockKey(Uuid(f"{number:022}"), 1) for number in range(3)]
 
-    assert UNREAD_BYTES_MAX // 2 < most <= UNREAD_BYTES_MAX
+        is_expected = [parcels.expect(key, 4, in_a_row=True) for key in keys]
+        nursery.cancel_scope.cancel()
+
+    assert is_expected == [True, True, False]
+    assert parcels.statistics().unread_bytes == 8
 
 
 # ---------------------------------------------------------------- here and there
