@@ -159,6 +159,14 @@ def test_in_doubt_probes_follow_closely() -> None:
     assert [doubt.probe_pause_s(jitter) for jitter in (0, 0.5, 1)] == [LIMITS.quiet_s] * 3
 
 
+def test_while_it_may_be_offline_probes_follow_closely_as_well() -> None:
+    """Degraded by silence, which either ends or is certainty some seconds later; by failures, it may last all night."""
+    silent = told(*[Sign.NOTHING] * 4)
+
+    assert (silent.state, silent.probe_pause_s(1.0)) == (State.DEGRADED, LIMITS.quiet_s)
+    assert DEGRADED.probed().probe_pause_s(1.0) == 2
+
+
 def test_pauses_between_probes_grow_up_to_a_cap() -> None:
     """A server that is away for long is not asked every second, and its return is still noticed soon."""
     pauses, connection = [], OFFLINE
