@@ -161,7 +161,7 @@ def test_in_doubt_probes_follow_closely() -> None:
 
 def test_while_it_may_be_offline_probes_follow_closely_as_well() -> None:
     """Degraded by silence, which either ends or is certainty some seconds later; by failures, it may last all night."""
-    silent = told(*[Sign.NOTHING] * 4)
+    silent = told(*[Sign.NOTHING] * 4).probed().probed()
 
     assert (silent.state, silent.probe_pause_s(1.0)) == (State.DEGRADED, LIMITS.quiet_s)
     assert DEGRADED.probed().probe_pause_s(1.0) == 2
