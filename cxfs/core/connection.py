@@ -16,9 +16,9 @@ class State(StrEnum):
 
     ONLINE = "online"
     DEGRADED = "degraded"
-    """The server can be reached, and answers with failures alone."""
+    """Nothing but failures have come for a while. It is still asked."""
     OFFLINE = "offline"
-    """Nothing comes from it."""
+    """Nothing at all comes from it."""
     SIGNED_OUT = "signed-out"
     """It refuses the access token."""
 
@@ -76,27 +76,31 @@ PROBE_MOST_S: Final = 15.0
 """Between two probes at first, and at the most: a server that is back is noticed within that."""
 
 QUIET_S: Final = 1.0
-ESTABLISHED_S: Final = 3.0
+FAILING_S: Final = 3.0
+SILENT_S: Final = 7.0
+"""Longer: old answers for somebody whose server was only slow do little harm, errors do."""
 PROBE_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """In seconds. `quiet_s` without a sign of life raise doubt, `established_s` of it are certainty.
+    """In seconds: `quiet_s` without a sign of life are a failure, and a probe may take `probe_s`.
 
-    A probe may take `probe_s`.
+    `failing_s` of nothing but failures count as degraded, `silent_s` of nothing at all as offline.
     """
 
     quiet_s: float = QUIET_S
-    established_s: float = ESTABLISHED_S
+    failing_s: float = FAILING_S
+    silent_s: float = SILENT_S
     probe_s: float = PROBE_S
 
     @classmethod
     def within(cls, deadline_s: float) -> Thresholds:
-        """Such that doubt is settled before half the deadline of a call is over."""
+        """Such that old answers come before half the deadline of a call is over, and all is settled before its end."""
         return cls(
             quiet_s=min(QUIET_S, deadline_s * 0.1),
-            established_s=min(ESTABLISHED_S, deadline_s * 0.3),
+            failing_s=min(FAILING_S, deadline_s * 0.3),
+            silent_s=min(SILENT_S, deadline_s * 0.7),
             probe_s=min(PROBE_S, deadline_s * 0.5),
         )
 
@@ -108,9 +112,9 @@ class Streak:
     since_s: float
     count: int = 1
 
-    def proves(self, at_s: float, established_s: float) -> bool:
+    def proves(self, at_s: float, least_s: float) -> bool:
         """Whether there are enough of them, over a time that is long enough."""
-        return self.count >= FAILURES_MIN and at_s - self.since_s >= established_s
+        return self.count >= FAILURES_MIN and at_s - self.since_s >= least_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,10 +148,9 @@ class Connection:
         """The event that the last sign, which is counted already, is; None: nothing is established by it."""
         if sign in _PLAIN:
             return _PLAIN[sign]
-        established_s = self.thresholds.established_s
-        if self.silent is not None and self.silent.proves(at_s, established_s):
+        if self.silent is not None and self.silent.proves(at_s, self.thresholds.silent_s):
             return Event.SILENT
-        if self.failing is not None and self.failing.proves(at_s, established_s):
+        if self.failing is not None and self.failing.proves(at_s, self.thresholds.failing_s):
             return Event.FAILING
         return Event.HEARD if sign is Sign.SICK else None
 
@@ -159,7 +162,7 @@ class Connection:
     @property
     def is_settled(self) -> bool:
         """Whether what is wrong is known: then one probe at a time is enough."""
-        return self.state is not State.ONLINE
+        return self.state is State.OFFLINE or (self.state is State.DEGRADED and self.silent is None)
 
     def probed(self) -> Connection:
         """What is held after one more probe was sent."""

@@ -68,9 +68,7 @@ def lay_foundation(root: Entry, root_path: TreePath, around: Surroundings) -> Fo
     def goes_on() -> bool:
         return ahead.goes_on()  # which stands on the tree, as the tree stands on the listings
 
-    listings = Listings(
-        folders, background, memory.metadata, walks, around.nursery, freshness=freshness, on_ahead=goes_on
-    )
+    listings = Listings(folders, background, memory.metadata, walks, around.nursery, on_ahead=goes_on)
     tree = _tree(root, root_path, folders, listings, freshness, (changes, errands), around)
     ahead = _files_ahead(walks, tree, reader, around)
     return Foundation(

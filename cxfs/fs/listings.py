@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from cxfs.fs.changes import Change
     from cxfs.fs.errands import Errand
     from cxfs.fs.flights import Flight
-    from cxfs.fs.freshness import Freshness
     from cxfs.fs.supervisor import Nursery
     from cxfs.fs.walks import Walks
     from cxfs.local.metadata import Listing, MetadataCache
@@ -120,11 +119,9 @@ class Listings:
         walks: Walks,
         nursery: Nursery,
         *,
-        freshness: Freshness,
         on_ahead: Callable[[], bool],
     ) -> None:
         self._files = files
-        self._freshness = freshness
         self._background = background
         self._nursery = nursery
         self._walks = walks
@@ -185,7 +182,7 @@ class Listings:
     def _list_ahead(self) -> None:
         """What the last walk comes to next, as far as it is neither known nor asked for."""
         self._forget_useless()
-        if self._walk is None or not self._freshness.asks:
+        if self._walk is None:
             return
         folder, address = self._walk
         for entry in self._walks.folders_after(folder, self._window.size):

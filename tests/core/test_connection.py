@@ -24,7 +24,7 @@ def told(*signs: Sign, every_s: float = 1.0, begin: Connection | None = None, at
 
 ONLINE: Final = Connection()
 DEGRADED: Final = told(*[Sign.SICK] * 4)
-OFFLINE: Final = told(*[Sign.NOTHING] * 4)
+OFFLINE: Final = told(*[Sign.NOTHING] * 8)
 SIGNED_OUT: Final = told(Sign.REFUSED)
 IN: Final = {State.ONLINE: ONLINE, State.DEGRADED: DEGRADED, State.OFFLINE: OFFLINE, State.SIGNED_OUT: SIGNED_OUT}
 
@@ -70,8 +70,8 @@ def test_every_row_of_the_table_is_reached_by_some_signs() -> None:
     for begin, signs in itertools.product(IN.values(), itertools.product(Sign, repeat=4)):
         held = begin
         for number, sign in enumerate(signs):
-            state, held = held.state, held.after(sign, 100.0 + number * 2)
-            reached.add((state, held.meaning_of(sign, 100.0 + number * 2)))
+            state, held = held.state, held.after(sign, 100.0 + number * 4)
+            reached.add((state, held.meaning_of(sign, 100.0 + number * 4)))
 
     assert reached >= NEXT.keys()
 
@@ -83,8 +83,10 @@ def test_the_server_that_answers_with_failures_alone_is_sick() -> None:
 
 
 def test_nothing_at_all_for_a_while_is_no_connection() -> None:
-    """After some seconds of that, waiting longer helps no program."""
-    assert [told(*[Sign.NOTHING] * count).state for count in range(1, 6)] == [State.ONLINE] * 3 + [State.OFFLINE] * 2
+    """First old answers are better than none; after some more seconds waiting longer helps no program."""
+    states = [told(*[Sign.NOTHING] * count).state for count in range(1, 10)]
+
+    assert states == [State.ONLINE] * 3 + [State.DEGRADED] * 4 + [State.OFFLINE] * 2
 
 
 @pytest.mark.parametrize("bad", BAD)
@@ -112,7 +114,7 @@ def test_a_failure_that_was_answered_is_no_silence() -> None:
 
 def test_a_sick_server_that_falls_silent_is_offline() -> None:
     """Its silence counts from its last word."""
-    silent = [told(*[Sign.NOTHING] * count, begin=DEGRADED, at_s=10).state for count in (1, 3, 4)]
+    silent = [told(*[Sign.NOTHING] * count, begin=DEGRADED, at_s=10).state for count in (1, 7, 8)]
 
     assert silent == [State.DEGRADED, State.DEGRADED, State.OFFLINE]
 
@@ -121,7 +123,7 @@ def test_a_state_remembers_when_and_why_it_began() -> None:
     """For people: later failures are of no news."""
     later = told(*[Sign.NOTHING] * 5, begin=OFFLINE, at_s=50)
 
-    assert (later.since_s, later.reason) == (3.0, "sign 3")
+    assert (later.since_s, later.reason) == (7.0, "sign 7")
 
 
 def test_all_is_well_for_no_reason() -> None:
@@ -134,7 +136,8 @@ def test_doubt_is_settled_before_half_a_deadline_is_over(deadline_s: float, sett
     """Those who wait for what is cached are answered in time; longer deadlines do not make it slower."""
     limits = Thresholds.within(deadline_s)
 
-    assert limits.quiet_s + limits.established_s == pytest.approx(settled_s)
+    assert limits.quiet_s + limits.failing_s == pytest.approx(settled_s)
+    assert limits.quiet_s + limits.silent_s == pytest.approx(2 * settled_s)
     assert limits.probe_s <= deadline_s / 2
 
 
@@ -154,6 +157,14 @@ def test_in_doubt_probes_follow_closely() -> None:
     doubt = ONLINE.after(Sign.NOTHING, 1.0)
 
     assert [doubt.probe_pause_s(jitter) for jitter in (0, 0.5, 1)] == [LIMITS.quiet_s] * 3
+
+
+def test_while_it_may_be_offline_probes_follow_closely_as_well() -> None:
+    """Degraded by silence, which either ends or is certainty some seconds later; by failures, it may last all night."""
+    silent = told(*[Sign.NOTHING] * 4).probed().probed()
+
+    assert (silent.state, silent.probe_pause_s(1.0)) == (State.DEGRADED, LIMITS.quiet_s)
+    assert DEGRADED.probed().probe_pause_s(1.0) == 2
 
 
 def test_pauses_between_probes_grow_up_to_a_cap() -> None:

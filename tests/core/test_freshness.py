@@ -47,4 +47,4 @@ def test_patience_ends_after_doubt_and_before_the_deadline(deadline_s: float) ->
     """So that one who waits is answered from the cache, by whichever comes first."""
     limits = Thresholds.within(deadline_s)
 
-    assert limits.quiet_s + limits.established_s <= patience_s(deadline_s) <= deadline_s / 2
+    assert limits.quiet_s + limits.failing_s <= patience_s(deadline_s) <= deadline_s / 2

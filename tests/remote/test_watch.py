@@ -13,7 +13,7 @@ from trio.testing import wait_all_tasks_blocked
 
 from cxfs.core.connection import PROBE_MOST_S, State, Thresholds
 from cxfs.core.entries import Owner, TreePath, Uuid, UuidPath
-from cxfs.core.errors import CxfsError, NotFound, Offline, SignedOut, TimedOut, Unreachable
+from cxfs.core.errors import CxfsError, NotFound, Offline, SignedOut, TimedOut
 from cxfs.core.ranges import ByteRange
 from cxfs.remote.files import Files
 from cxfs.remote.session import open_session
@@ -84,8 +84,8 @@ async def fails(session: Session) -> type[CxfsError] | None:
 async def goes_offline(session: Session, cx: FakeCx, watch: ConnectionWatch) -> None:
     """No request arrives any more, and that is known."""
     cx.answers(NO_ROUTE)
-    assert await fails(session) is Unreachable or watch.state is State.OFFLINE
-    await trio.sleep(LIMITS.established_s)
+    assert await fails(session) is not None
+    await trio.sleep(LIMITS.silent_s)
     assert watch.state is State.OFFLINE
 
 
@@ -124,11 +124,12 @@ async def test_no_connection_for_some_seconds_is_offline(
 
     with trio.move_on_after(0.01):
         await fails(session)
-    await trio.sleep(LIMITS.established_s - 0.5)
-    doubted = watch.state
-    await trio.sleep(1)
+    states = []
+    for _ in range(10):
+        await trio.sleep(1)
+        states.append(watch.state)
 
-    assert (doubted, watch.state) == (State.ONLINE, State.OFFLINE)
+    assert [state for state, before in zip(states, [None, *states], strict=False) if state != before] == list(State)[:3]
     assert "no route to host" in watch.status().reason
 
 
@@ -138,7 +139,7 @@ async def test_a_black_hole_is_offline_before_any_deadline_is_over(
     """Silence is a sign as well: a call that waits raises doubt, and probes settle it."""
     async with watched(Never(), urls, watch) as session, trio.open_nursery() as nursery:
         nursery.start_soon(fails, session)
-        await trio.sleep(2 * LIMITS.quiet_s + LIMITS.established_s)
+        await trio.sleep(2 * LIMITS.quiet_s + LIMITS.silent_s)
         nursery.cancel_scope.cancel()
 
         assert watch.state is State.OFFLINE
@@ -193,7 +194,7 @@ async def test_a_server_that_only_fails_is_degraded_and_still_asked(
     """It is there: whoever needs it goes on trying."""
     cx.answers(refusal(503, "Unavailable"))
     await fails(session)
-    await trio.sleep(LIMITS.established_s)
+    await trio.sleep(LIMITS.failing_s)
     state, asked = watch.state, len(cx.heard)
 
     await fails(session)
@@ -240,6 +241,7 @@ async def test_a_call_that_was_waiting_waits_on_for_the_return(
     session: Session, cx: FakeCx, watch: ConnectionWatch, autojump_clock: MockClock
 ) -> None:
     """A network that changes its access point breaks no call, and the call asks no more while it is away."""
+    cx.delay_s = 0.5
     cx.answers(NO_ROUTE)
     results: list[type[CxfsError] | None] = []
 
@@ -248,7 +250,7 @@ async def test_a_call_that_was_waiting_waits_on_for_the_return(
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(waits)
-        await trio.sleep(4.5)
+        await trio.sleep(8)
         assert watch.state is State.OFFLINE
         cx.answers(ok())
 
@@ -358,8 +360,9 @@ async def test_each_change_is_one_line_and_is_told_once(
     cx.answers(ok())
     await trio.sleep(PROBE_MOST_S)
 
-    assert [each.state for each in told] == [State.OFFLINE, State.ONLINE]
-    assert [record.getMessage().split(":")[0].split(",")[0] for record in caplog.records] == ["offline", "online again"]
+    said = [record.getMessage().split(":")[0].split(",")[0] for record in caplog.records]
+    assert [each.state for each in told] == [State.DEGRADED, State.OFFLINE, State.ONLINE]
+    assert said == ["degraded", "offline", "online again"]
     assert TOKEN not in caplog.text
 
 
@@ -374,7 +377,7 @@ async def test_the_status_says_since_when_why_and_when_it_is_asked_next(
     status = watch.status()
 
     assert status.since == pytest.approx(since)
-    assert DAWN_S < since < DAWN_S + 10
+    assert DAWN_S < since < DAWN_S + 15
     assert status.next_probe is not None
     assert DAWN_S + 50 < status.next_probe <= DAWN_S + trio.current_time() + PROBE_MOST_S
     assert TOKEN not in status.reason
