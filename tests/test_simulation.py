@@ -92,7 +92,8 @@ CASES: Final[dict[str, list[Step]]] = {
         Wait(6.0),
     ],
     "writes wait for a network that is away": [
-        Here("list", "d"),
+        Here("read", "d/a"),
+        Here("read", "d/b"),
         Network(is_there=False),
         Here("write", "d/a"),
         Here("write", "d/b", size=700_000),
