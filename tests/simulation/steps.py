@@ -60,6 +60,7 @@ class There:
     what: str
     name: str
     to: str = ""
+    size: int = 0
 
 
 @dataclass(frozen=True)
@@ -133,7 +134,7 @@ _renames = st.one_of(
 _folders = st.builds(Here, st.sampled_from(["mkdir", "rmdir", "list"]), st.sampled_from(FOLDERS), apart=_apart)
 _elsewhere = st.one_of(
     st.builds(There, st.sampled_from(["write", "write", "delete"]), st.sampled_from(NAMES)),
-    st.builds(There, st.sampled_from(["write", "write", "delete"]), st.sampled_from(NAMES)),
+    st.builds(There, st.just("write"), st.sampled_from(NAMES), size=st.sampled_from((0, 3_000, 5_000_000))),
     st.builds(There, st.just("rename"), st.sampled_from(PLACES), st.sampled_from(PLACES)),
     st.builds(There, st.sampled_from(["mkdir", "delete"]), st.sampled_from(FOLDERS)),
 )

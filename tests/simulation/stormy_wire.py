@@ -31,7 +31,7 @@ _ANSWERS: Final[dict[Fault, Callable[[], httpx.Response]]] = {
     Fault.ERROR: lambda: says(500, {"errorType": "Internal", "message": "oops"}),
     Fault.BUSY: lambda: says(503, {"errorType": "Unavailable", "message": "a moment"}),
     Fault.LIMITED: lambda: says(429, {"errorType": "RateLimited", "message": "slow down"}, retry_after_s=2),
-    Fault.GARBAGE: lambda: says(200, ["no object"]),
+    Fault.GARBAGE: lambda: says(200, ["no object at all"]),
 }
 
 

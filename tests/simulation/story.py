@@ -48,6 +48,9 @@ if TYPE_CHECKING:
 SETTLED_S: Final = 100.0
 """For as long a story waits in its midst for what is on its way."""
 
+REVOKED: Final = "revoked"
+"""No token: none is good."""
+
 ENDED_S: Final = 7_200.0
 """By then everything has arrived that can, once nothing fails any more: the longest pause is a minute."""
 
@@ -74,6 +77,8 @@ class Story:
         for step in rest:
             async with self._machine.daemon(**options) as daemon:
                 await self._live(daemon, chain([step], rest))
+                self._calm_down()
+                await self._settled(daemon.desk)
             self._calm_down()
             self._storm.last_trouble = trio.current_time()
         async with self._machine.daemon(**options) as daemon:
@@ -88,8 +93,12 @@ class Story:
             self._truth.shows(name, self._truth.may_exist(content))
 
     def _calm_down(self) -> None:
-        """A daemon starts only where it reaches the server: what it does without is told once it runs."""
+        """Nothing fails any more. A daemon starts only where it reaches the server, too."""
         self._storm.ends()
+        if self._storm.valid == REVOKED:
+            self._sign_in()
+
+    def _sign_in(self) -> None:
         self._storm.valid = self._machine.kept_token = self._new_token()
 
     # ------------------------------------------------------------ steps
@@ -127,9 +136,9 @@ class Story:
             case Network():
                 self._storm.is_offline = not step.is_there
             case SignedIn(is_so=True):
-                self._storm.valid = self._machine.kept_token = self._new_token()
+                self._sign_in()
             case SignedIn():
-                self._storm.valid = "revoked"
+                self._storm.valid = REVOKED
 
     # ------------------------------------------------------------ somebody else
 
@@ -141,7 +150,7 @@ class Story:
             self._truth.touched(deed.name, *([deed.to] if deed.to else []))
             match deed.what:
                 case "write":
-                    await self._write_elsewhere(deed.name, held)
+                    await self._write_elsewhere(deed, held)
                 case "delete":
                     await self._cloud.deletes(deed.name)
                     self._truth.replaced_knowingly(*held.values())
@@ -152,13 +161,13 @@ class Story:
                 case "mkdir":
                     await self._cloud.files.make_folder(at(deed.name))
 
-    async def _write_elsewhere(self, name: str, held: dict[str, bytes]) -> None:
+    async def _write_elsewhere(self, deed: There, held: dict[str, bytes]) -> None:
         token = self._truth.token("there")
-        content = self._truth.may_exist(content_of(token, 0))
-        await self._cloud.puts(name, content)
+        content = self._truth.may_exist(content_of(token, deed.size))
+        await self._cloud.puts(deed.name, content)
         self._truth.replaced_knowingly(*held.values())
         self._truth.due.add(token)
-        self._truth.put_elsewhere(name, content, held.values(), trio.current_time())
+        self._truth.put_elsewhere(deed.name, content, held.values(), trio.current_time())
 
     async def _held(self, name: str) -> dict[str, bytes]:
         """What the server has under this name, in a folder all that is below."""
@@ -167,13 +176,17 @@ class Story:
 
     # ------------------------------------------------------------ the end
 
-    async def _end(self, desk: Desk) -> None:
+    async def _settled(self, desk: Desk) -> None:
+        """All that can arrive has, in this life and by itself."""
         with trio.move_on_after(ENDED_S) as patience:
-            await desk.settles()
-            await desk.waits(CALM_S + 1)
             await desk.settles()
         if patience.cancelled_caught:
             self._wrongs.append("it never ends")
+
+    async def _end(self, desk: Desk) -> None:
+        await self._settled(desk)
+        await desk.waits(CALM_S + 1)
+        await self._settled(desk)
         tree = await self._cloud.tree()
         parked = [change for change in desk.volume.changes if change.parked]
         readable = [change.draft.read(ByteRange(0, change.draft.size)) for change in parked]

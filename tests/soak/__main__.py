@@ -21,12 +21,17 @@ def main() -> int:
     asked = parser.parse_args()
     with (
         tempfile.TemporaryDirectory(prefix="cxfs-soak-") as folder,
-        CountingServer(Path(folder, "server")) as server,
+        CountingServer(_made(Path(folder, "server"))) as server,
         account_of(server, "soak") as account,
     ):
         report = Soak(server, account, Path(folder, "home"), share=asked.share).run(asked.seconds, seed=asked.seed)
     sys.stdout.write(f"seed {asked.seed}, {asked.seconds:g} s\n\n{report.table()}\n")
     return 1 if report.wrong else 0
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
 
 
 if __name__ == "__main__":
