@@ -36,7 +36,7 @@ def command(path: Path | None) -> None:
     if not is_folder:
         os.lstat(target)  # what is not there is said by its name
     if not (_by_the_bus(target, is_folder=is_folder) or _by_xdg(target if is_folder else target.parent)):
-        raise Refusal(Exit.FAILED, "no file manager was found: apt install xdg-utils, or open it by hand")
+        raise Refusal(Exit.FAILED, "no file manager has answered: apt install xdg-utils, or open it by hand")
 
 
 def _by_the_bus(target: Path, *, is_folder: bool) -> bool:

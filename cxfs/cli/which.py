@@ -76,12 +76,15 @@ def _innermost(path: Path, records: Mapping[Path, mounts.MountRecord]) -> tuple[
 
 
 def named(text: str) -> ChosenMount:
-    """The mount that a path is in, or that of a profile: the former where both could be meant."""
-    try:
-        return mount_of(Path(text))[0]
-    except NoSuchMount:
-        if "/" in text:
-            raise
+    """The mount that a path is in, or that of a profile: the latter where a bare word could be both."""
+    is_word = "/" not in text
+    profiles = config.load().profiles if is_word else {}
+    if text not in profiles:
+        try:
+            return mount_of(Path(text))[0]
+        except NoSuchMount:
+            if not is_word:
+                raise
     folder = config.state_folder(config.load().profile(text))
     return ChosenMount(folder, mounts.read_record(folder))
 

@@ -70,6 +70,10 @@ class Copying:
             )
         await self._is_at_the_server(place, tell)
         source = await node_at(self._tree, place)
+        if source.entry is None:
+            raise Invalid(f"{source.shown!r} is being written: copy it when that is over")
+        if source.entry.id == GROUPS_ID:
+            raise Invalid("Groups is no folder of the server's: copy the groups in it one by one")
         folder, shown = await self._target(source, to)
         self._permissions.check(folder)
         await self._is_free(folder, shown, tell)
@@ -117,8 +121,6 @@ class Copying:
 
     async def _is_free(self, folder: Node, shown: str, tell: Callable[[SyncProgress], Awaitable[None]]) -> None:
         """The folder is at the server, and nothing of this name is, nor on its way there or away."""
-        if folder.entry is not None and folder.entry.id == GROUPS_ID:
-            raise Invalid("the names in Groups are those of the groups")
         if self._tree.is_new(folder):
             await self._is_at_the_server(place_of(folder).encode(), tell)
         place = f"{place_of(folder)}/{shown}".lstrip("/").encode(errors="surrogateescape")

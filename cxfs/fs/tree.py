@@ -184,8 +184,11 @@ class Tree:
         return await self._infos.join(node.uuid, partial(self._fetch_entry, node))
 
     async def ask_anew(self, node: Node) -> None:
-        """As the server has it now, however fresh what is believed is. Raises NotFound when the object is gone."""
-        if node.entry is not None and not node.gone and not self.is_new(node):
+        """As the server has it now, however fresh what is believed is. Raises NotFound when the object is gone.
+
+        What is newer here is left as it is: its change has begun from what was believed then.
+        """
+        if node.entry is not None and not node.gone and node.change is None and not self.is_new(node):
             entry = await self._infos.join(node.entry.id, lambda: self._fetch_entry(node))
             self.nodes.believe(node, entry)
 

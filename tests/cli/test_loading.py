@@ -56,6 +56,16 @@ def test_how_a_mount_stands_is_told_without_loading_what_draws(
     assert [verb for verb, _ in daemon.asked] == ["status"]
 
 
+@pytest.mark.parametrize(
+    "arguments", [["refresh", "mnt"], ["cp", "mnt/a", "mnt/b"], ["log-level", "debug"], ["metrics"]]
+)
+def test_what_a_daemon_does_needs_nothing_here(terminal: Terminal, daemon: SpokenDaemon, arguments: list[str]) -> None:
+    """The command only says it."""
+    daemon.answers |= {"refresh": {"count": 1}, "copy": {}, "log-level": {"level": "debug", "before": "info"}}
+
+    assert loaded_by(terminal, *arguments) & (HEAVY | LATE) == set()
+
+
 def test_the_hosts_commands_load_no_client(terminal: Terminal) -> None:
     """A server is hosted on machines without FUSE."""
     assert loaded_by(terminal, "serve", "there", "user", "list") & {"pyfuse3", "httpx", "trio", "granian"} == set()

@@ -6,12 +6,13 @@ import http.client
 import re
 import threading
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 import pytest
 
 from cxfs.cli import exposition
 from cxfs.cli.exits import Exit
-from cxfs.cli.metrics import HOST, serve
+from cxfs.cli.scraping import serve
 from cxfs.control.protocol import Failure
 from tests.cli.daemons import STATUS, SpokenDaemon
 
@@ -96,12 +97,12 @@ def test_what_is_meant_must_be_clear(
 
 def test_prometheus_finds_it_at_a_port_of_this_machine() -> None:
     """Asked anew each time, and nothing else is there."""
-    ready: list[int] = []
+    ready: list[str] = []
     counted = iter(range(10))
     came = threading.Event()
 
-    def note(port: int) -> None:
-        ready.append(port)
+    def note(url: str) -> None:
+        ready.append(url)
         came.set()
 
     def scrape() -> str:
@@ -115,7 +116,7 @@ def test_prometheus_finds_it_at_a_port_of_this_machine() -> None:
     assert came.wait(30)
 
     def get(path: str) -> tuple[int, str]:
-        connection = http.client.HTTPConnection(HOST, ready[0], timeout=30)
+        connection = http.client.HTTPConnection(urlsplit(ready[0]).netloc, timeout=30)
         connection.request("GET", path)
         answer = connection.getresponse()
         told = answer.status, answer.read().decode()
@@ -127,5 +128,6 @@ def test_prometheus_finds_it_at_a_port_of_this_machine() -> None:
         get("/metrics")
     server.join(30)
 
+    assert ready[0].startswith("http://127.0.0.1:")
     assert found == ((200, "cxfs_up 0\n"), (404, ""), (200, "cxfs_up 1\n"))
     assert not server.is_alive()

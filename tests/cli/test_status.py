@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -13,9 +13,7 @@ from cxfs.cli.status import watch
 from cxfs.cli.status_page import Standing
 from cxfs.control.protocol import Failure
 from tests.cli.daemons import STATUS, SpokenDaemon
-
-if TYPE_CHECKING:
-    from tests.cli.terminal import QuickTerminal
+from tests.cli.terminal import QuickTerminal
 
 NOW_S = 1_800_000_000.0
 
@@ -133,6 +131,20 @@ def test_a_mount_is_found_by_path_by_profile_or_as_one_of_all(
 
     assert said.lines[0] == f"{daemon.mountpoint}  home  online"
     assert daemon.asked == [("status", {})]
+
+
+def test_a_bare_word_is_a_profile_where_there_is_one(quick: QuickTerminal, daemon: SpokenDaemon) -> None:
+    """Also for somebody who stands in a mount; a path of that name is ./home."""
+    quick.configure(
+        '[profiles.home]\napi_url = "https://127.0.0.1:1"\n[profiles.work]\napi_url = "https://127.0.0.1:2"\n'
+    )
+    (daemon.mountpoint / "work").mkdir()
+    there = QuickTerminal(daemon.mountpoint, {**quick.environment})
+
+    word, path = there.cxfs("status", "work"), there.cxfs("status", "./work")
+
+    assert (word.status, word.out) == (Exit.NOT_MOUNTED, "-  work  silent (work is not mounted)\n")
+    assert path.lines[0] == f"{daemon.mountpoint}  home  online"
 
 
 def test_programs_get_all_of_it_in_json(quick: QuickTerminal, daemon: SpokenDaemon) -> None:

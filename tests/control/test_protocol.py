@@ -74,6 +74,10 @@ def test_a_name_that_is_not_utf8_arrives_as_it_is() -> None:
         ({"path": 3}, "path: expected a string"),
         ({"ids": "a"}, "ids: expected a list of strings"),
         ({"ids": [1]}, "ids: expected a list of strings"),
+        ({"version": "1"}, "version: expected a whole number"),
+        ({"version": True}, "version: expected a whole number"),
+        ({"version": 1.0}, "version: expected a whole number"),
+        ({"recursive": 1}, "recursive: expected true or false"),
         ({"patth": "a"}, "unknown arguments: patth"),
     ],
 )
@@ -86,15 +90,18 @@ def test_arguments_of_another_type_or_name_are_refused(values: dict[str, object]
 
 
 def take_all(arguments: Arguments) -> None:
-    """As a verb with a path and ids does."""
+    """As a verb with an argument of each type does."""
     arguments.text("path")
     arguments.texts("ids")
+    arguments.number("version")
+    arguments.flag("recursive")
     arguments.end()
 
 
 def test_an_absent_argument_is_none() -> None:
-    """As is null."""
-    arguments = Arguments({"path": None})
+    """As is null; a flag is false then."""
+    arguments = Arguments({"path": None, "version": None, "recursive": None})
 
-    assert (arguments.text("path"), arguments.texts("ids")) == (None, None)
+    assert (arguments.text("path"), arguments.texts("ids"), arguments.number("version")) == (None, None, None)
+    assert arguments.flag("recursive") is False
     arguments.end()

@@ -9,11 +9,12 @@ import trio
 import trio.testing
 
 from cxfs.core.entries import Owner
-from cxfs.core.errors import AcrossTrees, AlreadyExists, BadRequest, Denied, NoAttribute, NotFound, Stale
+from cxfs.core.errors import AcrossTrees, AlreadyExists, BadRequest, Denied, Invalid, NoAttribute, NotFound, Stale
 from cxfs.fs.filesystem import Wanted
 from cxfs.fs.group_watch import FIRST_WAIT_S
 from cxfs.fs.renaming import Rename
 from cxfs.server import administration
+from tests.fs.asking import asked
 from tests.fs.cloud import Cloud, says, session_over
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from trio.testing import MockClock
 
     from cxfs.server.store import Store
+    from cxfs.verbs import ObjectVerbs
     from tests.fs.cloud import Wire
     from tests.fs.desk import Desk, Mounts
     from tests.fs.recording import RecordingKernel
@@ -721,3 +723,52 @@ async def test_what_waits_for_a_group_that_was_lost_is_kept(
     with pytest.raises(Stale):
         await desk.all_of(opened)
     assert not desk.volume.uploader.busy
+
+
+# ------------------------------------------------------------ copies
+
+
+async def test_a_group_is_copied_and_copied_into_like_any_folder(
+    desk: Desk, objects: ObjectVerbs, band: Cloud, cloud: Cloud, clock: MockClock
+) -> None:
+    """Between the trees of two owners, with all that it has."""
+    await band.holds({"songs/one.txt": b"la la"})
+    await cloud.holds({"mine": b"do re"})
+
+    await asked(objects.copy, path="Groups/band", to="all", recursive=True)
+    await asked(objects.copy, path="mine", to="Groups/band/songs")
+
+    assert await desk.reads("all/songs/one.txt") == b"la la"
+    assert await desk.reads("Groups/band/songs/mine") == b"do re"
+    assert await band.content("songs/mine") == b"do re"
+
+
+@pytest.mark.parametrize(
+    ("path", "to", "error"),
+    [("mine", "Groups/band/songs", Denied), ("mine", "Groups", Denied), ("Groups", "all", Invalid)],
+)
+async def test_what_a_reader_may_not_change_is_not_copied_into(
+    read_only_band: Cloud, objects: ObjectVerbs, cloud: Cloud, wire: Wire, path: str, to: str, error: type,
+    clock: MockClock,
+) -> None:  # fmt: skip
+    """Nor is the folder of the groups, which is none of the server's."""
+    await cloud.holds({"mine": b"do re"})
+
+    with pytest.raises(error):
+        await asked(objects.copy, path=path, to=to, recursive=True)
+
+    assert wire.count("POST files/copy") == 0
+
+
+async def test_info_and_refresh_know_the_folders_of_groups(
+    desk: Desk, objects: ObjectVerbs, band: Cloud, clock: MockClock
+) -> None:
+    """What stands for a group, and for all of them, can be asked about too."""
+    await band.holds({"songs/one.txt": b"la la"})
+
+    told = [await asked(objects.info, path=path) for path in ("Groups", "Groups/band", "Groups/band/songs/one.txt")]
+    await asked(objects.refresh, path="Groups")
+
+    assert [each["kind"] for each in told] == ["folder", "folder", "file"]
+    assert told[1]["owner"] == told[2]["owner"] == band.owner
+    assert await desk.names("Groups/band/songs") == {"one.txt"}

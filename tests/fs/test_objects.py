@@ -87,6 +87,21 @@ async def test_info_of_what_the_server_does_not_have_tells_what_is_here(
     await desk.closes(handle)
 
 
+async def test_to_ask_about_a_file_that_waits_settles_no_conflict(
+    desk: Desk, objects: ObjectVerbs, cloud: Cloud, clock: MockClock
+) -> None:
+    """What somebody else has uploaded meanwhile is not what this side's change began from."""
+    await cloud.holds({"a": b"old"})
+    await desk.patches("a", 0, b"ours")
+    await cloud.puts("a", b"theirs")
+
+    told = await asked(objects.info, path="a")
+    await desk.settles()
+
+    assert (told["status"], told["size"], told["version"]) == ("pending", 4, 1)
+    assert set((await cloud.tree()).values()) == {b"ours", b"theirs"}
+
+
 async def test_info_without_the_server_is_what_was_last_known(
     objects: ObjectVerbs, cloud: Cloud, wire: Wire, clock: MockClock
 ) -> None:
