@@ -247,7 +247,7 @@ parts = st.one_of(
         part,
         tags,
         numbers,
-        st.one_of(st.just(CONTENT), st.binary(max_size=6), st.just(json.dumps(ERROR).encode())),
+        st.one_of(st.just(CONTENT), st.just(b"HELLO"), st.binary(max_size=6), st.just(json.dumps(ERROR).encode())),
         st.sampled_from(["", "application/json", "text/html"]),
     ),
     st.binary(max_size=20),
