@@ -42,14 +42,13 @@ from cxfs.service import MountedAccount, connected, renewing
 from cxfs.verbs import MountVerbs, ObjectVerbs, Phase
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
     from cxfs.config import Profile
     from cxfs.credentials import AccessToken, TokenSource
     from cxfs.fs.waiting import Remaining
     from cxfs.mount_options import MountOptions
-    from cxfs.remote.request_times import RequestTimes
     from cxfs.remote.session import Session
 
 log = logging.getLogger(__name__)
@@ -138,7 +137,7 @@ async def _run(settings: MountSettings, surroundings: _Surroundings) -> Leftover
             volume = await _volume(settings, session, outbox, blocks, nursery)
             _claim(settings, outbox, who, volume.left)
             nursery.start_soon(tokens.watch, volume.uploader.wake)
-            await _serve(settings, volume, nursery, surroundings, slowest=session.slowest)
+            await _serve(settings, volume, _verbs(settings, volume, session), nursery, surroundings)
             nursery.cancel_scope.cancel()
     finally:
         if blocks is not None:
@@ -220,31 +219,36 @@ def _machine(nursery: trio.Nursery) -> Machine:
     )
 
 
-async def _serve(
-    settings: MountSettings,
-    volume: Volume,
-    nursery: trio.Nursery,
-    surroundings: _Surroundings,
-    *,
-    slowest: Callable[[], Sequence[RequestTimes]],
-) -> None:
-    """From the mount to the last upload, or to the second signal."""
-    verbs = MountVerbs(
+def _verbs(settings: MountSettings, volume: Volume, session: Session) -> tuple[MountVerbs, ObjectVerbs]:
+    """What the mount can be asked."""
+    of_the_mount = MountVerbs(
         volume.waiting,
         volume.uploader,
         volume.blocks,
         reading=volume.counters,
         space=volume.filesystem.space,
-        slowest=slowest,
+        slowest=session.slowest,
         profile=settings.profile.name,
         mountpoint=settings.mountpoint,
         root=settings.options.root,
     )
-    objects = ObjectVerbs(volume.tree, history=volume.history, copying=volume.copying, refreshing=volume.refreshing)
+    of_objects = ObjectVerbs(volume.tree, history=volume.history, copying=volume.copying, refreshing=volume.refreshing)
+    return of_the_mount, of_objects
+
+
+async def _serve(
+    settings: MountSettings,
+    volume: Volume,
+    verbs: tuple[MountVerbs, ObjectVerbs],
+    nursery: trio.Nursery,
+    surroundings: _Surroundings,
+) -> None:
+    """From the mount to the last upload, or to the second signal."""
+    of_the_mount, of_objects = verbs
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         second_signal = functools.partial(_next_signal, signals)
         volume.uploader.resume()
-        nursery.start_soon(ControlServer({**verbs.table, **objects.table}).serve, surroundings.listener)
+        nursery.start_soon(ControlServer({**of_the_mount.table, **of_objects.table}).serve, surroundings.listener)
         for run in (
             volume.uploader.run,
             volume.space.refresh,
@@ -254,7 +258,7 @@ async def _serve(
         ):
             nursery.start_soon(run)
         await _answer_the_kernel(settings, volume, second_signal, surroundings)
-        verbs.phase = Phase.DRAINING
+        of_the_mount.phase = Phase.DRAINING
         drained = functools.partial(
             drain,
             volume.uploader,
