@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING, Any
 
 from cxfs.cli.exits import Exit
@@ -63,16 +64,17 @@ def test_a_refresh_reaches_the_kernel(mount: Mount, account: Account, folder: Pa
     assert (folder / "deep/new").exists()
 
 
-def test_a_refresh_reaches_what_has_no_name_to_forget(mount: Mount, account: Account) -> None:
-    """The root of the mount: its own attributes are asked for again."""
-    mount.run("ls", mount.path)
-    before = mount.path.stat().st_mtime_ns
-    account.put("/new-at-the-top", b"")
-    assert mount.path.stat().st_mtime_ns == before
+def test_a_refresh_reaches_what_is_looked_at_by_no_name(mount: Mount, account: Account, folder: Path) -> None:
+    """A program that has a file open asks for its size by the descriptor: `tail -f` does."""
+    account.put(mount.address(folder / "log"), b"1")
+    with (folder / "log").open("rb") as opened:
+        before = os.fstat(opened.fileno()).st_size
+        account.put(mount.address(folder / "log"), b"22")
+        assert os.fstat(opened.fileno()).st_size == before == 1
 
-    mount.cxfs("refresh", str(mount.path))
+        mount.cxfs("refresh", str(folder))
 
-    assert mount.path.stat().st_mtime_ns > before
+        assert os.fstat(opened.fileno()).st_size == 2
 
 
 def test_a_shell_knows_where_it_is_after_a_refresh(mount: Mount, account: Account, folder: Path) -> None:
