@@ -195,6 +195,7 @@ class Contents:
             return await stream.read(wanted)
         except Stale:
             if handle.stream is stream:
+                handle.node.is_doubted = handle.node.entry is not None and handle.node.entry == handle.entry
                 raise
             return await self.read(handle, wanted)  # what was written here took the place of the version it read
 

@@ -26,6 +26,7 @@ class Node:
         "gone",
         "handles",
         "inode",
+        "is_doubted",
         "is_folder",
         "kernel",
         "pages_of",
@@ -45,6 +46,8 @@ class Node:
         self.came_from: tuple[Node, str] | None = None
         """Folder and name that a file at the server was last renamed from."""
         self.gone = False
+        self.is_doubted = False
+        """The server has not got the version that `entry` names: what it names next is believed, whatever it is."""
         self.kernel = False
         self.children = 0
         self.pins = 0

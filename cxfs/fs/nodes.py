@@ -67,7 +67,8 @@ class Nodes:
     def is_passed(self, entry: Entry) -> bool:
         """Whether this mount has something newer of the object than this version."""
         node = self._nodes.get(entry.id)
-        newer = node is not None and node.entry is not None and node.entry.version > entry.version
+        known = node.entry if node is not None and not node.is_doubted else None
+        newer = known is not None and known.version > entry.version
         return newer or self._changes.of(entry.id) is not None
 
     def all(self) -> list[Node]:
@@ -157,5 +158,5 @@ class Nodes:
     def believe(self, node: Node, entry: Entry) -> None:
         """What the server said of it."""
         # An answer that was on its way while our own upload finished is older than what we know.
-        if node.entry is None or entry.version >= node.entry.version:
-            node.entry = entry
+        if node.entry is None or node.is_doubted or entry.version >= node.entry.version:
+            node.entry, node.is_doubted = entry, False

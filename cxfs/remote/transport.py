@@ -16,6 +16,7 @@ from cxfs.core.errors import BadReply, NotFound, Stale, Unreachable, VersionConf
 from cxfs.core.patience import STALL_S
 from cxfs.core.ranges import ByteRange
 from cxfs.remote import endpoints, replies
+from cxfs.remote.calls import Call
 from cxfs.remote.endpoints import at
 from cxfs.remote.multipart import Content, UploadBody, content_type_of, md5_of
 
@@ -30,6 +31,11 @@ __all__ = ["Content", "Download", "Transport", "content_type_of"]
 
 _CONTENT_RANGE: Final = re.compile(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19}|\*)", re.ASCII)
 _NUMERIC_ETAG: Final = re.compile(r'"(\d{1,19})"', re.ASCII)
+
+
+class _OtherSize(BadReply):
+    """What came is not of the file's size: of another version, or of whatever stands between us and the server."""
+
 
 _OTHER_CONTENT: Final = "the checksum of the upload is not that of what was sent"
 
@@ -96,6 +102,8 @@ class Transport:
         self._session = session
         self._needs_md5 = False
         """It costs more than all else that an upload costs here: only for a server that tells nothing better."""
+        self._names_versions = False
+        """The server has done so: what comes without a name is not from it."""
 
     @asynccontextmanager
     async def download(
@@ -139,8 +147,31 @@ class Transport:
                 if not pin_version:
                     raise
                 raise Stale("this version of the file is gone from the server") from None
-            _check_version(incoming.headers.get("etag"), version=version, pinned=etag)
-            yield Download(incoming, _covered(incoming, wanted, size))
+            self._check_version(incoming.headers.get("etag"), version=version, pinned=etag)
+            try:
+                covered = _covered(incoming, wanted, size)
+            except _OtherSize:
+                await self._check_current(path, version=version, size=size)
+                raise
+            yield Download(incoming, covered)
+
+    def _check_version(self, etag: str | None, *, version: int, pinned: str | None) -> None:
+        """An ETag is the quoted version [ours]; one of another form says nothing but whether it changed."""
+        if etag is None:
+            if self._names_versions:
+                raise BadReply("the content does not say of which version it is")
+            return
+        self._names_versions = True
+        numeric = _NUMERIC_ETAG.fullmatch(etag)
+        if (pinned is not None and etag != pinned) or (numeric is not None and int(numeric[1]) != version):
+            raise Stale("the server holds another version of the file")
+
+    async def _check_current(self, path: UuidPath, *, version: int, size: int) -> None:
+        """Raises Stale when the server holds another version by now."""
+        call = Call("GET", at(endpoints.INFO, path))
+        current = await self._session.ask(call, partial(replies.entry, owner=path.owner))
+        if (current.version, current.size) != (version, size):
+            raise Stale(f"the file has {current.size} bytes on the server, not {size}")
 
     async def upload(
         self,
@@ -189,15 +220,6 @@ def _fields(modified_ms: int, if_version: int | None, file_type: str) -> dict[st
     return {endpoints.MODIFIED: replies.in_wire(modified_ms), **condition, endpoints.CONTENT_TYPE: file_type}
 
 
-def _check_version(etag: str | None, *, version: int, pinned: str | None) -> None:
-    """An ETag is the quoted version [ours]; one of another form says nothing but whether it changed."""
-    if etag is None:
-        return
-    numeric = _NUMERIC_ETAG.fullmatch(etag)
-    if (pinned is not None and etag != pinned) or (numeric is not None and int(numeric[1]) != version):
-        raise Stale("the server holds another version of the file")
-
-
 def _covered(incoming: Answer, wanted: ByteRange, size: int) -> ByteRange:
     """What the body covers, by its status and headers."""
     if incoming.status == 200:
@@ -208,7 +230,7 @@ def _covered(incoming: Answer, wanted: ByteRange, size: int) -> ByteRange:
             raise BadReply("the server sent a part of the file without saying which")
         covers, total = ByteRange.from_inclusive(int(parsed[1]), int(parsed[2])), parsed[3]
     if total not in {"*", str(size)}:
-        raise Stale(f"the file has {total[:20]} bytes on the server, not {size}")
+        raise _OtherSize(f"content of {total[:20]} bytes came for a file of {size}")
     if incoming.status == 206 and covers != wanted:
         raise BadReply("the server sent another part of the file than was asked for")
     return covers

@@ -93,7 +93,7 @@ class FaultyWire(httpx.AsyncBaseTransport):
         await self._open()
 
     async def _asked(self, request: httpx.Request, body: bytes) -> Answers:
-        sent = httpx.Request(request.method, request.url, headers=request.headers, stream=httpx.ByteStream(body))
+        sent = httpx.Request(request.method, request.url, headers=request.headers, stream=_Whole(body))
         response = await self._inner.handle_async_request(sent)
         assert isinstance(response.stream, httpx.AsyncByteStream)
         content = b"".join([piece async for piece in response.stream])
@@ -101,6 +101,21 @@ class FaultyWire(httpx.AsyncBaseTransport):
 
     async def aclose(self) -> None:
         """Each client that goes over it closes it, and the others go on."""
+
+
+class _Whole(httpx.AsyncByteStream):
+    """A body that is here. No generator: whoever does not read it to its end leaves nothing behind."""
+
+    def __init__(self, content: bytes) -> None:
+        self._left = [content]
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if not self._left:
+            raise StopAsyncIteration
+        return self._left.pop()
 
 
 class _Body(httpx.AsyncByteStream):

@@ -38,7 +38,7 @@ class Wire(httpx.AsyncBaseTransport):
     `meanwhile` is how long it is on its way.
     """
 
-    def __init__(self, app: httpx.ASGITransport) -> None:
+    def __init__(self, app: httpx.AsyncBaseTransport) -> None:
         self._app = app
         self.requests: list[str] = []
         self.before: Callable[[httpx.Request], Exception | httpx.Response | None] = lambda _: None
@@ -47,13 +47,15 @@ class Wire(httpx.AsyncBaseTransport):
         self.held = trio.Event()
         self._released = trio.Event()
         self._kept_back = ""
+        self._is_kept_back: Callable[[httpx.Request], bool] = lambda _: False
         self._bytes_until_break: int | None = None
         self._under_way = 0
         self._stands_still = False
         self._moved = trio.lowlevel.ParkingLot()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        self.requests.append(f"{request.method} {'/'.join(request.url.path.split('/')[2:4])}")
+        made = f"{request.method} {'/'.join(request.url.path.split('/')[2:4])}"
+        self.requests.append(made)
         instead = self.before(request)
         if isinstance(instead, Exception):
             raise instead
@@ -61,9 +63,11 @@ class Wire(httpx.AsyncBaseTransport):
             return instead
         await self.meanwhile(request)
         response = await self._at_the_server(request)
-        if self._kept_back and self.requests[-1].startswith(self._kept_back):
+        if self._kept_back and made.startswith(self._kept_back):
             self._kept_back = ""
+            self._is_kept_back = lambda later: (later.method, later.url.path) == (request.method, request.url.path)
             self.held.set()
+        if self._is_kept_back(request):
             await self._released.wait()
         lost = self.after(request)
         if lost is not None:
@@ -99,13 +103,14 @@ class Wire(httpx.AsyncBaseTransport):
         self._bytes_until_break = count
 
     def holds_back(self, method: str, call: str) -> None:
-        """The next such request is done, and its answer kept on the way until `lets_go`."""
+        """The next such request is done, and its answer kept on the way until `lets_go`; so are repetitions of it."""
         self._kept_back = f"{method} {call}"
         self.held = trio.Event()
         self._released = trio.Event()
 
     def lets_go(self) -> None:
         """The answer kept back arrives."""
+        self._is_kept_back = lambda _: False
         self._released.set()
 
     def goes_offline(self) -> None:

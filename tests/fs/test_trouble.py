@@ -64,10 +64,8 @@ async def test_writes_are_accepted_while_the_server_cannot_be_reached(
     assert await cloud.tree() == {"a": b"offline"}
 
 
-@pytest.mark.promise
 async def test_passing_trouble_is_invisible(desk: Desk, cloud: Cloud, wire: Wire, clock: MockClock) -> None:
-    """5xx, 429, dropped connections and a 200 without JSON are retried with backoff, invisible to the program as long
-    as they end before its deadline."""
+    """Six kinds of it in a row."""
     await cloud.holds({"a": b"content"})
     troubles = iter(
         [

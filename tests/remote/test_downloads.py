@@ -12,7 +12,7 @@ import trio.testing
 from cxfs.core.entries import SELF, Uuid, UuidPath
 from cxfs.core.errors import BadReply, CxfsError, Denied, NotFound, ServerTrouble, Stale, TimedOut, Unreachable
 from cxfs.core.ranges import ByteRange
-from tests.remote.fake_cx import UUID, FakeCx, Heard, Pieces, refusal
+from tests.remote.fake_cx import UUID, FakeCx, Heard, Pieces, ok, refusal
 
 if TYPE_CHECKING:
     from cxfs.remote.session import Session
@@ -154,8 +154,6 @@ async def test_an_etag_of_our_version_or_of_an_unknown_form_is_accepted(
         (part(etag='"4"'), {}),
         (whole(etag='"4"'), {}),
         (part(etag='"abd"'), {"etag": '"abc"'}),
-        (part(total=SIZE + 1), {}),
-        (whole(CONTENT + b"x"), {}),
         (refusal(412, "VersionConflict"), {"etag": '"3"'}),
         (refusal(412), {}),
         (refusal(416, "RangeNotSatisfiable"), {}),
@@ -166,8 +164,6 @@ async def test_an_etag_of_our_version_or_of_an_unknown_form_is_accepted(
         "etag of another version",
         "etag of another version of the whole",
         "another etag",
-        "another size",
-        "another size of the whole",
         "If-Match refused",
         "refused as changed",
         "range refused by type",
@@ -183,6 +179,43 @@ async def test_another_version_on_the_server_is_stale(
 
     with pytest.raises(Stale):
         await fetch(transport, **options)
+
+
+OTHER_SIZE = pytest.mark.parametrize(
+    "answer", [part(total=SIZE + 1), whole(CONTENT + b"x")], ids=["of a part", "of the whole"]
+)
+
+
+@OTHER_SIZE
+async def test_another_size_is_stale_if_the_server_has_another_version(
+    transport: Transport, cx: FakeCx, answer: httpx.Response
+) -> None:
+    """It is asked: without a name of the version there is no telling what came."""
+    cx.answers(answer, ok(version=4, size=SIZE + 1))
+
+    with pytest.raises(Stale):
+        await fetch(transport)
+
+
+@OTHER_SIZE
+async def test_another_size_of_the_same_version_is_trouble_that_passes(
+    transport: Transport, cx: FakeCx, answer: httpx.Response
+) -> None:
+    """A page of the hotel's network is no other version of the file."""
+    cx.answers(answer, ok(version=3, size=SIZE))
+
+    with pytest.raises(BadReply):
+        await fetch(transport)
+
+
+async def test_content_without_the_name_that_the_server_gives_it_is_not_taken(transport: Transport, cx: FakeCx) -> None:
+    """Of the right length, and yet perhaps somebody else's words."""
+    cx.answers(part(etag='"3"'), part(), part(etag='"3"'))
+    await fetch(transport)
+
+    with pytest.raises(BadReply):
+        await fetch(transport)
+    await fetch(transport)
 
 
 async def test_a_file_that_is_gone_is_not_found(transport: Transport, cx: FakeCx) -> None:
