@@ -222,7 +222,7 @@ async def test_who_asks_for_names_in_one_folder_after_the_other_walks_too(
 
 
 def is_no_other_walk(names: list[str]) -> bool:
-    """Whether it is none in the order of the listing, to which the first one alone may belong; UUIDs are drawn by lot."""
+    """Whether it is none in the order of the listing as well: UUIDs are drawn by lot."""
     places = [int(name[1:]) for name in names]
     return 0 not in places and all(abs(one - next_) != 1 for one, next_ in itertools.pairwise(places))
 
