@@ -1,6 +1,7 @@
 # make demo         a CX server of your own with a sample account, mounted at ./cx-demo (Ctrl-C ends it)
 # make test        the whole test suite        (ARGS="tests/core -x" for a part of it)
 # make test-long   the long forms of its random tests: thousands of stories, hundreds of kills; half an hour
+# make desktop     real file managers on a screen of their own: packages thunar, pcmanfm, xvfb and what else they need
 # make check       format, lint, types, layers
 # make bench       cxfs beside what could be mounted instead, in figures: hours, as root  (ARGS="--rtt 0 --only cxfs,sshfs")
 # make clean       removes what the others made
@@ -13,7 +14,7 @@ STAMP := $(VENV)/.installed
 ARGS ?=
 MOUNTPOINT ?= cx-demo
 
-.PHONY: demo test test-long check bench clean
+.PHONY: demo test test-long desktop check bench clean
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 
@@ -25,6 +26,13 @@ test: $(STAMP)-test
 
 test-long: $(STAMP)-test
 	@$(VENV)/bin/python -m pytest -q -m long $(ARGS)
+
+desktop: $(STAMP)-test
+	@missing=$$(for each in Xvfb openbox thunar pcmanfm xdotool import gio dbus-daemon; do \
+	  command -v $$each >/dev/null || echo $$each; done); \
+	  [ -z "$$missing" ] || { echo "missing:" $$missing "(apt install xvfb openbox thunar pcmanfm tumbler xdotool" \
+	  "imagemagick dbus gvfs libglib2.0-bin adwaita-icon-theme)"; exit 1; }
+	@$(VENV)/bin/python -m pytest -q -s -m desktop tests/desktop $(ARGS)
 
 check: $(STAMP)-check
 	@$(VENV)/bin/ruff format --quiet --check . || { echo "format: run $(VENV)/bin/ruff format"; exit 1; }

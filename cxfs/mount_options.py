@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from typing import Final
 
+from cxfs.core.local_names import DEFAULT_PATTERNS
 from cxfs.fs.surroundings import VolumeOptions
 from cxfs.remote.session import SessionLimits
 
@@ -38,6 +39,7 @@ class MountOptions:
     root: str = "/"
     groups: bool = True
     notifications: bool = True
+    local_only: tuple[str, ...] = DEFAULT_PATTERNS
 
     @property
     def session_limits(self) -> SessionLimits:
@@ -62,4 +64,5 @@ class MountOptions:
             groups=self.groups,
             groups_refresh_s=max(GROUPS_REFRESH_S_MIN, self.metadata_ttl_s),
             sync_remote=self.sync_remote,
+            local_only=self.local_only,
         )

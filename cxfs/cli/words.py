@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Final, NoReturn, TypedDict
 
 import click
 
+from cxfs.core.local_names import parse_patterns
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
@@ -37,6 +39,7 @@ class MountWords(TypedDict, total=False):
     root: str
     groups: bool
     notifications: bool
+    local_only: tuple[str, ...]
 
 
 DROPPED: Final = frozenset(
@@ -184,6 +187,7 @@ _VALUED: Final[dict[str, tuple[str, Callable[[str], object]]]] = {
     "uploads": ("uploads_max", parse_count),
     "drain_timeout": ("drain_timeout_s", parse_seconds),
     "sync": ("sync_remote", parse_sync),
+    "local_only": ("local_only", parse_patterns),
 }
 
 
@@ -210,6 +214,7 @@ class Measured(click.ParamType[object]):
 SIZE: Final = Measured("size", parse_size)
 SECONDS: Final = Measured("seconds", parse_seconds)
 COUNT: Final = Measured("count", parse_count)
+PATTERNS: Final = Measured("patterns", parse_patterns)
 SYNC: Final = Measured("local|remote", parse_sync)
 PLACE: Final = Measured("path", Path)
 """A path that is not looked at: click's own type asks the file system, and would hang at a mount that hangs."""

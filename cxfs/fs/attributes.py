@@ -164,9 +164,11 @@ def extended_attribute(node: Node, name: str) -> bytes:
 
 
 def status_of(change: Change | None) -> str:
-    """`synced`, `pending`, `uploading` or `parked`."""
+    """`synced`, `pending`, `uploading`, `parked` or `local`."""
     if change is None:
         return "synced"
+    if change.stays_here:
+        return "local"
     if change.state in IN_FLIGHT:
         return "uploading"
     return "parked" if change.state is State.PARKED else "pending"

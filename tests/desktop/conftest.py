@@ -42,9 +42,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def far_mount(
-    running_server: CountingServer, own_account: Account, pictures: Path, tmp_path: Path
-) -> Iterator[Mount]:
+def far_mount(running_server: CountingServer, own_account: Account, pictures: Path, tmp_path: Path) -> Iterator[Mount]:
     """The account, with the pictures in it, mounted over a line of that round trip."""
     running_server.import_tree(pictures, own_account, "/Pictures")
     own_account.put("/to ann.txt", b"Dear Ann\n")
