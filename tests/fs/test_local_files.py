@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cxfs.core.errors import NotEmpty
+from cxfs.core.errors import NoSpace, NotEmpty
 from cxfs.leftovers import StoppedMount
 
 if TYPE_CHECKING:
@@ -203,3 +203,24 @@ async def test_with_sync_remote_closing_a_local_file_waits_for_nobody(
         await desk.closes(handle)
 
         assert await desk.reads(SWAP) == b"1"
+
+
+async def test_a_local_file_fills_no_quota_until_it_is_to_be_sent(desk: Desk, clock: MockClock) -> None:
+    """It takes no room that the account has."""
+    await desk.writes(SWAP, b"12345")
+    while_local = desk.volume.changes.bytes_coming
+
+    await desk.renames(SWAP, "found")
+
+    assert (while_local, desk.volume.changes.bytes_coming) == (0, 5)
+
+
+async def test_a_full_account_does_not_refuse_a_local_file(mounts: Mounts, wire: Wire, clock: MockClock) -> None:
+    """An editor opens its swap file before anything else."""
+    async with mounts() as desk:
+        desk.volume.space.took(1 << 60)
+        await desk.writes(SWAP, b"1")
+
+        assert await desk.reads(SWAP) == b"1"
+        with pytest.raises(NoSpace):
+            await desk.writes("notes.txt", b"1")
