@@ -108,7 +108,7 @@ def test_a_file_is_copied_in_renamed_and_put_into_the_trash(
     assert renamed == {"bob.txt"}
     assert in_trash == {"bob.txt"}
     wait_until(lambda: not own_account.names("/Letters"))
-    assert own_account.names(f"{trash}/info") == {"bob.txt.trashinfo"}
+    assert eventually(lambda: own_account.names(f"{trash}/info"), {"bob.txt.trashinfo"}) == {"bob.txt.trashinfo"}
 
 
 def test_a_desktop_shows_the_name_and_icon_that_the_top_of_the_mount_tells(
