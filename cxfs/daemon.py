@@ -42,7 +42,7 @@ from cxfs.remote.redaction import KnownSecrets
 from cxfs.remote.transport import Transport
 from cxfs.remote.user import Profile as Account, User
 from cxfs.service import MountedAccount, connected, renewing
-from cxfs.tending import Upkeep, notifications, sleep_watch, tell_of_draining
+from cxfs.tending import Upkeep, keep_desktop_told, sleep_watch, tell_of_draining
 from cxfs.upkeep.service_manager import ServiceManager
 from cxfs.upkeep.vigil import vigil
 from cxfs.verbs import MountVerbs, Phase
@@ -161,9 +161,8 @@ async def _live(
         volume = await _volume(settings, session, outbox, blocks, supervisor)
         _claim(settings, outbox, who, volume.left)
         supervisor.keep("token", partial(tokens.watch, volume.uploader.wake))
-        if settings.options.notifications:
-            told = notifications(volume, settings.profile.name, lambda: tokens.statistics().signed_in)
-            supervisor.keep("notifications", told.run)
+        wanted, is_signed_in = settings.options.notifications, lambda: tokens.statistics().signed_in
+        keep_desktop_told(supervisor, volume, settings.profile.name, is_signed_in, wanted=wanted)
         await _serve(settings, volume, Upkeep(supervisor, watch), surroundings)
         nursery.cancel_scope.cancel()
     return volume.waiting.rows()

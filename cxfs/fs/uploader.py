@@ -217,8 +217,7 @@ class Uploader:
 
     def _may_start(self, change: Change) -> bool:
         is_ready = change.state is State.WAITING and change.attempt_ended.is_set() and not change.holds
-        is_ours_to_send = change in self._changes and not change.stays_here
-        return is_ready and is_ours_to_send and not self._steps.is_waiting(change.id)
+        return is_ready and change in self._changes and not self._steps.is_waiting(change.id)
 
     def _plan(self, change: Change, delay_s: float) -> None:
         if not change.holds and not change.stays_here:  # else it is planned when it is let go

@@ -8,6 +8,7 @@ import pytest
 
 from cxfs.core.errors import NoSpace, NotEmpty
 from cxfs.leftovers import StoppedMount
+from tests.fs.cloud import at
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -188,6 +189,23 @@ async def test_what_is_no_longer_kept_here_is_sent_by_the_next_mount(
         await desk.settles()
 
     assert await cloud.tree() == {SWAP: b"1"}
+
+
+async def test_where_its_folder_was_renamed_it_is_sent_to_there(mounts: Mounts, cloud: Cloud, clock: MockClock) -> None:
+    """As any change would be."""
+    await cloud.holds({"old/deeper/a": b"a"})
+    async with mounts() as desk:
+        await desk.writes(f"old/deeper/{SWAP}", b"1")
+        await desk.renames("old", "new")
+        paths = [str(change.path) for change in desk.volume.changes.below(at("new"))]
+    async with mounts(local_only=()) as desk:
+        desk.volume.uploader.resume()
+        await desk.settles()
+        reports = desk.reports()
+
+    assert paths == [f"self:/new/deeper/{SWAP}"]
+    assert reports == []
+    assert (await cloud.tree())[f"new/deeper/{SWAP}"] == b"1"
 
 
 async def test_with_sync_remote_closing_a_local_file_waits_for_nobody(
