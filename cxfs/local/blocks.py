@@ -21,6 +21,7 @@ from cxfs.local.extents import EXTENT_BYTES, BlockKey
 from cxfs.local.holes import punch
 from cxfs.local.sealing import seal
 from cxfs.local.shelf import Shelf
+from cxfs.local.unkept import Unkept
 from cxfs.local.unsealed import Unsealed
 
 if TYPE_CHECKING:
@@ -90,6 +91,7 @@ class BlockStore:
         self._hits = self._misses = 0
         self._expected_bytes = 0
         self._refused_keys: list[BlockKey] = []
+        self._unkept = Unkept()
         self._unchecked_bytes = FREE_CHECK_BYTES
         with contextlib.suppress(OSError):  # whoever reads is told
             self.make_folder()
@@ -106,10 +108,15 @@ class BlockStore:
     def open(self, key: BlockKey, size: int, sha1: bytes | None = None) -> BlockFile:
         """The file for a version of `size` bytes, kept while it is open; each open has its `close`.
 
-        `sha1` is the digest that the server tells of it: what is here under another one is not that version. Raises
-        DiskFull where there can be no file, and Stale while somebody reads another content of that version.
+        `sha1` is the digest that the server tells of it: what is here under another one is not that version. Where the
+        folder takes none it is in memory. Raises DiskFull where there can be no file at all, and Stale while somebody
+        reads another content of that version.
         """
+        if key in self._unkept:
+            return self._unkept.open(key, size, sha1)
         file = self._found(key, size, sha1)
+        if file is None and not self._takes_more(size):
+            return self._unkept.open(key, size, sha1)
         if file is None:
             file = BlockFile(self, key, self._path(key), size, sha1)
             self._shelf.put(file)
@@ -118,10 +125,21 @@ class BlockStore:
         except DiskFull:
             if not file.users:
                 self._shelf.drop(file)
-            raise
+            return self._unkept.open(key, size, sha1)
         if size <= EXTENT_BYTES:  # the kernel may have its pages, so that nobody reads it here
             self._shelf.used(file, ByteRange(0, size))
         return file
+
+    def _takes_more(self, size: int) -> bool:
+        """Whether the disk has room for a new file, which is looked at as often as for what is written."""
+        if self._unchecked_bytes + size < FREE_CHECK_BYTES:
+            return True
+        self._unchecked_bytes = FREE_CHECK_BYTES
+        try:
+            self.make_room(1)
+        except DiskFull:
+            return False
+        return True
 
     def _found(self, key: BlockKey, size: int, sha1: bytes | None) -> BlockFile | None:
         file = self._shelf.files.get(key.name)
@@ -261,7 +279,9 @@ class BlockStore:
                 left_bytes -= job.stretch.length
         for file in self._shelf.files.values():
             file.close_descriptor()
-        if self.folder.is_dir():
+        with contextlib.suppress(OSError):  # where the folder cannot even be looked for
+            if not self.folder.is_dir():
+                return
             self.index.write(self._shelf.records())
 
     def statistics(self) -> BlockStatistics:

@@ -80,6 +80,7 @@ class Outbox:
         self._drafts.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.spares = SpareDrafts(self._make_draft)
         make_names_durable(self._drafts)
+        self._is_gone = False
         self._marked: set[str] = set()
         self._synced: set[str] = set()
         self._ledger = Ledger(folder)
@@ -171,6 +172,7 @@ class Outbox:
         and an `errand` that comes of it is accepted. Raises DiskFull when this machine takes no more; what was recorded
         before then still holds.
         """
+        self._require_folder()
         # A change once made durable stays so: after a power cut its row must not claim more than its draft holds, or it
         # would be set aside with all that was acknowledged before.
         durable = durable or row.id in self._synced
@@ -186,6 +188,15 @@ class Outbox:
         self._ledger.commit(*accepted, durable=durable)
         if durable:
             self._synced.add(row.id)
+
+    def _require_folder(self) -> None:
+        """Raises CxfsError where somebody removed it: a journal without a name takes rows that no restart finds."""
+        if os.access(self._drafts, os.F_OK):
+            return
+        if not self._is_gone:
+            log.error("%s is gone: nothing more is accepted; unmount, and mount again", self._drafts.parent)
+        self._is_gone = True
+        raise CxfsError("the state folder is gone: nothing more is accepted")
 
     def make_durable(self) -> None:
         """Every row recorded so far survives power loss: a commit with full sync brings all earlier ones along."""
@@ -297,6 +308,7 @@ class Outbox:
 
     def note(self, errand: ErrandRow, *, instead_of: Collection[str] = ()) -> None:
         """Accepts an errand, or what is newly known of it; the changes and errands that it takes the place of go."""
+        self._require_folder()
         self._let_go(*instead_of)
         former = *delete("changes", *instead_of), *delete("errands", *instead_of)
         self._ledger.commit(*former, accept("errands", errand.values))

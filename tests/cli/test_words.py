@@ -40,7 +40,6 @@ MEANINGS: list[tuple[str, MountWords]] = [
     ("local_only=*.tmp:.DS_Store", {"local_only": ("*.tmp", ".DS_Store")}),
     ("local_only=", {"local_only": ()}),
     ("nonotifications", {"notifications": False}),
-    ("notifications", {"notifications": True}),
     ("drain_timeout=1h", {"drain_timeout_s": 3600.0}),
     ("nogroups", {"groups": False}),
     ("sync=remote", {"sync_remote": True}),
@@ -85,7 +84,8 @@ def test_users_and_groups_have_names_too() -> None:
         "frobnicate", "ro=1", "allow_other=yes", "allow_root", "uid", "uid=", "uid=-1", "uid=4294967295",
         "uid=nobody-here", "gid=1.5", "umask=9", "umask=0o22", "umask=", "umask=12345", "root=Pictures", "root=",
         "cache_size=ten", "cache_size=-1", "cache_size=9999999T", "metadata_ttl=soon", "metadata_ttl=-1",
-        "metadata_ttl=inf", "uploads=0", "uploads=many", "sync", "sync=both", "local_only=*", "local_only=a/b", "READ_ONLY", "suid=1", "nogroups=1",
+        "metadata_ttl=inf", "uploads=0", "uploads=many", "sync", "sync=both", "READ_ONLY", "suid=1", "nogroups=1",
+        "local_only=*", "local_only=a/b",
     ],
 )  # fmt: skip
 def test_a_word_that_means_nothing_is_refused_by_name(word: str) -> None:

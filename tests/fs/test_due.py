@@ -148,7 +148,7 @@ async def test_what_fails_to_start_is_there_for_the_next_run_with_its_slot(clock
         return True
 
     for _ in range(2):
-        with pytest.raises(Refused):
+        with pytest.raises(Refused), trio.fail_after(1):
             await start_when_due(queue, slots, start)
     with trio.move_on_after(1):
         await start_when_due(queue, slots, start)

@@ -82,6 +82,7 @@ def mounts_of(wire: Wire, token: str, folder: Path, kernel: RecordingKernel) -> 
         root: str = "/",
         free_bytes: Callable[[Path], int] = lambda _: 1 << 40,
         through: Callable[[Offload], Offload] = lambda offload: offload,
+        time_of_day_is_off_ms: Callable[[], int] = lambda: 0,
         **options: Any,
     ) -> AsyncIterator[Desk]:
         async with AsyncExitStack() as stack:
@@ -117,7 +118,7 @@ def mounts_of(wire: Wire, token: str, folder: Path, kernel: RecordingKernel) -> 
                         journal_synced=journal,
                         disk=through(inline),
                         quick=through(inline),
-                        wall_ms=lambda: NOW_MS + int(trio.current_time() * 1_000),
+                        wall_ms=lambda: NOW_MS + int(trio.current_time() * 1_000) + time_of_day_is_off_ms(),
                         today=lambda: "2026-05-01",
                         jitter=lambda: 0.5,
                         host="laptop",

@@ -190,10 +190,12 @@ async def test_no_bug_ends_the_mount(name: str, bug: BaseException, caplog: pyte
     assert caplog.records[0].exc_info is not None
 
 
+@pytest.mark.promise
 @pytest.mark.parametrize("name", HANDLERS)
 @pytest.mark.parametrize(("code", "told"), MACHINE.items(), ids=map(errno.errorcode.get, MACHINE))
 async def test_each_handler_tells_what_ails_this_machine(name: str, code: int, told: str) -> None:
-    """Whether the failure comes as it is, or as the reason why a draft takes no more."""
+    """What ails the files that the daemon keeps here is told as ENOSPC, EROFS, ENFILE or ENOMEM, anything else of them
+    as EIO: never that the program's own file is gone, or that it may not."""
     full = errors.DiskFull("x")
     full.__cause__ = OSError(code, "x")
 

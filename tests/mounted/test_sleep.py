@@ -94,7 +94,8 @@ async def test_nobody_waits_for_the_network_when_the_machine_goes_to_sleep(
                 program.stdin.flush()
                 await trio.to_thread.run_sync(_waits_in_the_mount, mount)
                 await machine.announces(sleep=True)
-                told = await trio.to_thread.run_sync(program.stdout.readline)
+                with trio.fail_after(30):  # by itself it would wait for sixty seconds
+                    told = await trio.to_thread.run_sync(program.stdout.readline, abandon_on_cancel=True)
                 await machine.may_sleep()
         await machine.announces(sleep=False)
         await machine.is_asked(2)

@@ -138,8 +138,10 @@ def faulty(own_account: Account, tmp_path: Path) -> Iterator[FaultyMount]:
         yield mount
 
 
+@pytest.mark.promise
 def test_a_mount_goes_on_when_every_task_of_it_fails(faulty: FaultyMount, own_account: Account) -> None:
-    """Each begins anew: what was written is sent, who asks is answered, and told what happened."""
+    """No exception in what a mount does beside its calls (sending, refreshing, answering `cxfs`) ends it: a traceback
+    is logged, its status tells of it, and the task begins anew, after a pause that grows to a minute."""
     (faulty.path / "file").write_bytes(b"written")
 
     assert eventually(lambda: own_account.names() & {"file"}, {"file"}) == {"file"}
@@ -194,8 +196,10 @@ def served(own_account: Account, tmp_path: Path, systemd: Systemd) -> Iterator[F
         mount.end()
 
 
+@pytest.mark.promise
 def test_a_service_manager_is_told_all_of_a_life(served: FaultyMount, systemd: Systemd) -> None:
-    """Ready when it is mounted, alive while it is, and that it goes on while it drains."""
+    """systemd is told (`Type=notify`) when the mount answers, that it lives for as long as the kernel's requests are
+    read, and that it needs time while it drains."""
     wait_until(lambda: systemd.count("READY=1") == 1)
     mounted_when_ready = served.is_mounted
     wait_until(lambda: systemd.count("WATCHDOG=1") > 3)
@@ -228,8 +232,10 @@ def test_a_watchdog_is_not_told_that_a_deaf_mount_lives(served: FaultyMount, sys
     assert served.ending_of(hanging) != 0
 
 
+@pytest.mark.promise
 def test_a_signal_writes_all_stacks_and_the_mount_goes_on(own_mount: Mount) -> None:
-    """For whoever wonders what it waits for; the token stands nowhere in them."""
+    """SIGUSR1 writes the stacks of all tasks and threads to `stacks.log` beside the log, also while the loop stands
+    still; no value stands in them."""
     file = own_mount.state_folder / "stacks.log"
 
     os.kill(own_mount.daemon_pid, signal.SIGUSR1)

@@ -82,6 +82,7 @@ async def test_the_signal_writes_all_stacks_into_a_private_file(tmp_path: Path) 
 async def test_a_loop_that_stands_still_is_told_of_too(tmp_path: Path) -> None:
     """That is when it is wanted most."""
     file = tmp_path / "stacks.log"
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # for after
 
     with closing(StackFile(file)) as stacks, trio.open_signal_receiver(signal.SIGUSR1), stacks.on_signal():
         os.kill(os.getpid(), signal.SIGUSR1)
