@@ -2,6 +2,7 @@
 # make test        the whole test suite        (ARGS="tests/core -x" for a part of it)
 # make test-long   the long forms of its random tests: thousands of stories, hundreds of kills; half an hour
 # make soak        a mount under load for half an hour while a tenth of all requests fails; a table  (SECONDS=600 ARGS="--seed 1")
+# make desktop     real file managers on a screen of their own: packages thunar, pcmanfm, xvfb and what else they need
 # make check       format, lint, types, layers
 # make bench       cxfs beside what could be mounted instead, in figures: hours, as root  (ARGS="--rtt 0 --only cxfs,sshfs")
 # make man         man pages in build/man, of the same words as the help pages
@@ -16,7 +17,7 @@ ARGS ?=
 MOUNTPOINT ?= cx-demo
 SECONDS ?= 1800
 
-.PHONY: demo test test-long soak check bench man clean
+.PHONY: demo test test-long soak desktop check bench man clean
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 
@@ -31,6 +32,13 @@ test-long: $(STAMP)-test
 
 soak: $(STAMP)-test
 	@$(VENV)/bin/python -m tests.soak --seconds $(SECONDS) $(ARGS)
+
+desktop: $(STAMP)-test
+	@missing=$$(for each in Xvfb openbox thunar pcmanfm xdotool import gio dbus-daemon; do \
+	  command -v $$each >/dev/null || echo $$each; done); \
+	  [ -z "$$missing" ] || { echo "missing:" $$missing "(apt install xvfb openbox thunar pcmanfm tumbler xdotool" \
+	  "imagemagick dbus gvfs libglib2.0-bin adwaita-icon-theme)"; exit 1; }
+	@$(VENV)/bin/python -m pytest -q -s -m desktop tests/desktop $(ARGS)
 
 check: $(STAMP)-check
 	@$(VENV)/bin/ruff format --quiet --check . || { echo "format: run $(VENV)/bin/ruff format"; exit 1; }

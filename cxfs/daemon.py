@@ -37,7 +37,7 @@ from cxfs.mounts import HeldLock, Leftovers, hold_lock
 from cxfs.remote.redaction import KnownSecrets
 from cxfs.remote.watch import ConnectionWatch
 from cxfs.service import MountedAccount, connected, renewing
-from cxfs.tending import Upkeep, notifications, sleep_watch, tell_of_draining
+from cxfs.tending import Upkeep, keep_desktop_told, sleep_watch, tell_of_draining
 from cxfs.upkeep.service_manager import ServiceManager
 from cxfs.upkeep.vigil import vigil
 from cxfs.verbs import MountVerbs, ObjectVerbs, Phase
@@ -155,9 +155,8 @@ async def _live(
         probe = partial(session.probe, account.require)
         tasks.keep("connection", partial(connection.run, probe, session.signs_of_life))
         tasks.keep("token", partial(tokens.watch, volume.uploader.wake))
-        if settings.options.notifications:
-            told = notifications(volume, settings.profile.name, lambda: tokens.statistics().signed_in)
-            tasks.keep("notifications", told.run)
+        wanted, is_signed_in = settings.options.notifications, lambda: tokens.statistics().signed_in
+        keep_desktop_told(tasks, volume, settings.profile.name, is_signed_in, wanted=wanted)
         callers = Callers(is_offline=lambda: connection.state is State.OFFLINE)
         await _serve(settings, volume, Upkeep(tasks, watch, callers), surroundings, slowest=session.slowest)
         nursery.cancel_scope.cancel()

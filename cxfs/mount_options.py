@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from cxfs.core.freshness import patience_s
+from cxfs.core.local_names import DEFAULT_PATTERNS
 from cxfs.fs.surroundings import VolumeOptions
 from cxfs.remote.lane_set import SessionLimits
 
@@ -42,6 +43,7 @@ class MountOptions:
     groups: bool = True
     source: str | None = None
     notifications: bool = True
+    local_only: tuple[str, ...] = DEFAULT_PATTERNS
 
     @property
     def session_limits(self) -> SessionLimits:
@@ -67,4 +69,5 @@ class MountOptions:
             groups=self.groups,
             groups_refresh_s=max(GROUPS_REFRESH_S_MIN, self.metadata_ttl_s),
             sync_remote=self.sync_remote,
+            local_only=self.local_only,
         )

@@ -63,13 +63,17 @@ def sleep_watch(volume: Volume, upkeep: Upkeep) -> SleepWatch:
     return SleepWatch(prepare, resumed)
 
 
-def notifications(volume: Volume, profile: str, is_signed_in: Callable[[], bool]) -> Notifications:
-    """What the person at the desktop hears of this mount."""
+def keep_desktop_told(
+    tasks: Supervisor, volume: Volume, profile: str, is_signed_in: Callable[[], bool], *, wanted: bool
+) -> None:
+    """The person at the desktop hears of this mount from now on, unless that is not wanted."""
+    if not wanted:
+        return
 
     def condition() -> Condition:
         return volume.waiting.condition(is_signed_out=not is_signed_in())
 
-    return Notifications(Notices(profile), condition, session_bus)
+    tasks.keep("notifications", Notifications(Notices(profile), condition, session_bus).run)
 
 
 async def tell_of_draining(manager: ServiceManager, waiting: Waiting) -> NoReturn:

@@ -11,7 +11,17 @@ import click
 from cxfs import config
 from cxfs.cli import bars, logs, profiles, signals
 from cxfs.cli.exits import Exit
-from cxfs.cli.words import COUNT, DEADLINE, PLACE, SECONDS, SIZE, SYNC, MountWords, parse_words
+from cxfs.cli.words import (
+    COUNT,
+    DEADLINE,
+    PATTERNS,
+    PLACE,
+    SECONDS,
+    SIZE,
+    SYNC,
+    MountWords,
+    parse_words,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,6 +43,7 @@ if TYPE_CHECKING:
 @click.option("--uploads", "uploads_max", type=COUNT, help="Uploads at a time (8).")
 @click.option("--drain-timeout", "drain_timeout_s", type=SECONDS, help="How long unmounting waits for uploads (60).")
 @click.option("--groups/--no-groups", default=None, help="Show the account's groups in the folder Groups (shown).")
+@click.option("--local-only", type=PATTERNS, help="Names of new files that stay here, A:B:… (swap and lock files).")
 @click.option(
     "--notifications/--no-notifications", default=None, help="Tell the desktop of what needs a person (told)."
 )

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Final, NoReturn, TypedDict
 
 import click
 
+from cxfs.core.local_names import parse_patterns
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
@@ -43,6 +45,7 @@ class MountWords(TypedDict, total=False):
     groups: bool
     source: str
     notifications: bool
+    local_only: tuple[str, ...]
 
 
 DROPPED: Final = frozenset(
@@ -228,6 +231,7 @@ _VALUED: Final[dict[str, tuple[str, Callable[[str], object]]]] = {
     "uploads": ("uploads_max", parse_count),
     "drain_timeout": ("drain_timeout_s", parse_seconds),
     "sync": ("sync_remote", parse_sync),
+    "local_only": ("local_only", parse_patterns),
 }
 
 
@@ -262,6 +266,7 @@ SIZE: Final = Measured("size", parse_size)
 SECONDS: Final = Measured("seconds", parse_seconds)
 DEADLINE: Final = Measured("seconds", parse_deadline)
 COUNT: Final = Measured("count", parse_count)
+PATTERNS: Final = Measured("patterns", parse_patterns)
 SYNC: Final = Measured("local|remote", parse_sync)
 PLACE: Final = Measured("path", Path, completes="file")
 """A path that is not looked at: click's own type asks the file system, and would hang at a mount that hangs."""

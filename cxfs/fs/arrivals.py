@@ -54,7 +54,9 @@ class Arrival:
     @property
     def outcome(self) -> Outcome:
         """As of this moment."""
-        if self.change not in self._changes or self.change.sent_generation >= self._generation:
+        if self.change not in self._changes or self.change.stays_here:
+            return Outcome.ARRIVED  # or is none that ever will
+        if self.change.sent_generation >= self._generation:
             return Outcome.ARRIVED
         if self.change.state is State.PARKED:
             return Outcome.REFUSED

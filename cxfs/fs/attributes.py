@@ -175,13 +175,15 @@ def check_settable(name: str) -> None:
 
 
 def status_of(node: Node) -> str:
-    """`synced`, `pending`, `uploading` or `parked`; `conflict` of what is at the server beside another client's change.
+    """`synced`, `pending`, `uploading`, `parked`, `local`, or `conflict`: at the server beside another client's change.
 
-    That goes by the name, so it holds over remounts and on every machine, until somebody has looked and renamed it.
+    The last goes by the name, so it holds over remounts and on every machine, until somebody has looked and renamed it.
     """
     change = node.change
     if change is None:
         return "conflict" if node.entry is not None and is_conflict_name(node.entry.name) else "synced"
+    if change.stays_here:
+        return "local"
     if change.state in IN_FLIGHT:
         return "uploading"
     return "parked" if change.state is State.PARKED else "pending"

@@ -18,7 +18,7 @@ from cxfs.core.uploads import Event, State, step
 from cxfs.local.rows import ChangeRow
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Container, Iterator
 
     from cxfs.core.errors import CxfsError
     from cxfs.fs.errands import Errand
@@ -35,7 +35,7 @@ class Change:
     `accepted_ms` is when the journal first had it, by the wall clock; `attempts` counts those of this run to send it,
     and `last_error` is why the last one failed, in one line. `sent_generation` is what the server has of it,
     `sent_bytes` what was handed over in the attempt that runs, `refusal` why this run parked it. `goes_alone`: the
-    server did not take a bundle that it was in.
+    server did not take a bundle that it was in. `stays_here`: by its name it is nobody else's, and is not sent.
     """
 
     def __init__(
@@ -67,6 +67,7 @@ class Change:
         self.node: Node | None = None
         self.turns = 0
         self.goes_alone = False
+        self.stays_here = False
         self.conflicts = 0
         self.contested_name = self.copy_name = path.names[-1]
         self.replaces: Errand | None = None
@@ -90,7 +91,7 @@ class Change:
     @property
     def grows_bytes(self) -> int:
         """By how much it will fill the user's own quota; of a group's nothing is known."""
-        return max(0, self.draft.size - self.base_size) if self.path.owner == SELF else 0
+        return max(0, self.draft.size - self.base_size) if self.path.owner == SELF and not self.stays_here else 0
 
     def on(self, event: Event) -> None:
         """The next step of its life; a write while its bytes go out abandons the attempt."""
@@ -156,23 +157,29 @@ class Change:
 
 
 class Changes:
-    """Every change that is not done, by what it concerns. Plain bookkeeping: no call here awaits."""
+    """Every change that is not done, by what it concerns. Plain bookkeeping: no call here awaits.
 
-    def __init__(self, steps: Steps) -> None:
+    A new file by one of `local_names` stays here: it shows in the tree like any other, and is neither among those that
+    are iterated over and counted, nor does anything wait for it.
+    """
+
+    def __init__(self, steps: Steps, local_names: Container[str] = ()) -> None:
         self._steps = steps
+        self._local_names = local_names
         self._all: dict[str, Change] = {}
         self._by_object: dict[Uuid, Change] = {}
         self._new: dict[Uuid, dict[EntryName, Change]] = {}
+        self._staying = 0
         self.bytes_held = 0
         """Bytes in all drafts, each as it was last counted."""
         self.bytes_coming = 0
         """By how much they will fill the user's own quota, counted alike."""
 
     def __iter__(self) -> Iterator[Change]:
-        return iter(list(self._all.values()))
+        return iter([change for change in self._all.values() if not change.stays_here])
 
     def __len__(self) -> int:
-        return len(self._all)
+        return len(self._all) - self._staying
 
     def __contains__(self, change: Change) -> bool:
         return self._all.get(change.id) is change
@@ -226,17 +233,18 @@ class Changes:
         self._unindex(change)
         change.parent, change.path = parent, path
         self._index(change)
+        self.count(change)
 
     def folder_made(self, provisional: Uuid, folder: Uuid) -> None:
         """The folder is on the server under this UUID: what is in it follows."""
-        for change in self:
+        for change in list(self._all.values()):
             if change.parent == provisional:
                 self.moved(change, folder, change.path)
 
     def below(self, folder: TreePath) -> list[Change]:
-        """Whatever is to be sent to somewhere in this folder or deeper."""
+        """Whatever is new somewhere in this folder or deeper, also what stays here."""
         depth = len(folder.names)
-        return [c for c in self if c.path.owner == folder.owner and c.path.names[:depth] == folder.names]
+        return [c for c in self._all.values() if c.path.owner == folder.owner and c.path.names[:depth] == folder.names]
 
     def folder_moved(self, before: TreePath, after: TreePath) -> list[Change]:
         """A folder was renamed: the paths below it follow. The changes that were touched, to be journalled."""
@@ -250,11 +258,17 @@ class Changes:
             self._by_object[change.object] = change
         else:
             self._new.setdefault(change.parent, {})[change.name] = change
-        self._steps.add(change.step)
+        change.stays_here = change.object is None and change.name in self._local_names
+        self._staying += change.stays_here
+        if not change.stays_here:
+            self._steps.add(change.step)
 
     def _unindex(self, change: Change) -> None:
         self._forget_place(change)
-        self._steps.over(change.step)
+        if not change.stays_here:
+            self._steps.over(change.step)
+        self._staying -= change.stays_here
+        change.stays_here = False
 
     def _forget_place(self, change: Change) -> None:
         if change.object is not None:

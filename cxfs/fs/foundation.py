@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cxfs.core.errors import CxfsError
+from cxfs.core.local_names import LocalNames
 from cxfs.fs.ahead import FilesAhead
 from cxfs.fs.attributes import AttributeRules
 from cxfs.fs.changes import Change, Changes
@@ -23,8 +24,11 @@ from cxfs.fs.space import SpaceWatch
 from cxfs.fs.steps import Steps
 from cxfs.fs.tree import Tree
 from cxfs.fs.walks import Walks
+from cxfs.local.schema import LOCAL_NAMES
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from cxfs.core.entries import Entry, TreePath
     from cxfs.fs.ahead import SmallFiles
     from cxfs.fs.surroundings import Surroundings
@@ -60,7 +64,7 @@ def lay_foundation(root: Entry, root_path: TreePath, around: Surroundings) -> Fo
     steps, groups, walks = Steps(), Groups(), Walks(memory.metadata)
     freshness = Freshness(service.connection, patience_s=options.patience_s)
     reader = _reader(around, freshness)
-    changes, errands = recovered(memory.outbox, steps), recovered_errands(memory.outbox, steps)
+    changes, errands = recovered(memory.outbox, steps, options.local_only), recovered_errands(memory.outbox, steps)
     permissions = Permissions(groups, read_only=options.read_only)
     folders = GroupFolders(service.files, groups, root=root.id)
     background = GroupFolders(service.background, groups, root=root.id)
@@ -154,9 +158,10 @@ def recovered_errands(outbox: Outbox, steps: Steps) -> Errands:
     return errands
 
 
-def recovered(outbox: Outbox, steps: Steps) -> Changes:
+def recovered(outbox: Outbox, steps: Steps, local_only: Sequence[str]) -> Changes:
     """The changes that an earlier run accepted and did not bring to the server."""
-    changes = Changes(steps)
+    changes = Changes(steps, LocalNames(local_only))
+    outbox.write_fact(LOCAL_NAMES, ":".join(local_only))
     for row in outbox.recover():
         try:
             changes.add(Change.recovered(row, outbox.open_draft(row)))

@@ -53,7 +53,7 @@ class Room:
         Raises NoSpace past the account's quota, counting what waits; DiskFull past the limits of this machine.
         """
         grows_bytes = max(change.draft.size, size) - max(change.draft.size, change.base_size)
-        if change.path.owner == SELF and grows_bytes > 0:
+        if change.path.owner == SELF and not change.stays_here and grows_bytes > 0:
             self._require_quota(grows_bytes)
         if added_bytes:
             self._require_disk(added_bytes)

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cxfs.core.freshness import PATIENCE_MOST_S
+from cxfs.core.local_names import DEFAULT_PATTERNS
 from cxfs.fs.reader import BUFFER_BYTES_MAX
 from cxfs.fs.renaming import CONTINUED_BYTES_MAX
 from cxfs.fs.uploader import SETTLE_S
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from cxfs.fs.freshness import Connection
     from cxfs.fs.kernel import KernelCache
@@ -75,7 +76,10 @@ class Machine:
 
 @dataclass(frozen=True, slots=True)
 class VolumeOptions:
-    """Sizes in bytes, times in seconds. `groups`: a mount of the whole account shows them."""
+    """Sizes in bytes, times in seconds. `groups`: a mount of the whole account shows them.
+
+    `local_only`: patterns of names of new files that stay on this machine.
+    """
 
     uid: int
     gid: int
@@ -91,6 +95,7 @@ class VolumeOptions:
     groups_refresh_s: float = 30.0
     continued_bytes_max: int = CONTINUED_BYTES_MAX
     sync_remote: bool = False
+    local_only: Sequence[str] = DEFAULT_PATTERNS
 
 
 @dataclass(frozen=True, slots=True)

@@ -224,7 +224,7 @@ class Uploader:
         return is_ready and change in self._changes and not self._steps.is_waiting(change.id)
 
     def _plan(self, change: Change, delay_s: float) -> None:
-        if not change.holds:  # else it is planned when it is let go
+        if not change.holds and not change.stays_here:  # else it is planned when it is let go
             self._queue.plan(change, delay_s)
 
     def _freed(self, step_id: str) -> None:

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from cxfs.core.errors import CxfsError
+from cxfs.core.local_names import LocalNames
 from cxfs.local.rows import ChangeRow, ErrandRow
-from cxfs.local.schema import SCHEMA_VERSION, bring_up_to_date, check_sum, version_of
+from cxfs.local.schema import LOCAL_NAMES, SCHEMA_VERSION, bring_up_to_date, check_sum, version_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,7 +41,7 @@ class SetAside:
 
 @dataclass(frozen=True, slots=True)
 class JournalContent:
-    """Everything that the journal holds."""
+    """Everything that the journal holds but files that are to stay on this machine."""
 
     changes: tuple[ChangeRow, ...] = ()
     errands: tuple[ErrandRow, ...] = ()
@@ -72,10 +73,14 @@ def _content(copy: sqlite3.Connection) -> JournalContent:
         raise CxfsError("the journal was written by a newer cxfs; use that one")
     bring_up_to_date(copy)
     changes, errands, set_aside = [], [], []
+    told = [str(value) for (value,) in copy.execute("SELECT value FROM facts WHERE name = ?", (LOCAL_NAMES,))]
+    staying = LocalNames(told[0].split(":") if told and told[0] else ())
     for *raw, found in copy.execute("SELECT * FROM changes ORDER BY rowid"):
         try:
             check_sum(found, raw)
-            changes.append(ChangeRow.parse(raw))
+            change = ChangeRow.parse(raw)
+            if change.object is not None or change.path.names[-1] not in staying:
+                changes.append(change)
         except UNREADABLE as error:
             set_aside.append(_guess(raw, str(error)))
     for *raw, found in copy.execute("SELECT * FROM errands ORDER BY rowid"):

@@ -64,6 +64,9 @@ ALTER TABLE errands ADD COLUMN sum BLOB NOT NULL DEFAULT x'';
 _STEPS: Final = (_FIRST, _SECOND, _THIRD)
 """Each makes the next version of the journal out of the one before."""
 
+LOCAL_NAMES: Final = "local-names"
+"""The fact that says by which patterns new files stay on this machine: for who reads the journal without a mount."""
+
 SCHEMA_VERSION: Final = len(_STEPS)
 
 

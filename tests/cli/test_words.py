@@ -39,6 +39,9 @@ MEANINGS: list[tuple[str, MountWords]] = [
     ("cache_size=20G", {"cache_bytes_max": 20 << 30}),
     ("draft_size=1.5GiB", {"draft_bytes_max": 3 << 29}),
     ("uploads=3", {"uploads_max": 3}),
+    ("local_only=*.tmp:.DS_Store", {"local_only": ("*.tmp", ".DS_Store")}),
+    ("local_only=", {"local_only": ()}),
+    ("nonotifications", {"notifications": False}),
     ("drain_timeout=1h", {"drain_timeout_s": 3600.0}),
     ("nogroups", {"groups": False}),
     ("sync=remote", {"sync_remote": True}),
@@ -90,6 +93,7 @@ def test_users_and_groups_have_names_too() -> None:
         "cache_size=ten", "cache_size=-1", "cache_size=9999999T", "metadata_ttl=soon", "metadata_ttl=-1",
         "metadata_ttl=inf", "uploads=0", "uploads=many", "sync=both",
         "fsname=", "remount", "READ_ONLY", "suid=1", "nogroups=1",
+        "local_only=*", "local_only=a/b",
     ],
 )  # fmt: skip
 def test_a_word_that_means_nothing_is_refused_by_name(word: str) -> None:

@@ -58,6 +58,7 @@ class Screen:
             "DISPLAY": self._display,
             "DBUS_SESSION_BUS_ADDRESS": self._bus,
             "NO_AT_BRIDGE": "1",
+            **{name: value for name, value in os.environ.items() if name == "DBUS_SYSTEM_BUS_ADDRESS"},
         }
 
     def start(self, *command: str | Path) -> subprocess.Popen[bytes]:

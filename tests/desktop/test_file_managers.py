@@ -1,6 +1,6 @@
-"""Real file managers on a mount, at a round trip of 100 ms. `make desktop` runs them; `PICTURES=FOLDER` keeps what they show.
+"""Real file managers on a mount, at a round trip of 100 ms: `make desktop`; `PICTURES=FOLDER` keeps what they show.
 
-What they were seen to do is replayed by tests that need no desktop: tests/mounted/test_trash.py, tests/fs/test_ahead.py.
+What they were seen to do is replayed by tests that need no desktop: mounted/test_trash.py, fs/test_ahead.py.
 """
 
 from __future__ import annotations
@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from tests.mounting import Account, CountingServer, Mount, eventually, wait_until
+from tests.desktop.screen import Screen
+from tests.mounting import eventually, wait_until
+from tests.upkeep.logind import system_bus
 
 if TYPE_CHECKING:
-    from tests.desktop.screen import Screen
+    from tests.mounting import Account, CountingServer, Mount
 
 pytestmark = pytest.mark.desktop
 
@@ -47,7 +49,7 @@ def test_looking_at_500_pictures_brings_a_block_of_each(far_mount: Mount, runnin
     far_mount.python(SNIFFER, folder)
 
     each = (running_server.content_bytes() - before) / 100
-    print(f"\nls -l of {len(listed) - 1} pictures took {took_s:.2f} s; a look at each brought {each / 1024:.0f} KiB")
+    print(f"\nls -l of {len(listed) - 1} pictures took {took_s:.2f} s; a look at each brought {each / 1024:.0f} KiB")  # noqa: T201
     assert each <= 128 << 10
 
 
@@ -70,7 +72,7 @@ def test_a_folder_of_500_pictures_is_opened_and_left_while_thumbnails_are_made(
 
     listings = [line for line in running_server.requests()[before:] if line.startswith("GET /1/files/list/")]
     read = files_read()
-    print(f"\n{manager}: {read} pictures read, {(running_server.content_bytes() - bytes_before) >> 10} KiB")
+    print(f"\n{manager}: {read} pictures read, {(running_server.content_bytes() - bytes_before) >> 10} KiB")  # noqa: T201
     assert len(listings) <= 6
     assert read < 100
 
@@ -105,5 +107,21 @@ def test_a_file_is_copied_in_renamed_and_put_into_the_trash(
 
     assert renamed == {"bob.txt"}
     assert in_trash == {"bob.txt"}
-    assert eventually(lambda: own_account.names("/Letters"), set()) == set()
-    assert own_account.names(f"{trash}/info") == {"bob.txt.trashinfo"}
+    wait_until(lambda: not own_account.names("/Letters"))
+    assert eventually(lambda: own_account.names(f"{trash}/info"), {"bob.txt.trashinfo"}) == {"bob.txt.trashinfo"}
+
+
+def test_a_desktop_shows_the_name_and_icon_that_the_top_of_the_mount_tells(
+    far_mount: Mount, own_account: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """GVfs reads them, which needs a system bus; the file stays on this machine."""
+    (far_mount.path / ".xdg-volume-info").write_text("[Volume Info]\nName=My cloud\nIcon=folder-remote\n")
+    with system_bus(tmp_path) as bus:
+        monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", bus)
+        with Screen(tmp_path / "ann") as screen:
+            shown = screen.run("gio", "mount", "-l", "-i")
+    far_mount.unmount()
+
+    assert "My cloud ->" in shown
+    assert "[folder-remote]" in shown
+    assert ".xdg-volume-info" not in own_account.names()

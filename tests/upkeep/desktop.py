@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Self
 
 import trio
@@ -17,29 +16,17 @@ from jeepney import (  # type: ignore[import-untyped]
 from jeepney.io.trio import DBusConnection, open_dbus_connection  # type: ignore[import-untyped]
 
 from cxfs.upkeep.notifications import DESKTOP
+from tests.upkeep.buses import private_bus
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
 
-@contextmanager
-def session_bus(folder: Path) -> Iterator[str]:
-    """A bus that starts nobody by itself, and its address."""
-    config = folder / "session.conf"
-    config.write_text(
-        f"<busconfig><type>session</type><listen>unix:path={folder}/session</listen><auth>EXTERNAL</auth><policy"
-        ' context="default"><allow send_destination="*"/><allow own="*"/><allow receive_sender="*"/></policy>'
-        "</busconfig>"
-    )
-    with subprocess.Popen(
-        ["dbus-daemon", "--nofork", "--print-address", f"--config-file={config}"], stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
-        try:
-            yield process.stdout.readline().strip()
-        finally:
-            process.kill()
+def session_bus(folder: Path) -> AbstractContextManager[str]:
+    """A bus of its own, and its address."""
+    return private_bus(folder, "session")
 
 
 class Desktop:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import subprocess
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Self
 
 import trio
@@ -20,29 +19,17 @@ from jeepney import (  # type: ignore[import-untyped]
 from jeepney.io.trio import DBusConnection, open_dbus_connection  # type: ignore[import-untyped]
 
 from cxfs.upkeep.sleep import LOGIND
+from tests.upkeep.buses import private_bus
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
 
-@contextmanager
-def system_bus(folder: Path) -> Iterator[str]:
+def system_bus(folder: Path) -> AbstractContextManager[str]:
     """A bus of its own, and its address."""
-    config = folder / "bus.conf"
-    config.write_text(
-        f"<busconfig><type>system</type><listen>unix:path={folder}/bus</listen><auth>EXTERNAL</auth><policy"
-        ' context="default"><allow send_destination="*"/><allow own="*"/><allow receive_sender="*"/></policy>'
-        "</busconfig>"
-    )
-    with subprocess.Popen(
-        ["dbus-daemon", "--nofork", "--print-address", f"--config-file={config}"], stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
-        try:
-            yield process.stdout.readline().strip()
-        finally:
-            process.kill()
+    return private_bus(folder, "system")
 
 
 class Logind:
