@@ -233,7 +233,7 @@ class Renaming:
         overwritten = replaced.seen if replaced is not None else None
         async with self.doubting(parent, folder):
             if replaced is not None and overwritten is not None:
-                await self._require_seen(overwritten, replaced.change)
+                await self._require_seen(path, overwritten, replaced.change)
             entry = await self._files.move(before.path, path, overwrite=overwritten is not None)
         if replaced is not None:
             self._tree.nodes.detach(replaced)
@@ -245,14 +245,14 @@ class Renaming:
             self._changes.moved(node.change, folder.uuid, path)
             await self._journal.record(node.change, over=replaced.change if replaced is not None else None)
 
-    async def _require_seen(self, overwritten: Entry, change: Change | None) -> None:
-        """A version that nobody here has seen is not replaced: who asks again has looked at it."""
+    async def _require_seen(self, path: TreePath, overwritten: Entry, change: Change | None) -> None:
+        """What nobody here has seen there (a version, an object) is not replaced: who asks again has looked at it."""
         try:
-            current = await self._files.entry(overwritten.path)
+            current = await self._files.entry(path)
         except NotFound:
             return
         is_ours = change is not None and current.sha1 in change.sealed
-        if current.version != overwritten.version and not is_ours:
+        if (current.id, current.version) != (overwritten.id, overwritten.version) and not is_ours:
             raise Stale(f"{str(overwritten.name)!r} was changed by somebody else since it was last looked at")
 
     # ------------------------------------------------------------ folders

@@ -55,6 +55,22 @@ async def test_what_somebody_else_wrote_survives_when_what_hid_it_is_renamed_ove
     assert await cloud.tree() == {"a": b"theirs", "b": b"ours"}
 
 
+async def test_a_file_that_somebody_put_in_the_place_of_another_is_not_replaced_unseen(
+    desk: Desk, cloud: Cloud, clock: MockClock
+) -> None:
+    """The one that was seen there has gone elsewhere, so it is not what would be lost."""
+    await cloud.holds({"a": b"seen", "d/a": b"ours"})
+    await desk.names()
+    await desk.names("d")
+    await cloud.renames("a", "d/b")
+    await cloud.puts("a", b"not seen")
+
+    with pytest.raises(Stale):
+        await desk.renames("d/a", "a")
+
+    assert await cloud.tree() == {"a": b"not seen", "d/": b"", "d/a": b"ours", "d/b": b"seen"}
+
+
 async def test_what_somebody_else_wrote_survives_when_what_hid_it_is_replaced_by_a_new_file(
     desk: Desk, cloud: Cloud, clock: MockClock
 ) -> None:
