@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING
 
 import trio
+from trio.testing import wait_all_tasks_blocked
 
 from cxfs.fs.filesystem import FileSystem, Wanted
 from cxfs.fs.renaming import Rename
@@ -157,6 +158,7 @@ class Desk:
         return [(report.path, report.text) for report in self.outbox.reports()]
 
     async def settles(self) -> None:
-        """Waits until nothing is on its way any more."""
+        """Waits until nothing is on its way any more, and what is to be told of it is."""
         while self.volume.uploader.busy:
             await self.volume.uploader.ended()
+        await wait_all_tasks_blocked()

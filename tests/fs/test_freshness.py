@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 import trio
 
+from cxfs.core.connection import PROBE_MOST_S
 from cxfs.core.errors import Stale
 from cxfs.fs.listings import FIRST_LOOK_S
 
@@ -258,5 +259,6 @@ async def test_a_server_that_is_away_does_not_fail_a_mount_that_expects_a_look(
     desk.fs.expect_a_first_look()
     await desk.waits(30)
     wire.comes_back()
+    await desk.waits(PROBE_MOST_S)
 
     assert await desk.names() == {"a"}
