@@ -142,8 +142,12 @@ class Listings:
         return await self._flights.join(folder, lambda: self._fetch(address, folder, self._files))
 
     def list_for_a_first_look(self, address: Callable[[], Path], folder: Uuid) -> None:
-        """The folder that is being mounted, before anybody asks. Fails in silence: whoever looks is told."""
-        self._flights.begin(folder, lambda: self._fetch(address, folder, self._files, believed_s=FIRST_LOOK_S))
+        """The folder that is being mounted, before anybody asks. Fails in silence: whoever looks is told.
+
+        It answers for what is in it. Whoever lists the folder, or misses something there, may have just put it there.
+        """
+        ask = partial(self._fetch, address, folder, self._files, believed_s=FIRST_LOOK_S, is_whole=False)
+        self._flights.begin(folder, ask)
 
     def entered(
         self, folder: Uuid, parent: Uuid | None, address: Callable[[Entry], Path], *, to_list: bool = False
@@ -219,7 +223,13 @@ class Listings:
         self._list_ahead()
 
     async def _fetch(
-        self, address: Callable[[], Path], folder: Uuid, files: FolderSource, *, believed_s: float = math.inf
+        self,
+        address: Callable[[], Path],
+        folder: Uuid,
+        files: FolderSource,
+        *,
+        believed_s: float = math.inf,
+        is_whole: bool = True,
     ) -> tuple[Listing, Entry]:
         edits = self._edits[folder] = []
         began = trio.current_time()
@@ -228,7 +238,7 @@ class Listings:
         finally:
             del self._edits[folder]
             self._took_s = trio.current_time() - began
-        listing = self._metadata.put_listing(folder, answer.entries, believed_s=believed_s)
+        listing = self._metadata.put_listing(folder, answer.entries, believed_s=believed_s, is_whole=is_whole)
         for edit in edits:  # the answer may be older than what was done here while it travelled
             if edit.removed is not None:
                 listing.remove(edit.removed)

@@ -28,15 +28,19 @@ SINGLES_MAX: Final = 50_000
 
 
 class Listing:
-    """All entries of one folder by the names they are shown under, amended by what this mount does itself."""
+    """All entries of one folder by the names they are shown under, amended by what this mount does itself.
 
-    __slots__ = ("_names", "by_shown", "expires", "taken")
+    `is_whole`: whether it is believed in what it lacks, too, and shown.
+    """
 
-    def __init__(self, entries: Iterable[Entry], *, taken: float, expires: float) -> None:
+    __slots__ = ("_names", "by_shown", "expires", "is_whole", "taken")
+
+    def __init__(self, entries: Iterable[Entry], *, taken: float, expires: float, is_whole: bool = True) -> None:
         self.by_shown: dict[str, Entry] = shown_names(entries)
         self._names: dict[Uuid, str] = {entry.id: shown for shown, entry in self.by_shown.items()}
         self.taken = taken
         self.expires = expires
+        self.is_whole = is_whole
 
     def __len__(self) -> int:
         return len(self.by_shown)
@@ -98,15 +102,14 @@ class MetadataCache:
 
     def listing(self, folder: Uuid) -> Listing | None:
         """The folder's listing while it is fresh."""
-        listing = self._listings.get(folder)
-        fresh = listing is not None and self._timer() < listing.expires
+        fresh = self.is_fresh(folder)
         self._count(hit=fresh)
-        return listing if fresh else None
+        return self._listings.get(folder) if fresh else None
 
     def is_fresh(self, folder: Uuid) -> bool:
         """Whether the folder's listing is believed. Counts as nobody's question."""
         listing = self._listings.get(folder)
-        return listing is not None and self._timer() < listing.expires
+        return listing is not None and listing.is_whole and self._timer() < listing.expires
 
     def last_listing(self, folder: Uuid) -> Listing | None:
         """The folder's listing however old: to compare with, not to believe."""
@@ -129,7 +132,7 @@ class MetadataCache:
             entry = listing.by_shown.get(shown)
             if entry is not None:
                 return Known(entry, listing.expires - now)
-            if now < listing.taken + self._negative_ttl_s:
+            if listing.is_whole and now < listing.taken + self._negative_ttl_s:
                 return Known(None, listing.taken + self._negative_ttl_s - now)
         absent_until = self._absent.get((folder, shown), now)
         return Known(None, absent_until - now) if now < absent_until else None
@@ -147,20 +150,22 @@ class MetadataCache:
 
     # ------------------------------------------------------------ being told
 
-    def put_listing(self, folder: Uuid, entries: Iterable[Entry], *, believed_s: float = math.inf) -> Listing:
+    def put_listing(
+        self, folder: Uuid, entries: Iterable[Entry], *, believed_s: float = math.inf, is_whole: bool = True
+    ) -> Listing:
         """The server has just listed the folder. A listing over the bound is returned and not kept.
 
-        `believed_s`: for no longer than this, until it is `looked_at`.
+        `believed_s`: for no longer than this, until it is `looked_at`, as one that `is_whole` can be.
         """
         now = self._timer()
-        listing = Listing(entries, taken=now, expires=now + min(believed_s, self.ttl_s))
+        listing = Listing(entries, taken=now, expires=now + min(believed_s, self.ttl_s), is_whole=is_whole)
         self._keep(folder, listing)
         return listing
 
     def looked_at(self, folder: Uuid) -> None:
         """A program was shown the folder: its listing is believed like any other, from when it was taken."""
         listing = self._listings.get(folder)
-        if listing is not None:
+        if listing is not None and listing.is_whole:
             listing.expires = listing.taken + self.ttl_s
 
     def put(self, entry: Entry, folder: Uuid | None) -> None:

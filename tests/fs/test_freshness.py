@@ -239,6 +239,16 @@ async def test_who_looks_while_the_first_listing_is_on_its_way_waits_for_that_on
     assert wire.count("GET files/list") == 1
 
 
+async def test_what_is_put_there_at_the_moment_of_mounting_is_there(desk: Desk, cloud: Cloud, clock: MockClock) -> None:
+    """The listing of the mount is believed in what it holds, not in what it lacks."""
+    desk.fs.expect_a_first_look()
+    await desk.waits(0.1)
+    await cloud.holds({"a": b"hello", "b": b""})
+
+    assert await desk.reads("a") == b"hello"
+    assert await desk.names() == {"a", "b"}
+
+
 async def test_a_first_look_that_comes_late_is_shown_what_is_there_then(
     desk: Desk, cloud: Cloud, clock: MockClock
 ) -> None:
