@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING
 import trio
 
 from cxfs.core.errors import NotSynced, TimedOut
-from cxfs.fs.arrivals import arrive
 from cxfs.fs.places import place_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
-    from cxfs.fs.changes import Changes
+    from cxfs.fs.changes import Change
     from cxfs.fs.node import Node
     from cxfs.fs.syncing import SyncProgress
     from cxfs.fs.uploader import Uploader
@@ -24,19 +23,15 @@ if TYPE_CHECKING:
 
 
 class Bringing:
-    """That of one mount. `stall_s`: how long the server may take nothing at all.
-
-    `require` raises where no server would take anything.
-    """
+    """That of one mount. `arrive` brings one change; `stall_s`: how long the server may take nothing at all."""
 
     def __init__(
-        self, waiting: Waiting, *, changes: Changes, uploader: Uploader, stall_s: float, require: Callable[[], None]
+        self, waiting: Waiting, arrive: Callable[[Change], Awaitable[None]], *, uploader: Uploader, stall_s: float
     ) -> None:
         self._waiting = waiting
-        self._changes = changes
+        self._arrive = arrive
         self._uploader = uploader
         self._stall_s = stall_s
-        self._require = require
 
     async def bring(self, node: Node) -> None:
         """Returns when the server has what is at and below the node. What is raised leaves it accepted and waiting.
@@ -45,13 +40,7 @@ class Bringing:
         of a server that takes nothing, or TimedOut.
         """
         if node.change is not None:
-            await arrive(
-                node.change,
-                changes=self._changes,
-                uploader=self._uploader,
-                stall_s=self._stall_s,
-                require=self._require,
-            )
+            await self._arrive(node.change)
         elif node.is_folder and not node.gone:
             watch = _Watch(self._uploader, self._stall_s)
             synced = await self._waiting.sync(place_of(node).encode(errors="surrogateescape"), watch.look)

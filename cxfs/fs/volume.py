@@ -187,13 +187,7 @@ def _filesystem(base: Foundation, outbound: Outbound, around: Surroundings, wait
         require=base.freshness.require,
     )
     renaming = _renaming(base, outbound, around, namespace, contents)
-    bringing = Bringing(
-        waiting,
-        changes=base.changes,
-        uploader=outbound.uploader,
-        stall_s=options.stall_s,
-        require=base.freshness.require,
-    )
+    bringing = Bringing(waiting, arrival, uploader=outbound.uploader, stall_s=options.stall_s)
     backups = Backups(
         base.tree,
         files=base.folders,

@@ -7,7 +7,7 @@ far as the server names it.
 from __future__ import annotations
 
 import re
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -21,7 +21,7 @@ from cxfs.remote.endpoints import at
 from cxfs.remote.multipart import Content, UploadBody, content_type_of, md5_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
     from cxfs.core.entries import Entry, EntryName, Path, UuidPath
     from cxfs.remote.lanes import Answer
@@ -95,6 +95,19 @@ class Download:
             raise Unreachable(f"the content broke off {self._left} bytes before its end")
 
 
+@contextmanager
+def _gone_is_stale(*, pin_version: bool) -> Iterator[None]:
+    """Where a version was asked for, what the server has no more is that version."""
+    try:
+        yield
+    except VersionConflict:
+        raise Stale("the file has changed on the server") from None
+    except NotFound:
+        if not pin_version:
+            raise
+        raise Stale("this version of the file is gone from the server") from None
+
+
 class Transport:
     """The Transport API over a session."""
 
@@ -130,23 +143,12 @@ class Transport:
         headers = {"Range": wanted.in_header}
         if etag is not None and not etag.startswith("W/"):  # a weak one never matches (RFC 9110, 13.1.1)
             headers["If-Match"] = etag
+        answer = self._session.download(
+            at(endpoints.DATA, path), query=query, headers=headers, in_background=in_background, patience_s=patience_s
+        )
         async with AsyncExitStack() as stack:
-            try:
-                incoming = await stack.enter_async_context(
-                    self._session.download(
-                        at(endpoints.DATA, path),
-                        query=query,
-                        headers=headers,
-                        in_background=in_background,
-                        patience_s=patience_s,
-                    )
-                )
-            except VersionConflict:
-                raise Stale("the file has changed on the server") from None
-            except NotFound:
-                if not pin_version:
-                    raise
-                raise Stale("this version of the file is gone from the server") from None
+            with _gone_is_stale(pin_version=pin_version):
+                incoming = await stack.enter_async_context(answer)
             self._check_version(incoming.headers.get("etag"), version=version, pinned=etag)
             try:
                 covered = _covered(incoming, wanted, size)
