@@ -139,7 +139,9 @@ class Listings:
 
     async def now(self, address: Callable[[], Path], folder: Uuid) -> tuple[Listing, Entry]:
         """The listing as the server has it now, and the folder itself, wherever it stands. Raises NotFound."""
-        return await self._flights.join(folder, lambda: self._fetch(address, folder, self._files))
+        listing, entry = await self._flights.join(folder, lambda: self._fetch(address, folder, self._files))
+        listing.is_whole = True  # it came after it was asked for, whoever asked first
+        return listing, entry
 
     def list_for_a_first_look(self, address: Callable[[], Path], folder: Uuid) -> None:
         """The folder that is being mounted, before anybody asks. Fails in silence: whoever looks is told.

@@ -236,6 +236,7 @@ async def test_who_looks_while_the_first_listing_is_on_its_way_waits_for_that_on
     desk.fs.expect_a_first_look()
 
     assert await desk.names() == {"a"}
+    assert await desk.names() == {"a"}
     assert wire.count("GET files/list") == 1
 
 
