@@ -37,7 +37,7 @@ from cxfs.mounts import HeldLock, Leftovers, hold_lock
 from cxfs.remote.redaction import KnownSecrets
 from cxfs.remote.watch import ConnectionWatch
 from cxfs.service import MountedAccount, connected, renewing
-from cxfs.tending import Upkeep, keep_desktop_told, sleep_watch, tell_of_draining
+from cxfs.tending import Upkeep, keep_desktop_told, sleep_watch, tell_of_connection, tell_of_draining
 from cxfs.upkeep.service_manager import ServiceManager
 from cxfs.upkeep.vigil import vigil
 from cxfs.verbs import MountVerbs, ObjectVerbs, Phase
@@ -296,10 +296,13 @@ async def _answer_the_kernel(
         no_exec=settings.options.no_exec,
         device=upkeep.device,
     ) as unmounted:
-        log.info("%s is mounted at %s", settings.profile.name, settings.mountpoint)
+        said = f"{settings.profile.name} is mounted at {settings.mountpoint}"
+        log.info("%s", said)
         surroundings.on_ready()
         surroundings.manager.ready()
-        surroundings.manager.status(f"{settings.profile.name} is mounted at {settings.mountpoint}")
+        told = partial(tell_of_connection, surroundings.manager, said)
+        told(surroundings.connection.status())
+        surroundings.connection.on_change(told)
         await _first(unmounted.wait, next_signal, *watches)
         surroundings.manager.stopping()
     surroundings.lock.note_draining()

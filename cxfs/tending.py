@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import trio
 
+from cxfs.core.connection import State
 from cxfs.core.notices import Notices
 from cxfs.fuse.device import Device
 from cxfs.upkeep.notifications import Notifications, session_bus
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from cxfs.fs.volume import Volume
     from cxfs.fs.waiting import Waiting
     from cxfs.fuse.callers import Callers
+    from cxfs.remote.watch import ConnectionStatus
     from cxfs.upkeep.service_manager import ServiceManager
     from cxfs.upkeep.vigil import Vigil
 
@@ -74,6 +76,12 @@ def keep_desktop_told(
         return volume.waiting.condition(is_signed_out=not is_signed_in())
 
     tasks.keep("notifications", Notifications(Notices(profile), condition, session_bus).run)
+
+
+def tell_of_connection(manager: ServiceManager, mounted: str, connection: ConnectionStatus) -> None:
+    """What `systemctl status` shows of a mount: that it is `mounted`, and what is amiss with its connection."""
+    amiss = "" if connection.state is State.ONLINE else f"; {connection.state}: {connection.reason}"
+    manager.status(f"{mounted}{amiss}")
 
 
 async def tell_of_draining(manager: ServiceManager, waiting: Waiting) -> NoReturn:

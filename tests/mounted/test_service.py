@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
+from tests.faults import Faults, proxy_beside
 from tests.mounting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.mounting import Account
+    from tests.mounting import Account, CountingServer
 
 PROGRAM_TIMEOUT_S: Final = 100.0
 
@@ -138,6 +139,25 @@ def test_a_person_installs_works_and_stops(session: Session, own_account: Accoun
     assert session.tells("Result") == "success"
     assert own_account.content("/new.txt") == b"written"
     assert session.attempt("findmnt", "--mountpoint", session.mountpoint).returncode == 1
+
+
+def test_the_unit_shows_that_the_server_is_away(session: Session, running_server: CountingServer) -> None:
+    """In `systemctl status`, and again that it is back."""
+    faults = Faults()
+    config = session.home / ".config/cxfs/config.toml"
+    with proxy_beside(faults, running_server) as proxy:
+        config.write_text(
+            config.read_text().replace(running_server.url, proxy.url) + 'options = "metadata_deadline=2"\n'
+        )
+        session.install()
+        session.run("ls", session.mountpoint)
+        faults.refuses()
+
+        session.attempt("mkdir", session.mountpoint / "folder")
+        wait_until(lambda: "; offline: " in session.tells("StatusText"))
+        faults.opens()
+
+        wait_until(lambda: session.tells("StatusText").endswith(str(session.mountpoint)))
 
 
 def test_a_daemon_that_is_killed_comes_back_with_what_was_written(session: Session, own_account: Account) -> None:
