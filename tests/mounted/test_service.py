@@ -29,12 +29,14 @@ for hierarchy in /sys/fs/cgroup /sys/fs/cgroup/systemd /sys/fs/cgroup/unified; d
     test -w "$hierarchy/cgroup.procs" || continue
     mkdir -p "$hierarchy/$0" && echo $$ > "$hierarchy/$0/cgroup.procs"
 done
-dbus-daemon --session --address="unix:path=$XDG_RUNTIME_DIR/bus" --fork || exit 1
+dbus-daemon --session --address="unix:path=$XDG_RUNTIME_DIR/bus" --nofork &
+until test -S "$XDG_RUNTIME_DIR/bus"; do sleep 0.05; done
 /lib/systemd/systemd --user --unit=basic.target --log-target=console 2>"$HOME/systemd.log" &
-until systemctl --user is-system-running >/dev/null; do sleep 0.05; done
+until systemctl --user is-system-running >/dev/null 2>&1; do sleep 0.05; done
 echo ready
 cat
-kill $!
+kill %2 && wait %2
+kill %1
 wait
 """
 """A person's login, in a table of mounts of its own; it ends with its standard input."""
@@ -113,7 +115,7 @@ def session(own_account: Account) -> Iterator[Session]:
             "XDG_RUNTIME_DIR": f"/run/user/{os.getuid()}",
             "DBUS_SESSION_BUS_ADDRESS": f"unix:path=/run/user/{os.getuid()}/bus",
         }
-        command = ["unshare", "--mount", "--propagation=private", "sh", "-c", LOGIN, home.name]
+        command = ["unshare", "--mount", "--propagation=private", "bash", "-c", LOGIN, home.name]
         with subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
         ) as process:
