@@ -43,6 +43,8 @@ _COUNTING_PROGRAM: Final = """
 import os
 import sys
 from pathlib import Path
+from urllib.parse import quote
+
 from cxfs.server import serving
 
 directory, host, port, insecure = sys.argv[1:]
@@ -61,7 +63,7 @@ class Counting:
         async def counted(message):
             if message["type"] == "http.response.start":
                 length = dict(message["headers"]).get(b"content-length", b"0")
-                os.write(answers, scope["path"].encode().replace(b"\\0", b"") + b" " + length + b"\\n")
+                os.write(answers, quote(scope["path"]).encode() + b" " + length + b"\\n")  # names hold anything
             await send(message)
 
         await self.app(scope, receive, counted)
@@ -89,7 +91,7 @@ class CountingServer(ServerProcess):
 
     def content_bytes(self) -> int:
         """Of all files' content that it has answered with so far, as the lengths of its answers tell."""
-        lines = (self.directory / "answers").read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = (self.directory / "answers").read_text(encoding="ascii").splitlines()
         return sum(int(line.rpartition(" ")[2]) for line in lines if line.startswith("/1/data/"))
 
     def import_tree(self, folder: Path, account: Account, to: str = "/") -> None:
