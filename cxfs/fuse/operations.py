@@ -137,7 +137,8 @@ class Operations(pyfuse3.Operations):
     @patient
     async def setxattr(self, inode: int, name: bytes, value: bytes, ctx: RequestContext) -> None:
         """`user.cx.sync`: for programs that want a file or folder at the server now."""
-        await self._fs.set_extended_attribute(self._inodes[inode], name)
+        with self.callers.waiting(math.inf, ctx.pid):  # it has a deadline of its own
+            await self._fs.set_extended_attribute(self._inodes[inode], name)
 
     # ------------------------------------------------------------ folders
 

@@ -149,7 +149,7 @@ async def test_one_slow_answer_is_not_taken_for_silence(
     urls: ServiceUrls, watch: ConnectionWatch, autojump_clock: MockClock
 ) -> None:
     """A server that thinks about one question for long answers the next: it is well, and the call is waited for."""
-    slow = Slow(8.0)
+    slow = Slow(3.5)
 
     async with watched(slow, urls, watch) as session:
         entry = await Files(session).entry(PATH)
