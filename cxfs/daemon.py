@@ -296,18 +296,22 @@ async def _answer_the_kernel(
         no_exec=settings.options.no_exec,
         device=upkeep.device,
     ) as unmounted:
-        said = f"{settings.profile.name} is mounted at {settings.mountpoint}"
-        log.info("%s", said)
-        surroundings.on_ready()
-        surroundings.manager.ready()
-        told = partial(tell_of_connection, surroundings.manager, said)
-        told(surroundings.connection.status())
-        surroundings.connection.on_change(told)
+        _tell_that_it_answers(settings, surroundings)
         await _first(unmounted.wait, next_signal, *watches)
         surroundings.manager.stopping()
     surroundings.lock.note_draining()
     log.info("%s is unmounted, %d changes wait", settings.mountpoint, volume.left)
     await operations.close_all()
+
+
+def _tell_that_it_answers(settings: MountSettings, surroundings: _Surroundings) -> None:
+    said = f"{settings.profile.name} is mounted at {settings.mountpoint}"
+    log.info("%s", said)
+    surroundings.on_ready()
+    surroundings.manager.ready()
+    told = partial(tell_of_connection, surroundings.manager, said)
+    told(surroundings.connection.status())
+    surroundings.connection.on_change(told)
 
 
 async def _first(*calls: Callable[[], Awaitable[object]]) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from cxfs import config
-from cxfs.cli import profiles, tables
+from cxfs.cli import arguments, profiles, tables
 from cxfs.cli.exits import Exit
 from cxfs.config import ConfigError
 
@@ -22,7 +22,7 @@ COLOURS: Final = {"ok": "green", "note": "yellow", "problem": "red"}
 
 
 @click.command("doctor", short_help="Look for what is wrong, and say what to do.")
-@profiles.option
+@arguments.profile_option
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @click.option("--here", is_flag=True, help="Ask no server: look at this machine and its mounts alone.")
 def command(profile_name: str | None, *, as_json: bool, here: bool) -> int:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from cxfs import config
-from cxfs.cli import authorities, profiles
+from cxfs.cli import arguments, authorities, profiles
 from cxfs.cli.exits import Exit, Refusal
 from cxfs.core.errors import CxfsError
 
@@ -32,7 +32,7 @@ CLIENT_SECRET: Final = "CXFS_CLIENT_SECRET"  # noqa: S105 - a variable's name
 
 
 @click.command("login", short_help="Sign in to an account with the browser.")
-@profiles.option
+@arguments.profile_option
 @click.option("--server", metavar="URL", help="The service, for a new profile: https://cx.example.org:8443")
 @click.option("--client-id", metavar="ID", help=f"How cxfs is registered there. Its secret: {CLIENT_SECRET}, or asked.")
 @click.option(

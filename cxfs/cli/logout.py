@@ -5,12 +5,12 @@ from __future__ import annotations
 import click
 
 from cxfs import config
-from cxfs.cli import profiles
+from cxfs.cli import arguments, profiles
 from cxfs.cli.exits import Exit, Refusal
 
 
 @click.command("logout", short_help="Forget the token of a profile.")
-@profiles.option
+@arguments.profile_option
 def command(profile_name: str | None) -> None:
     """Remove what `cxfs login` kept of the profile: token, client id and secret. A mount of it goes on until it ends.
 

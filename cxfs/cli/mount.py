@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from cxfs import config
-from cxfs.cli import bars, logs, profiles, signals
+from cxfs.cli import arguments, bars, logs, profiles, signals
 from cxfs.cli.exits import Exit
 from cxfs.cli.words import (
     COUNT,
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 @click.command("mount", short_help="Mount an account at a folder.")
-@profiles.option
+@arguments.profile_option
 @click.option("-f", "--foreground", is_flag=True, help="Stay in the terminal; Ctrl-C unmounts.")
 @click.option(
     "-o", "texts", multiple=True, metavar="OPTIONS", help="Options as in fstab: ro,uid=…,umask=…,allow_other,…"

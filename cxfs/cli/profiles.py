@@ -7,14 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cxfs import config, credentials
-from cxfs.cli import arguments
 from cxfs.core.errors import SignedOut, Unreachable
 from cxfs.remote.redaction import KnownSecrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-option = arguments.profile_option
 
 
 def chosen(name: str | None) -> config.Profile:

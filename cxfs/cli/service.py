@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cxfs import config, units
-from cxfs.cli import profiles
+from cxfs.cli import arguments, profiles
 from cxfs.cli.exits import Exit, Refusal
 from cxfs.cli.words import PLACE
 
@@ -25,7 +25,7 @@ def command() -> None:
 
 
 @command.command()
-@profiles.option
+@arguments.profile_option
 @SYSTEM
 @click.option("--no-start", is_flag=True, help="Mount at the next login, not now.")
 @click.argument("mountpoint", type=PLACE, required=False)
@@ -56,7 +56,7 @@ def install(profile_name: str | None, mountpoint: Path | None, *, is_system: boo
 
 
 @command.command()
-@profiles.option
+@arguments.profile_option
 @SYSTEM
 def uninstall(profile_name: str | None, *, is_system: bool) -> None:
     """Unmount the profile's account, and mount it at login no more. Nothing else of it is touched."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from cxfs import config, mounts
-from cxfs.cli import bars, profiles, which
+from cxfs.cli import arguments, bars, which
 from cxfs.cli.exits import Exit, Refusal
 from cxfs.cli.words import PLACE, SECONDS
 from cxfs.control.client import ControlClient, ControlRefused, ControlUnavailable
@@ -34,7 +34,7 @@ ASK_EVERY: Final = 4
 @click.option("--wait", "wait_s", type=SECONDS, default=WAIT_S, help=f"How long to wait for the daemon ({WAIT_S:g}).")
 @click.option("--dead", "only_dead", is_flag=True, help="Only clear what a daemon that died left; else do nothing.")
 @click.option("-q", "--quiet", is_flag=True, help="No bar and no lines but errors.")
-@profiles.option
+@arguments.profile_option
 @click.argument("mountpoint", type=PLACE, required=False)
 def command(
     profile_name: str | None, mountpoint: Path | None, wait_s: float, *, lazy: bool, only_dead: bool, quiet: bool

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cxfs.cli import profiles, tables
+from cxfs.cli import arguments, profiles, tables
 from cxfs.remote.redaction import printable
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @click.command("whoami", short_help="Show the account, its plan, its quota and its groups.")
-@profiles.option
+@arguments.profile_option
 @click.option("--json", "as_json", is_flag=True, help="For programs; sizes in bytes.")
 def command(profile_name: str | None, *, as_json: bool) -> None:
     """Show the account that the profile's access token belongs to."""

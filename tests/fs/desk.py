@@ -162,3 +162,16 @@ class Desk:
         while self.volume.uploader.busy:
             await self.volume.uploader.ended()
         await wait_all_tasks_blocked()
+
+
+async def shown_by(desk: Desk, folder: str = "") -> dict[str, bytes]:
+    """Everything in the mount, folders as `name/`."""
+    found: dict[str, bytes] = {}
+    for name in await desk.names(folder):
+        path = f"{folder}/{name}" if folder else name
+        if (await desk.node(path)).is_folder:
+            found[f"{path}/"] = b""
+            found |= await shown_by(desk, path)
+        else:
+            found[path] = await desk.reads(path)
+    return found

@@ -23,7 +23,7 @@ from cxfs.core.ranges import ByteRange
 from cxfs.fs.filesystem import Wanted
 from cxfs.server.administration import open_store
 from tests.fs.cloud import at
-from tests.fs.desk import Desk, NoSuchName
+from tests.fs.desk import Desk, NoSuchName, shown_by
 from tests.fs.worlds import TTL_S, World, live
 
 if TYPE_CHECKING:
@@ -201,19 +201,6 @@ class Story:
 async def seen_at(desk: Desk, name: str) -> bytes:
     """What a program that looks sees under this name."""
     return b"" if (await desk.node(name)).is_folder else await desk.reads(name)
-
-
-async def shown_by(desk: Desk, folder: str = "") -> dict[str, bytes]:
-    """Everything in the mount, folders as `name/`."""
-    found: dict[str, bytes] = {}
-    for name in await desk.names(folder):
-        path = f"{folder}/{name}" if folder else name
-        if (await desk.node(path)).is_folder:
-            found[f"{path}/"] = b""
-            found |= await shown_by(desk, path)
-        else:
-            found[path] = await desk.reads(path)
-    return found
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,7 @@ from cxfs.server.administration import add_user, issue_token
 from cxfs.server.app import make_app
 from cxfs.server.calls import InPlace
 from tests.fs.cloud import Cloud, at, session_over
+from tests.fs.desk import shown_by
 from tests.simulation.machine import Machine
 from tests.simulation.programs import Programs
 from tests.simulation.steps import (
@@ -208,19 +209,6 @@ class Story:
         for name, content in shown.items():
             if not name.endswith("/"):
                 self._truth.saw(name, content, opened_at=trio.current_time(), last_trouble=self._storm.last_trouble)
-
-
-async def shown_by(desk: Desk, folder: str = "") -> dict[str, bytes]:
-    """Everything in the mount, folders as `name/`."""
-    found: dict[str, bytes] = {}
-    for name in await desk.names(folder):
-        path = f"{folder}/{name}" if folder else name
-        if (await desk.node(path)).is_folder:
-            found[f"{path}/"] = b""
-            found |= await shown_by(desk, path)
-        else:
-            found[path] = await desk.reads(path)
-    return found
 
 
 def wrongs_of(steps: list[Step], store: Store, folder: Path, options: dict[str, object]) -> list[str]:
