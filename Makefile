@@ -25,7 +25,7 @@ demo: $(STAMP)-demo
 	@$(VENV)/bin/cxfs demo $(MOUNTPOINT)
 
 test: $(STAMP)-test
-	@$(VENV)/bin/python -m pytest -q $(ARGS)
+	@$(VENV)/bin/python -m pytest -q -n auto --dist loadfile $(ARGS)
 
 test-long: $(STAMP)-test
 	@$(VENV)/bin/python -m pytest -q -m long $(ARGS)
