@@ -52,7 +52,7 @@ PROOFS: Final = (
         ("tests/mounted/test_outage.py", "tests/fs/test_offline.py", "tests/mounted/test_interrupts.py"),
     ),
     Proof(
-        "a server answers what it should not: a thousand generated answers to each call, bombs, loops, names that are none",
+        "a server answers what it should not: a thousand made-up answers to each call, bombs, loops, odd names",
         "one of our errors, in time; nothing leaks, nothing outside the cache is written",
         (
             "tests/remote/test_generated_answers.py",
