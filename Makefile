@@ -2,6 +2,7 @@
 # make test        the whole test suite        (ARGS="tests/core -x" for a part of it)
 # make test-long   the long forms of its random tests: thousands of stories, hundreds of kills; half an hour
 # make soak        a mount under load for half an hour while a tenth of all requests fails; a table  (SECONDS=600 ARGS="--seed 1")
+# make reliability whatever can be broken is broken, and counted in docs/reliability.md (ARGS=--long for the long forms)
 # make desktop     real file managers on a screen of their own: packages thunar, pcmanfm, xvfb and what else they need
 # make check       format, lint, types, layers
 # make bench       cxfs beside what could be mounted instead, in figures: hours, as root  (ARGS="--rtt 0 --only cxfs,sshfs")
@@ -17,7 +18,7 @@ ARGS ?=
 MOUNTPOINT ?= cx-demo
 SECONDS ?= 1800
 
-.PHONY: demo test test-long soak desktop check bench man clean
+.PHONY: demo test test-long soak reliability desktop check bench man clean
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 
@@ -25,13 +26,16 @@ demo: $(STAMP)-demo
 	@$(VENV)/bin/cxfs demo $(MOUNTPOINT)
 
 test: $(STAMP)-test
-	@$(VENV)/bin/python -m pytest -q $(ARGS)
+	@$(VENV)/bin/python -m pytest -q -n auto --dist loadfile $(ARGS)
 
 test-long: $(STAMP)-test
 	@$(VENV)/bin/python -m pytest -q -m long $(ARGS)
 
 soak: $(STAMP)-test
 	@$(VENV)/bin/python -m tests.soak --seconds $(SECONDS) $(ARGS)
+
+reliability: $(STAMP)-test
+	@$(VENV)/bin/python -m tests.reliability $(ARGS)
 
 desktop: $(STAMP)-test
 	@missing=$$(for each in Xvfb openbox thunar pcmanfm xdotool import gio dbus-daemon; do \
