@@ -27,7 +27,10 @@ _WRITE_BITS: Final = 0o222
 
 
 class Attributes(NamedTuple):
-    """For `stat`: `size` in bytes, times in nanoseconds since the epoch, `mode` the permission bits alone."""
+    """For `stat`: `size` in bytes, times in nanoseconds since the epoch, `mode` the permission bits alone.
+
+    `links` counts names: 0 for what is unlinked and lives on for those who have it open.
+    """
 
     inode: int
     is_folder: bool
@@ -37,6 +40,7 @@ class Attributes(NamedTuple):
     gid: int
     modified_ns: int
     created_ns: int
+    links: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +74,10 @@ class AttributeRules:
         mode = self._mode(node, kept)
         modified_ns = self._modified_ms(node, kept) * 1_000_000
         created_ns = node.entry.created_ms * 1_000_000 if node.entry is not None else modified_ns
+        links = 0 if node.gone else 1  # also of a folder: 1 tells find(1) that it cannot count subfolders by it
         if kept is None:
             return Attributes(
-                node.inode, node.is_folder, node.size, mode, self._uid, self._gid, modified_ns, created_ns
+                node.inode, node.is_folder, node.size, mode, self._uid, self._gid, modified_ns, created_ns, links
             )
         return Attributes(
             inode=node.inode,
@@ -83,6 +88,7 @@ class AttributeRules:
             gid=self._gid if kept.gid is None else kept.gid,
             modified_ns=modified_ns,
             created_ns=created_ns,
+            links=links,
         )
 
     def modified_ms(self, node: Node) -> int:

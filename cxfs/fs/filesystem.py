@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from cxfs.core.errors import BadName, NameTooLong
 from cxfs.core.names import from_kernel
 from cxfs.core.ranges import ByteRange
 from cxfs.fs.attributes import AttributeRules, Attributes, check_settable, extended_attribute, extended_attributes
@@ -108,7 +109,13 @@ class FileSystem:
             return folder, 0.0
         if name == b"..":
             return folder.parent or folder, 0.0
-        return await self._tree.lookup(folder, from_kernel(name))
+        try:
+            shown = from_kernel(name)
+        except NameTooLong:
+            raise
+        except BadName:
+            return None, 0.0  # nothing is called so, and nothing can be
+        return await self._tree.lookup(folder, shown)
 
     async def attributes(self, node: Node) -> tuple[Attributes, float]:
         """What `stat` says, fresh, and for how many seconds it may be believed."""

@@ -11,18 +11,19 @@ import logging
 import math
 import os
 import stat
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 import pyfuse3
 from pyfuse3 import EntryAttributes, FileInfo, FUSEError, RequestContext, SetattrFields, StatvfsData
 
 from cxfs.core import errors
 from cxfs.core.errors import CxfsError
-from cxfs.fs.filesystem import FileSystem, FolderHandle, Wanted
+from cxfs.fs.filesystem import FileSystem, Wanted
 from cxfs.fs.renaming import Rename
 from cxfs.fuse.answers import data, metadata, patient, prompt
 from cxfs.fuse.callers import Callers
 from cxfs.fuse.inodes import InodeTable
+from cxfs.fuse.open_folders import OpenFolders
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -48,8 +49,6 @@ _RENAMES: Final = {
     pyfuse3.RENAME_EXCHANGE: Rename.EXCHANGE,
 }
 
-T = TypeVar("T")
-
 
 class Operations(pyfuse3.Operations):
     """The handlers of one mount. Deadlines in seconds; after one the call fails with ETIMEDOUT.
@@ -74,11 +73,10 @@ class Operations(pyfuse3.Operations):
         self.data_deadline_s = data_deadline_s
         self.callers = callers or Callers()
         self._fs = fs
-        self._reply = reply
         self._inodes = InodeTable(fs.root, fs.release)
+        self._folders = OpenFolders(fs, self._inodes, reply, _entry_attributes)
         self._handles: dict[int, FileHandle] = {}
         self._openers: dict[int, int] = {}
-        self._folders: dict[int, FolderHandle] = {}
         self._last_handle = 0
 
     # ------------------------------------------------------------ looking
@@ -145,36 +143,20 @@ class Operations(pyfuse3.Operations):
     @metadata
     async def opendir(self, inode: int, ctx: RequestContext) -> int:
         """Takes the listing once, for all the readdirs that follow."""
-        return self._new_handle(self._folders, await self._fs.open_folder(self._inodes[inode]))
+        return await self._folders.open(self._inodes[inode], ctx.pid)
 
-    @prompt
+    @patient
     async def readdir(self, fh: int, start_id: int, token: Any) -> None:
-        """The lines from `start_id` on: the two dots, then the children in the order of the snapshot."""
-        handle = self._folders[fh]
-        for at, node in enumerate((handle.folder, handle.folder.parent or handle.folder)):
-            attributes = _entry_attributes(self._fs.attributes_now(node), 0.0)
-            if start_id <= at and not self._reply(token, b"." * (at + 1), attributes, at + 1):
-                return
-        for at in range(max(start_id, 2), len(handle.children) + 2):
-            if not self._tell_child(handle, at, token):
-                return
-
-    def _tell_child(self, handle: FolderHandle, at: int, token: Any) -> bool:
-        found = self._fs.child(handle, at - 2)
-        if found is None:
-            return True
-        child, node = found
-        attributes = _entry_attributes(self._fs.attributes_now(node), self._fs.believed_s(node))
-        if not self._reply(token, child.shown.encode(), attributes, at + 1):
-            self._fs.unused(node)
-            return False
-        self._inodes.remember(node)
-        return True
+        """The lines from `start_id` on."""
+        if start_id == 0 and self._folders.was_read(fh):  # rewinddir(3)
+            with self.callers.waiting(self.metadata_deadline_s, self._folders.opener(fh), asks=True):
+                await self._folders.read_anew(fh)
+        self._folders.tell(fh, start_id, token)
 
     @prompt
     async def releasedir(self, fh: int) -> None:
-        """Drops the snapshot."""
-        del self._folders[fh]
+        """Drops the listing."""
+        self._folders.close(fh)
 
     # ------------------------------------------------------------ names
 
@@ -307,11 +289,6 @@ class Operations(pyfuse3.Operations):
         self._inodes.remember(node)
         return _entry_attributes(self._fs.attributes_now(node), self._fs.believed_s(node))
 
-    def _new_handle(self, table: dict[int, T], handle: T) -> int:
-        self._last_handle += 1
-        table[self._last_handle] = handle
-        return self._last_handle
-
     def _waiting(
         self, fh: int, deadline_s: float = math.inf, *, asks: bool = False, is_read: bool = False
     ) -> AbstractContextManager[None]:
@@ -319,9 +296,10 @@ class Operations(pyfuse3.Operations):
         return self.callers.waiting(deadline_s, self._openers.get(fh, 0), asks=asks, is_read=is_read)
 
     def _file_info(self, opened: Opened, ctx: RequestContext) -> FileInfo:
-        number = self._new_handle(self._handles, opened.handle)
-        self._openers[number] = ctx.pid
-        return FileInfo(fh=number, keep_cache=opened.keep_cache, direct_io=opened.direct)
+        self._last_handle += 1
+        self._handles[self._last_handle] = opened.handle
+        self._openers[self._last_handle] = ctx.pid
+        return FileInfo(fh=self._last_handle, keep_cache=opened.keep_cache, direct_io=opened.direct)
 
 
 def _entry_attributes(attributes: Attributes, valid_s: float) -> EntryAttributes:
@@ -330,7 +308,7 @@ def _entry_attributes(attributes: Attributes, valid_s: float) -> EntryAttributes
     entry.generation = 0
     entry.entry_timeout = entry.attr_timeout = valid_s
     entry.st_mode = attributes.mode | (stat.S_IFDIR if attributes.is_folder else stat.S_IFREG)
-    entry.st_nlink = 1  # for a folder as well: 1 tells find(1) that it cannot count subfolders by it
+    entry.st_nlink = attributes.links
     entry.st_uid, entry.st_gid = attributes.uid, attributes.gid
     entry.st_size = attributes.size
     entry.st_blksize = _PREFERRED_BYTES
