@@ -20,8 +20,8 @@ ROOT: Final = Path(cxfs.__file__).parent
 
 DECODERS: Final = frozenset(
     {
-        "Decoder", "Parser", "PushMultipartParser", "a2b_base64", "b64decode", "fromhex", "fromisoformat", "iter_unpack",
-        "literal_eval", "loads", "parse_headers", "parse_options_header", "parse_qs", "parse_qsl",
+        "Decoder", "Parser", "PushMultipartParser", "a2b_base64", "b64decode", "fromhex", "fromisoformat",
+        "iter_unpack", "literal_eval", "loads", "parse_headers", "parse_options_header", "parse_qs", "parse_qsl",
         "parsedate_to_datetime", "unpack", "unpack_from", "unquote", "unquote_to_bytes", "urlparse", "urlsplit",
     }
 )  # fmt: skip
