@@ -76,7 +76,7 @@ class ChangeRow:
             base_size=_number(base_size),
             base_bytes=_number(base_bytes),
             size=_number(size),
-            held=tuple(ByteRange(_number(start), _number(stop)) for start, stop in json.loads(str(held))),
+            held=_ranges(held),
             modified_ms=_number(modified_ms),
             sealed=_digests(sealed),
             parked=_reason(parked),
@@ -171,6 +171,14 @@ def _number_or_none(value: object) -> int | None:
 
 def _uuid_or_none(value: object) -> Uuid | None:
     return None if value is None else Uuid.parse(str(value))
+
+
+def _ranges(value: object) -> tuple[ByteRange, ...]:
+    try:
+        said = json.loads(str(value))
+    except RecursionError:
+        raise ValueError("expected ranges, found a nest") from None
+    return tuple(ByteRange(_number(start), _number(stop)) for start, stop in said)
 
 
 def _reason(value: object) -> str | None:
