@@ -131,7 +131,7 @@ def _routes(
         told("/1/files/copy/", api.copy),
         told("/1/files/update/", api.update),
         asked("/1/files/versions/", api.versions),
-        CallRoute("/1/files/changes/", {"GET": signed_in(polls.changes)}),
+        asked("/1/files/changes/", polls.changes),
         asked("/1/users/self", api.profile),
         asked("/1/users/self/groups", api.groups),
         CallRoute("/1/oauth/token", {"POST": _anyone(oauth.token)}),

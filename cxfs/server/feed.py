@@ -21,26 +21,23 @@ if TYPE_CHECKING:
 
 Kind = Literal["created", "updated", "moved", "deleted"]
 
-_FORGET_STEP: Final = 256
+_FORGET_STEP: Final = 250
 """Old changes are dropped so many at a time: dropping one for each that comes would cost as much as writing it."""
 
 _ASKED_AT_ONCE: Final = 500
 """Parameters of one statement; databases have a limit for them."""
 
 _NOTE: Final = """
-INSERT INTO feed (owner, object, position, kind, version, path, previous_path) VALUES (?, ?, ?, ?, ?, ?, ?)
+INSERT INTO feed (owner, object, position, created, moved, gone, version, path, previous_path)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (owner, object) DO UPDATE SET
     position = excluded.position,
-    kind = CASE
-        WHEN excluded.kind = 'updated' OR (excluded.kind = 'moved' AND feed.kind = 'created') THEN feed.kind
-        ELSE excluded.kind
-    END,
+    created = CASE WHEN excluded.created > 0 THEN excluded.created ELSE feed.created END,
+    moved = CASE WHEN excluded.moved > 0 THEN excluded.moved ELSE feed.moved END,
+    gone = excluded.gone,
     version = excluded.version,
     path = excluded.path,
-    previous_path = CASE
-        WHEN excluded.kind = 'deleted' THEN NULL
-        ELSE coalesce(feed.previous_path, excluded.previous_path)
-    END
+    previous_path = coalesce(excluded.previous_path, feed.previous_path)
 """
 
 
@@ -64,12 +61,22 @@ class News(msgspec.Struct, frozen=True):
 
 
 class _Row(NamedTuple):
+    """The last change of an object; `created` and `moved` are the positions at which that last happened, or 0."""
+
     object: str
     position: int
-    kind: Kind
+    created: int
+    moved: int
+    gone: int
     version: int
     path: str | None
     previous_path: str | None
+
+    def kind(self, after: int) -> Kind:
+        """What it comes to for whoever has read up to that position."""
+        if self.gone:
+            return "deleted"
+        return "created" if self.created > after else "moved" if self.moved > after else "updated"
 
 
 class Paths:
@@ -120,7 +127,9 @@ def note(
 ) -> None:
     """Adds a change. `version` and `path` are those of what is gone; what is there is asked when the log is read."""
     position = _count_up(connection, owner)
-    connection.execute(_NOTE, (owner, uuid, position, kind, version, path, previous_path))
+    created, moved = position * (kind == "created"), position * (kind == "moved")
+    row = (owner, uuid, position, created, moved, kind == "deleted", version, path, previous_path)
+    connection.execute(_NOTE, row)
     if position % _FORGET_STEP == 0:
         connection.execute("DELETE FROM feed WHERE owner = ? AND position <= ?", (owner, position - CHANGES_KEPT))
 
@@ -169,8 +178,8 @@ def news(connection: sqlite3.Connection, owner: int, cursor: str | None) -> News
     rows = [
         _Row(*row)
         for row in connection.execute(
-            "SELECT object, position, kind, version, path, previous_path FROM feed WHERE owner = ? AND position > ?"
-            " ORDER BY position LIMIT ?",
+            "SELECT object, position, created, moved, gone, version, path, previous_path FROM feed"
+            " WHERE owner = ? AND position > ? ORDER BY position LIMIT ?",
             (owner, position, CHANGES_PER_ANSWER_MAX),
         )
     ]
@@ -199,12 +208,12 @@ def _shown(connection: sqlite3.Connection, owner: int, rows: list[_Row], *, afte
     nodes = {node.id: node for node in there}
     paths, changes = Paths(connection, owner), []
     for row in rows:
-        node = nodes.get(row.object)
+        node, kind = nodes.get(row.object), row.kind(after)
         if node is not None:
-            previous_path = row.previous_path or msgspec.UNSET
-            changes.append(Change(node.id, node.version, paths.of(node), row.kind, previous_path, node.file))
-        elif row.kind == "deleted":
-            changes.append(Change(row.object, row.version, row.path or "", row.kind))
+            previous_path = (kind == "moved" and row.previous_path) or msgspec.UNSET
+            changes.append(Change(node.id, node.version, paths.of(node), kind, previous_path, node.file))
+        elif kind == "deleted":
+            changes.append(Change(row.object, row.version, row.path or "", kind))
     return changes
 
 

@@ -103,9 +103,9 @@ class Waits:
                     self._end(self._waiting)
         finally:
             self._listening = None
-            for successor in (wait for waits in self._waiting.values() for wait in waits if not wait.is_over):
+            others = (wait for waits in self._waiting.values() for wait in waits if wait is not mine)
+            if (successor := next(others, None)) is not None:
                 successor.event.set()
-                break
 
     def _look(self, owners: frozenset[int] | None) -> None:
         """Somebody has committed something: ends the waits of those whose owner's log has grown."""
