@@ -53,11 +53,15 @@ class Change(msgspec.Struct, rename="camel", frozen=True):
 
 
 class News(msgspec.Struct, frozen=True):
-    """What has come about behind a cursor, in order, and the cursor behind that. `reset`: the log does not go back."""
+    """What has come about behind a cursor, in order, and the cursor behind that. `reset`: the log does not go back.
+
+    `groups`: of a user's tree, another number when the groups that the user is in have changed.
+    """
 
     cursor: str
     changes: list[Change]
     reset: bool = False
+    groups: int | msgspec.UnsetType = msgspec.UNSET
 
 
 class _Row(NamedTuple):
@@ -160,6 +164,13 @@ def forget(connection: sqlite3.Connection, owner: int) -> None:
     )
 
 
+def note_groups(connection: sqlite3.Connection, user: int) -> None:
+    """The user is in other groups now, or has another role in one: whoever follows the user's tree hears of it."""
+    connection.execute(
+        "UPDATE owners SET changes = changes + 1, groups_changed = changes + 1 WHERE number = ?", (user,)
+    )
+
+
 def position_of(cursor: str) -> int | None:
     """None for what is no cursor of ours."""
     return int(cursor) if cursor.isascii() and cursor.isdigit() and len(cursor) <= len(str(1 << 62)) else None
@@ -167,14 +178,15 @@ def position_of(cursor: str) -> int | None:
 
 def news(connection: sqlite3.Connection, owner: int, cursor: str | None) -> News:
     """Behind that cursor, as much as fits one answer; without one, where the log ends now. Ask it in a snapshot."""
-    last, since = connection.execute("SELECT changes, changes_since FROM owners WHERE number = ?", (owner,)).fetchone()
-    if cursor is None:
-        return News(str(last), [])
-    position = position_of(cursor)
+    last, since, kind, groups_changed = connection.execute(
+        "SELECT changes, changes_since, kind, groups_changed FROM owners WHERE number = ?", (owner,)
+    ).fetchone()
+    groups = groups_changed if kind == "user" else msgspec.UNSET
+    position = last if cursor is None else position_of(cursor)
     if position is None or not max(since, last - CHANGES_KEPT) <= position <= last:
-        return News(str(last), [], reset=True)
+        return News(str(last), [], reset=True, groups=groups)
     if position == last:
-        return News(cursor, [])
+        return News(str(last), [], groups=groups)
     rows = [
         _Row(*row)
         for row in connection.execute(
@@ -184,7 +196,7 @@ def news(connection: sqlite3.Connection, owner: int, cursor: str | None) -> News
         )
     ]
     until = rows[-1].position if len(rows) == CHANGES_PER_ANSWER_MAX else last
-    return News(str(until), _shown(connection, owner, rows, after=position, until=until))
+    return News(str(until), _shown(connection, owner, rows, after=position, until=until), groups=groups)
 
 
 def positions(connection: sqlite3.Connection, owners: Sequence[int]) -> Iterator[tuple[int, int]]:

@@ -43,7 +43,7 @@ async def test_the_first_call_says_where_the_log_ends(ann: Person) -> None:
     first = await ann.news()
     nothing = await ann.news(cursor)
 
-    assert first == nothing == {"cursor": cursor, "changes": [], "reset": False}
+    assert first == nothing == {"cursor": cursor, "changes": [], "reset": False, "groups": 0}
 
 
 async def overwrite(ann: Person) -> None:
@@ -199,7 +199,7 @@ async def test_a_cursor_that_is_not_known_is_answered_with_a_reset(ann: Person, 
     """A follower begins anew, whatever went wrong: a server that was restored from a backup knows no later ones."""
     now = await grown(ann)
 
-    assert await ann.news(cursor) == {"cursor": now, "changes": [], "reset": True}
+    assert await ann.news(cursor) == {"cursor": now, "changes": [], "reset": True, "groups": 0}
 
 
 async def test_a_cursor_that_is_too_old_is_answered_with_a_reset(store: Store, ann: Person) -> None:
@@ -266,6 +266,32 @@ async def test_each_owner_has_a_log_of_its_own(store: Store, ann: Person, ben: P
     assert told(await ben.as_seen_in(team).news(theirs)) == [("created", "/songs"), ("updated", "/")]
     assert told(await ann.news(mine)) == []
     assert refusal_of(await ben.as_seen_in(ann.id).follow(mine)) == (404, "NotFound")
+
+
+async def test_a_user_hears_of_other_groups(store: Store, ann: Person, ben: Person) -> None:
+    """A new one, another role, one that was left: the number beside the changes is another one."""
+    told = []
+
+    async def listen() -> None:
+        news = await ben.news(told[-1]["cursor"] if told else None)
+        told.append(news)
+
+    team = administration.add_group(store, "band", owner="ann", quota_bytes=1_000)
+    await listen()
+    administration.set_member(store, "band", "ben", "reader")
+    await listen()
+    administration.set_member(store, "band", "ben", "writer")
+    await listen()
+    assert "groups" not in await ben.as_seen_in(team).news()
+    administration.remove_member(store, "band", "ben")
+    await listen()
+    await ben.make("/unrelated")
+    await listen()
+
+    groups = [news["groups"] for news in told]
+    assert len({*groups[:4]}) == 4
+    assert groups[4] == groups[3]
+    assert all(not news["changes"] for news in told[:4])
 
 
 async def test_between_owners_a_move_is_an_end_and_a_beginning(store: Store, ann: Person) -> None:

@@ -114,7 +114,7 @@ async def test_there_may_be_nothing_for_as_long_as_was_asked(ann: Person, autoju
         too_patient = Question(nursery, ann, cursor, "3600")
 
     assert patient.answer is not None
-    assert patient.answer.json() == {"cursor": cursor, "changes": [], "reset": False}
+    assert patient.answer.json() == {"cursor": cursor, "changes": [], "reset": False, "groups": 0}
     assert patient.waited_s == pytest.approx(50, abs=0.2)
     assert too_patient.waited_s == pytest.approx(60, abs=0.2)
 
