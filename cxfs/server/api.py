@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from cxfs.server.store import Store
 
-CAPABILITIES: Final = ("attributes", "versions", "conditional-upload", "groups", "bundle")
+CAPABILITIES: Final = ("attributes", "versions", "conditional-upload", "groups", "bundle", "changes")
 _ORDERS: Final = frozenset({"asc", "desc"})
 
 T = TypeVar("T")

@@ -20,7 +20,7 @@ from cxfs.server.changes import Upload
 from cxfs.server.errors import NotFound, Refusal, ServerError
 from cxfs.server.limits import PIECE_BYTES
 from cxfs.server.sources import opened
-from cxfs.server.trees import Node, Place, by_number, child, children, find, root_of
+from cxfs.server.trees import Node, Place, child, children, find, root_of
 from cxfs.server.wire import TreePath, check_name
 
 if TYPE_CHECKING:
@@ -83,10 +83,9 @@ class Import:
             self._enter(folder, self._top, arrivals)
             self._commit()
         with self._store.transaction() as connection:  # last, because each entry that came touched its folder
-            connection.executemany(
-                "UPDATE nodes SET modified_ms = ? WHERE number = ?",
-                [(made.modified_ms, made.node.number) for made in self._made if made.node],
-            )
+            for made in self._made:
+                if made.node is not None:
+                    changes.date_folder(connection, made.node, made.modified_ms)
         return self.carried
 
     def _enter(self, folder: Path, into: _Folder, arrivals: ExitStack) -> None:
@@ -159,7 +158,7 @@ class Import:
         if above is None or (found is not None and not found.is_folder):
             return self._skip(folder.name, "a file of this name, or of a folder above it, is there already")
         if found is None:
-            found = by_number(connection, changes.insert(connection, above, folder.name, now=self._store.clock()))
+            found = changes.make_folder_at(connection, above, folder.name, now=self._store.clock())
             self.carried.folders += 1
             self._made.append(folder)
         folder.node = found

@@ -18,6 +18,7 @@ from cxfs.server.errors import (
     NotEmpty,
     VersionConflict,
 )
+from cxfs.server.feed import note, note_deleted, note_moved, path_of
 from cxfs.server.limits import PATH_NAMES_MAX, SUBTREE_OBJECTS_MAX, VERSIONS_KEPT
 from cxfs.server.quota import charge, room
 from cxfs.server.store import note_unused
@@ -51,9 +52,15 @@ def make_folder(connection: sqlite3.Connection, caller: Caller, path: Path, *, n
     place = find_place(connection, caller, path)
     if place.node is not None:
         raise AlreadyExists(f"there is already {place.name!r}")
-    number = insert(connection, place.folder, place.name, now=now)
-    _touch(connection, place.folder.number, now=now)
-    return by_number(connection, number)
+    return make_folder_at(connection, place.folder, place.name, now=now)
+
+
+def make_folder_at(connection: sqlite3.Connection, folder: Node, name: str, *, now: int) -> Node:
+    """The same where the name is known to be free."""
+    made = by_number(connection, _insert(connection, folder, name, now=now))
+    note(connection, made.owner, made.id, "created")
+    _touch(connection, folder.number, now=now)
+    return made
 
 
 def remove(
@@ -72,6 +79,7 @@ def remove(
     _require_version(node, if_version)
     if not recursive and _has_children(connection, node):
         raise NotEmpty(f"{node.name!r} still holds something")
+    note_deleted(connection, node)
     erase(connection, node.owner, node.number)
     _touch(connection, node.parent, now=now)
 
@@ -85,14 +93,17 @@ def move(connection: sqlite3.Connection, caller: Caller, path: Path, to: Path, *
     if place.node is not None and place.node.number == node.number:
         return node
     _clear_place(connection, node, place, overwrite=overwrite)
+    previous_path = path_of(connection, node)
     connection.execute(
         "UPDATE nodes SET parent = ?, name = ? WHERE number = ?", (place.folder.number, place.name, node.number)
     )
     if place.folder.owner != node.owner:
         change_owner(connection, node.owner, node.number, place.folder.owner)
+    moved = by_number(connection, node.number)
+    note_moved(connection, moved, node.owner, previous_path)
     for folder in {node.parent, place.folder.number}:
         _touch(connection, folder, now=now)
-    return by_number(connection, node.number)
+    return moved
 
 
 def copy(connection: sqlite3.Connection, caller: Caller, path: Path, to: Path, *, overwrite: bool, now: int) -> Node:
@@ -102,9 +113,10 @@ def copy(connection: sqlite3.Connection, caller: Caller, path: Path, to: Path, *
     if place.node is not None and place.node.number == node.number:
         raise AlreadyExists("a copy cannot take the place of its original")
     _clear_place(connection, node, place, overwrite=overwrite)
-    number = _copy_tree(connection, node, place, now=now)
+    made = by_number(connection, _copy_tree(connection, node, place, now=now))
+    note(connection, made.owner, made.id, "created")
     _touch(connection, place.folder.number, now=now)
-    return by_number(connection, number)
+    return made
 
 
 def update(
@@ -117,6 +129,7 @@ def update(
         " WHERE number = ?",
         (modified_ms, description, node.number),
     )
+    note(connection, node.owner, node.id, "updated")
     if node.parent is not None:
         _touch(connection, node.parent, now=None)
     return by_number(connection, node.number)
@@ -164,20 +177,28 @@ def put_at(connection: sqlite3.Connection, place: Place, content: Content, uploa
     """The same where the place is known to hold no folder."""
     number = know_content(connection, content)
     if place.node is None:
-        node, replaced, kept = _new_file(connection, place, number, upload, now=now), 0, 0
+        file, replaced, kept = _new_file(connection, place, number, upload, now=now), 0, 0
     else:
-        node, replaced = place.node.number, place.node.size
+        file, replaced = place.node.number, place.node.size
         kept = _keep_version(connection, place.node, now=now)
         connection.execute(
             "UPDATE nodes SET version = version + 1, content = ?, content_type = ?, modified_ms = ? WHERE number = ?",
-            (number, upload.content_type, _modified(upload, now), node),
+            (number, upload.content_type, _modified(upload, now), file),
         )
     charge(connection, place.folder.owner, current=content.size - replaced, before=kept)
+    node = by_number(connection, file)
+    note(connection, node.owner, node.id, "created" if place.node is None else "updated")
     _touch(connection, place.folder.number, now=now if place.node is None else None)
-    return by_number(connection, node)
+    return node
 
 
-def insert(
+def date_folder(connection: sqlite3.Connection, node: Node, modified_ms: int) -> None:
+    """It gets this time of modification; the listing that it stands in is known to have changed anyway."""
+    connection.execute("UPDATE nodes SET modified_ms = ? WHERE number = ?", (modified_ms, node.number))
+    note(connection, node.owner, node.id, "updated")
+
+
+def _insert(
     connection: sqlite3.Connection,
     folder: Node,
     name: str,
@@ -188,7 +209,7 @@ def insert(
     content_type: str = "",
     description: str = "",
 ) -> int:
-    """A new node's number: a folder, or with `content` a file. Touches nothing else; `put` and `make_folder` do."""
+    """A new node's number: a folder, or with `content` a file. Touches nothing else."""
     cursor = connection.execute(
         "INSERT INTO nodes (id, owner, parent, name, is_folder, version, created_ms, modified_ms, content,"
         " content_type, description) VALUES (?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?)",
@@ -219,7 +240,7 @@ def know_content(connection: sqlite3.Connection, content: Content) -> int:
 
 
 def _new_file(connection: sqlite3.Connection, place: Place, content: int, upload: Upload, *, now: int) -> int:
-    return insert(
+    return _insert(
         connection,
         place.folder,
         place.name,
@@ -264,6 +285,7 @@ def _clear_place(connection: sqlite3.Connection, node: Node, place: Place, *, ov
         raise NotADirectory(f"{place.name!r} is a file")
     if _has_children(connection, place.node):
         raise NotEmpty(f"{place.name!r} still holds something")
+    note_deleted(connection, place.node)
     erase(connection, place.node.owner, place.node.number)
 
 
@@ -292,7 +314,7 @@ def _copy_tree(connection: sqlite3.Connection, node: Node, place: Place, *, now:
             raise InvalidRequest(
                 f"one copy makes at most {SUBTREE_OBJECTS_MAX} objects; copy the folders in it one by one"
             )
-        number = insert(
+        number = _insert(
             connection,
             folder,
             name,
@@ -314,6 +336,9 @@ def _copy_tree(connection: sqlite3.Connection, node: Node, place: Place, *, now:
 
 def _touch(connection: sqlite3.Connection, folder: int, *, now: int | None) -> None:
     """The folder's listing changed; with `now`, its set of names did."""
-    connection.execute(
-        "UPDATE nodes SET version = version + 1, modified_ms = coalesce(?, modified_ms) WHERE number = ?", (now, folder)
-    )
+    owner, uuid = connection.execute(
+        "UPDATE nodes SET version = version + 1, modified_ms = coalesce(?, modified_ms) WHERE number = ?"
+        " RETURNING owner, id",
+        (now, folder),
+    ).fetchone()
+    note(connection, owner, uuid, "updated")

@@ -34,6 +34,21 @@ PAGE_ENTRIES_MAX: Final = 1_000
 NUMBER_MAX: Final = (1 << 63) - 1
 """Largest whole number that a parameter may hold: SQLite's. Over it: InvalidRequest."""
 
+CHANGES_KEPT: Final = 100_000
+"""Changes of one owner that a follower may be behind. Beyond it the cursor is answered with `reset`, and the follower
+asks for what it needs anew: cheaper for both than to tell it all of this."""
+
+CHANGES_PER_ANSWER_MAX: Final = 500
+"""Changes in one answer; more come with the next. Its making holds the event loop for a few milliseconds."""
+
+CHANGES_WAIT_S_MAX: Final = 60
+"""How long a question for changes waits. Proxies give up on a silent server after that time (nginx's default)."""
+
+WAITS_MAX: Final = 10_000
+WAITS_OF_AN_ACCOUNT_MAX: Final = 100
+"""Questions for changes that wait in one process, a few KiB and a connection each; and of those, one account's: some
+machines that follow some groups each. Over either: RateLimited."""
+
 VERSIONS_KEPT: Final = 64
 """Former versions of one file. The oldest goes when the next comes."""
 

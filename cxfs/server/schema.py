@@ -152,7 +152,26 @@ CREATE TABLE small (
 ) STRICT;
 """
 
-STEPS: Final = (_FORMAT_1, _FORMAT_2, _FORMAT_3, _FORMAT_4)
+_FORMAT_5: Final = """
+ALTER TABLE owners ADD COLUMN changes INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE owners ADD COLUMN changes_since INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE owners ADD COLUMN groups_changed INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE feed (
+    owner INTEGER NOT NULL REFERENCES owners,
+    object TEXT NOT NULL,
+    position INTEGER NOT NULL,
+    created INTEGER NOT NULL,
+    moved INTEGER NOT NULL,
+    gone INTEGER NOT NULL CHECK (gone IN (0, 1)),
+    version INTEGER NOT NULL,
+    path TEXT,
+    previous_path TEXT,
+    PRIMARY KEY (owner, object)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX feed_by_position ON feed (owner, position);
+"""
+
+STEPS: Final = (_FORMAT_1, _FORMAT_2, _FORMAT_3, _FORMAT_4, _FORMAT_5)
 """What makes each format from the one before; the number of the last one taken stands in `PRAGMA user_version`. A new
 directory takes all of them, so that no step is ever untried."""
 

@@ -104,6 +104,14 @@ def parse_path_in_url(raw: bytes) -> TreePath | UuidPath:
         raise InvalidPath("a path is percent-encoded UTF-8") from error
 
 
+def parse_owner_in_url(raw: bytes) -> str:
+    """A UUID, or `self`."""
+    owner = unquote_to_bytes(raw).decode("utf-8", "replace")
+    if owner != "self" and _UUID.fullmatch(owner) is None:
+        raise InvalidPath("an owner is a UUID or self")
+    return owner
+
+
 def parse_time(text: str) -> int:
     """Milliseconds since the epoch from `2012-10-22T21:26:47.700Z`; anything finer than that is cut off."""
     match = _TIME.fullmatch(text)
