@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cxfs.server.attributes import AS_IT_IS, Attributes
 from cxfs.server.errors import (
     AlreadyExists,
     InvalidPath,
@@ -18,6 +19,7 @@ from cxfs.server.errors import (
     NotEmpty,
     VersionConflict,
 )
+from cxfs.server.kept_attributes import copy_attributes, set_attributes, set_link
 from cxfs.server.limits import PATH_NAMES_MAX, SUBTREE_OBJECTS_MAX, VERSIONS_KEPT
 from cxfs.server.quota import charge, room
 from cxfs.server.store import note_unused
@@ -36,14 +38,20 @@ Path = TreePath | UuidPath
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """What an upload asks for beside its bytes. `modified_ms` None: now. `if_version` 0: a new file only."""
+    """What an upload asks for beside its bytes. Without a time: now. `if_version` 0: a new file only.
+
+    `link` is where it leads if it is a symbolic link, whatever its bytes are.
+    """
 
     content_type: str
-    modified_ms: int | None = None
     if_version: int | None = None
+    attributes: Attributes = AS_IT_IS
+    link: str | None = None
 
 
-def make_folder(connection: sqlite3.Connection, caller: Caller, path: Path, *, now: int) -> Node:
+def make_folder(
+    connection: sqlite3.Connection, caller: Caller, path: Path, *, now: int, attributes: Attributes = AS_IT_IS
+) -> Node:
     """A new, empty folder. Raises AlreadyExists, also for the root."""
     if isinstance(path, TreePath) and not path.names:
         find(connection, caller, path, write=True)
@@ -52,6 +60,7 @@ def make_folder(connection: sqlite3.Connection, caller: Caller, path: Path, *, n
     if place.node is not None:
         raise AlreadyExists(f"there is already {place.name!r}")
     number = insert(connection, place.folder, place.name, now=now)
+    set_attributes(connection, number, attributes)
     _touch(connection, place.folder.number, now=now)
     return by_number(connection, number)
 
@@ -108,15 +117,13 @@ def copy(connection: sqlite3.Connection, caller: Caller, path: Path, to: Path, *
 
 
 def update(
-    connection: sqlite3.Connection, caller: Caller, path: Path, *, modified_ms: int | None, description: str | None
+    connection: sqlite3.Connection, caller: Caller, path: Path, *, attributes: Attributes, description: str | None
 ) -> Node:
     """New attributes; None leaves one as it is. The object's own version stays: its content is the same."""
     node = find(connection, caller, path, write=True)
-    connection.execute(
-        "UPDATE nodes SET modified_ms = coalesce(?, modified_ms), description = coalesce(?, description)"
-        " WHERE number = ?",
-        (modified_ms, description, node.number),
-    )
+    set_attributes(connection, node.number, attributes)
+    if description is not None:
+        connection.execute("UPDATE nodes SET description = ? WHERE number = ?", (description, node.number))
     if node.parent is not None:
         _touch(connection, node.parent, now=None)
     return by_number(connection, node.number)
@@ -169,9 +176,13 @@ def put_at(connection: sqlite3.Connection, place: Place, content: Content, uploa
         node, replaced = place.node.number, place.node.size
         kept = _keep_version(connection, place.node, now=now)
         connection.execute(
-            "UPDATE nodes SET version = version + 1, content = ?, content_type = ?, modified_ms = ? WHERE number = ?",
-            (number, upload.content_type, _modified(upload, now), node),
+            "UPDATE nodes SET version = version + 1, content = ?, content_type = ?, modified_ms = ?,"
+            " modified_rest_ns = 0, link = NULL WHERE number = ?",
+            (number, upload.content_type, now, node),
         )
+    set_attributes(connection, node, upload.attributes, replacing_xattrs=True)
+    if upload.link is not None:
+        set_link(connection, node, upload.link)
     charge(connection, place.folder.owner, current=content.size - replaced, before=kept)
     _touch(connection, place.folder.number, now=now if place.node is None else None)
     return by_number(connection, node)
@@ -224,22 +235,26 @@ def _new_file(connection: sqlite3.Connection, place: Place, content: int, upload
         place.folder,
         place.name,
         now=now,
-        modified_ms=_modified(upload, now),
         content=content,
         content_type=upload.content_type,
     )
 
 
-def _modified(upload: Upload, now: int) -> int:
-    return now if upload.modified_ms is None else upload.modified_ms
-
-
 def _keep_version(connection: sqlite3.Connection, node: Node, *, now: int) -> int:
     """The content becomes a former version; the one that is too many goes. How many more bytes history holds then."""
     connection.execute(
-        "INSERT INTO versions (node, version, content, content_type, modified_ms, replaced_ms)"
-        " VALUES (?, ?, ?, ?, ?, ?)",
-        (node.number, node.version, node.content, node.content_type, node.modified_ms, now),
+        "INSERT INTO versions (node, version, content, content_type, modified_ms, modified_rest_ns, link, replaced_ms)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            node.number,
+            node.version,
+            node.content,
+            node.content_type,
+            node.modified_ms,
+            node.modified_rest_ns,
+            node.link,
+            now,
+        ),
     )
     dropped = connection.execute(
         "DELETE FROM versions WHERE node = ? AND version <= ?"
@@ -302,6 +317,7 @@ def _copy_tree(connection: sqlite3.Connection, node: Node, place: Place, *, now:
             content_type=source.content_type,
             description=source.description,
         )
+        copy_attributes(connection, source, number)
         top = number if top is None else top
         size += source.size
         if source.is_folder:
@@ -314,6 +330,6 @@ def _copy_tree(connection: sqlite3.Connection, node: Node, place: Place, *, now:
 
 def _touch(connection: sqlite3.Connection, folder: int, *, now: int | None) -> None:
     """The folder's listing changed; with `now`, its set of names did."""
-    connection.execute(
-        "UPDATE nodes SET version = version + 1, modified_ms = coalesce(?, modified_ms) WHERE number = ?", (now, folder)
-    )
+    connection.execute("UPDATE nodes SET version = version + 1 WHERE number = ?", (folder,))
+    if now is not None:
+        connection.execute("UPDATE nodes SET modified_ms = ?, modified_rest_ns = 0 WHERE number = ?", (now, folder))
