@@ -229,9 +229,9 @@ class Call:
         """The path in the address."""
         return parse_path_in_url(self.rest)
 
-    async def parameters(self) -> Parameters:
+    async def parameters(self, bytes_max: int = BODY_BYTES_MAX) -> Parameters:
         """Of query and body together. Reads the body, so once a call."""
-        return Parameters(self.query | await short_form(self.request, self.body))
+        return Parameters(self.query | await short_form(self.request, self.body, bytes_max))
 
 
 Handler = Callable[[Request, Body, bytes], Awaitable[Response]]
@@ -271,9 +271,9 @@ def check_head(request: Request) -> None:
         raise HeadersTooLarge(f"request line and headers are over {HEAD_BYTES_MAX} bytes")
 
 
-async def short_form(request: Request, body: Body) -> dict[str, str]:
-    """The fields of a body of at most BODY_BYTES_MAX; raises RequestTooLarge, InvalidRequest."""
-    return fields_of(request.headers.get("content-type", ""), await whole(body, BODY_BYTES_MAX))
+async def short_form(request: Request, body: Body, bytes_max: int = BODY_BYTES_MAX) -> dict[str, str]:
+    """The fields of a body of at most so many bytes; raises RequestTooLarge, InvalidRequest."""
+    return fields_of(request.headers.get("content-type", ""), await whole(body, bytes_max))
 
 
 async def whole(body: Body, bytes_max: int) -> bytes:

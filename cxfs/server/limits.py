@@ -19,8 +19,20 @@ BODY_BYTES_MAX: Final = 64 << 10
 FIELD_BYTES_MAX: Final = 32 << 10
 """One field beside the file of an upload. Over it: RequestTooLarge."""
 
+ATTRIBUTES_BYTES_MAX: Final = 256 << 10
+"""Instead of either where extended attributes come: all that an object can have, percent-encoded."""
+
+XATTRS_BYTES_MAX: Final = 64 << 10
+"""Names and values of all extended attributes of one object: Linux's bound of one value. Over it: RequestTooLarge."""
+
+XATTR_NAME_BYTES_MAX: Final = 255
+"""Of one, with its family: Linux's. Over it: InvalidRequest."""
+
+LINK_BYTES_MAX: Final = 4_095
+"""Where a symbolic link leads: Linux's longest path. Over it: InvalidRequest."""
+
 FIELDS_MAX: Final = 32
-"""Fields in one form; the contract knows five. Over it: RequestTooLarge."""
+"""Fields in one form; the contract knows seven. Over it: RequestTooLarge."""
 
 DESCRIPTION_CHARACTERS_MAX: Final = 4_096
 """An object's description. Over it: InvalidRequest."""
@@ -30,6 +42,9 @@ CONTENT_TYPE_CHARACTERS_MAX: Final = 127
 
 PAGE_ENTRIES_MAX: Final = 1_000
 """Entries in one page of a listing, and the default. A larger `limit` is answered with this many."""
+
+PAGE_XATTR_BYTES: Final = 1 << 20
+"""Extended attributes in one page of a listing, as JSON: the entry that passes it is the last."""
 
 NUMBER_MAX: Final = (1 << 63) - 1
 """Largest whole number that a parameter may hold: SQLite's. Over it: InvalidRequest."""

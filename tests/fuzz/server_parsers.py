@@ -30,7 +30,7 @@ from cxfs.server.redirects import (
     is_registered,
     with_answer,
 )
-from cxfs.server.wire import TreePath, parse_path, parse_path_in_url, parse_time, show_time
+from cxfs.server.wire import TreePath, parse_fine_time, parse_path, parse_path_in_url, show_fine_time
 from tests.fuzz.parser import Parser, header_of
 
 SIZE: Final = 1_000
@@ -126,9 +126,9 @@ def address(raw: bytes) -> None:
 
 
 def time(raw: bytes) -> None:
-    """To the millisecond."""
-    moment = parse_time(raw.decode(errors="replace"))
-    assert parse_time(show_time(moment)) == moment
+    """To the nanosecond."""
+    moment = parse_fine_time(raw.decode(errors="replace"))
+    assert parse_fine_time(show_fine_time(*moment)) == moment
 
 
 def bundle_list(raw: bytes) -> None:
@@ -219,7 +219,7 @@ PARSERS: Final = (
         (b"%2F", b"%00", b"%2e", b"%C3%A9", b"%25", b"self:"),
     ),
     Parser(
-        "cxfs.server.wire: parse_time",
+        "cxfs.server.wire: parse_fine_time",
         time,
         (b"2012-10-22T21:26:47.700Z", b"0001-01-01T00:00:00Z", b"9999-12-31T23:59:59.999Z"),
         (InvalidRequest,),
