@@ -7,6 +7,7 @@ for this mount's life. Times are whole milliseconds, as on the wire, so that non
 from __future__ import annotations
 
 import base64
+import stat
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -37,17 +38,23 @@ class Attributes(NamedTuple):
     gid: int
     modified_ns: int
     created_ns: int
+    links: int = 1
+    """Names that it has: none, of what was unlinked and is still open."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What a program set and CX does not keep; None: not set. A time counts for the version it was set on."""
+    """What a program set and CX does not keep; None: not set. A time counts for the version it was set on.
+
+    `names_changed_ms` is when a name last came into a folder or left it here, which the server may not know yet.
+    """
 
     mode: int | None = None
     uid: int | None = None
     gid: int | None = None
     modified_ms: int | None = None
     modified_version: int | None = None
+    names_changed_ms: int | None = None
 
 
 class AttributeRules:
@@ -70,9 +77,10 @@ class AttributeRules:
         mode = self._mode(node, kept)
         modified_ns = self._modified_ms(node, kept) * 1_000_000
         created_ns = node.entry.created_ms * 1_000_000 if node.entry is not None else modified_ns
+        links = 0 if node.gone else 1
         if kept is None:
             return Attributes(
-                node.inode, node.is_folder, node.size, mode, self._uid, self._gid, modified_ns, created_ns
+                node.inode, node.is_folder, node.size, mode, self._uid, self._gid, modified_ns, created_ns, links
             )
         return Attributes(
             inode=node.inode,
@@ -83,11 +91,21 @@ class AttributeRules:
             gid=self._gid if kept.gid is None else kept.gid,
             modified_ns=modified_ns,
             created_ns=created_ns,
+            links=links,
         )
 
     def modified_ms(self, node: Node) -> int:
         """The time alone."""
         return self._modified_ms(node, self._kept.get(node.inode))
+
+    def begin(self, node: Node, folder: Node, mode: int) -> None:
+        """Those of something new: the mode that was asked for, and what a folder with the setgid bit hands down."""
+        above = self.of(folder)
+        gid = above.gid if above.mode & stat.S_ISGID and above.gid != self._gid else None
+        if node.is_folder:
+            mode |= above.mode & stat.S_ISGID
+        if gid is not None or mode & 0o7777 != self.of(node).mode:
+            self.keep(node, mode=mode, gid=gid)
 
     def keep(self, node: Node, *, mode: int | None = None, uid: int | None = None, gid: int | None = None) -> None:
         """Remembers a mode or owner that a program set."""
@@ -103,10 +121,15 @@ class AttributeRules:
         """Remembers a time that the server does not keep, for the version the node is at."""
         version = node.entry.version if node.entry is not None else None
         kept = self._kept.get(node.inode, Kept())
-        self._kept[node.inode] = replace(kept, modified_ms=modified_ms, modified_version=version)
+        self._kept[node.inode] = replace(kept, modified_ms=modified_ms, modified_version=version, names_changed_ms=None)
+
+    def names_changed(self, folder: Node, now_ms: int) -> None:
+        """A name came or went: a time set on the folder before no longer holds, nor one that the server told before."""
+        kept = self._kept.get(folder.inode, Kept())
+        self._kept[folder.inode] = replace(kept, modified_ms=None, modified_version=None, names_changed_ms=now_ms)
 
     def drop_time(self, node: Node) -> None:
-        """The node's content or names in it changed: the time set before no longer holds."""
+        """A time that was set did not come to be after all."""
         kept = self._kept.get(node.inode)
         if kept is not None and kept.modified_ms is not None:
             self._kept[node.inode] = replace(kept, modified_ms=None, modified_version=None)
@@ -122,8 +145,10 @@ class AttributeRules:
             return node.change.modified_ms
         if node.entry is None:
             return 0
-        if kept is None or kept.modified_ms is None:
+        if kept is None:
             return node.entry.modified_ms
+        if kept.modified_ms is None:
+            return max(node.entry.modified_ms, kept.names_changed_ms or 0)
         # A folder's version counts what happens in it; a time set on the folder is dropped by our own doing only.
         if node.is_folder or kept.modified_version == node.entry.version:
             return kept.modified_ms

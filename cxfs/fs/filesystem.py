@@ -168,7 +168,7 @@ class FileSystem:
     async def make_folder(self, folder: Node, name: bytes, mode: int) -> Node:
         """A new folder with these permission bits."""
         node = await self._namespace.make_folder(folder, from_kernel(name))
-        self._keep_mode(node, mode)
+        self._attributes.begin(node, folder, mode)
         return node
 
     async def remove(self, folder: Node, name: bytes) -> None:
@@ -195,7 +195,7 @@ class FileSystem:
         path = await self._namespace.new_path(folder, from_kernel(name))
         opened = self._contents.create(folder, path, folder.uuid)
         self._namespace.succeed(opened.handle.node, folder)
-        self._keep_mode(opened.handle.node, mode)
+        self._attributes.begin(opened.handle.node, folder, mode)
         await self._namespace.touched(folder)
         return opened
 
@@ -297,7 +297,3 @@ class FileSystem:
             if node.pages_of == node.entry.version:
                 node.pages_of = entry.version
             node.entry = entry
-
-    def _keep_mode(self, node: Node, mode: int) -> None:
-        if mode & 0o7777 != self._attributes.of(node).mode:
-            self._attributes.keep(node, mode=mode)

@@ -330,7 +330,7 @@ def _entry_attributes(attributes: Attributes, valid_s: float) -> EntryAttributes
     entry.generation = 0
     entry.entry_timeout = entry.attr_timeout = valid_s
     entry.st_mode = attributes.mode | (stat.S_IFDIR if attributes.is_folder else stat.S_IFREG)
-    entry.st_nlink = 1  # for a folder as well: 1 tells find(1) that it cannot count subfolders by it
+    entry.st_nlink = attributes.links  # 1 of a folder as well: find(1) cannot count subfolders by it, then
     entry.st_uid, entry.st_gid = attributes.uid, attributes.gid
     entry.st_size = attributes.size
     entry.st_blksize = _PREFERRED_BYTES
