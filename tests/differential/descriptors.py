@@ -42,6 +42,14 @@ class Descriptors:
             raise Idle
         return self._open[slot % len(self._open)]
 
+    def _open_file(self, step: Step) -> tuple[int, int]:
+        """A file with its size; raises Idle for a folder."""
+        descriptor = self.chosen(step.slot)
+        status = os.fstat(descriptor)
+        if stat.S_ISDIR(status.st_mode):
+            raise Idle
+        return descriptor, status.st_size
+
     def close_all(self) -> None:
         """None is left."""
         while self._open:
@@ -60,8 +68,9 @@ class Descriptors:
         self.add(os.dup(self.chosen(step.slot)))
 
     def seek(self, step: Step) -> int:
-        """`flags` names the whence."""
-        return os.lseek(self.chosen(step.slot), step.at, getattr(os, step.flags[0]))
+        """`flags` names the whence. Where one may stand in a folder, each file system decides for itself."""
+        descriptor, _ = self._open_file(step)
+        return os.lseek(descriptor, step.at, getattr(os, step.flags[0]))
 
     def fstat(self, step: Step) -> str:
         """Also of a file that has lost its name."""
@@ -139,8 +148,8 @@ class Descriptors:
 
     def map(self, step: Step, content: bytes) -> str:
         """A shared map (or, by `flags`, a private one): written, read, and its writes are in the file."""
-        descriptor, size = self._mappable(step)
-        if not content:
+        descriptor, size = self._open_file(step)
+        if not content or not size:
             raise Idle
         flags = mmap.MAP_PRIVATE if step.flags else mmap.MAP_SHARED
         with mapped(descriptor, size, flags) as pages:
@@ -151,16 +160,11 @@ class Descriptors:
         os.utime(descriptor)  # when a write to a map moves the time, the system is free to choose
         return f"{seen} and the file {summary(os.pread(descriptor, size, 0))}"
 
-    def _mappable(self, step: Step) -> tuple[int, int]:
-        descriptor = self.chosen(step.slot)
-        status = os.fstat(descriptor)
-        if not status.st_size or not stat.S_ISREG(status.st_mode):
-            raise Idle
-        return descriptor, status.st_size
-
     def look(self, step: Step) -> str:
         """A map to read."""
-        descriptor, size = self._mappable(step)
+        descriptor, size = self._open_file(step)
+        if not size:
+            raise Idle
         with mmap.mmap(descriptor, size, mmap.MAP_SHARED, mmap.PROT_READ) as pages:
             return summary(pages[:])
 

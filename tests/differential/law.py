@@ -16,11 +16,10 @@ from typing import TYPE_CHECKING, Final
 
 from tests.differential.descriptors import Descriptors
 from tests.differential.performer import Performer
+from tests.differential.steps import Step
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from tests.differential.steps import Step
 
 KEEPS_ATTRIBUTES: Final = False
 """Whether the server keeps modes, links and times of any precision, so that they outlive a remount."""
@@ -31,18 +30,19 @@ class LawfulDescriptors(Descriptors):
 
     def seek(self, step: Step) -> int:
         """SEEK_DATA and SEEK_HOLE say of every file that all of it is data."""
-        descriptor = self.chosen(step.slot)
-        stood = os.lseek(descriptor, 0, os.SEEK_CUR)
-        found = super().seek(step)
-        if step.flags[0] in {"SEEK_DATA", "SEEK_HOLE"}:
-            size = os.fstat(descriptor).st_size
-            found = os.lseek(descriptor, size if step.flags[0] == "SEEK_HOLE" else step.at, os.SEEK_SET)
-        assert stood >= 0
-        return found
+        if step.flags[0] not in {"SEEK_DATA", "SEEK_HOLE"}:
+            return super().seek(step)
+        descriptor, size = self._open_file(step)
+        os.lseek(descriptor, 0, os.SEEK_CUR)  # as a check
+        if step.at >= size:
+            raise OSError(errno.ENXIO, "seek")
+        return os.lseek(descriptor, size if step.flags[0] == "SEEK_HOLE" else step.at, os.SEEK_SET)
 
     def fallocate(self, step: Step) -> None:
         """fallocate fails with EOPNOTSUPP."""
+        before = os.fstat(self.chosen(step.slot))
         super().fallocate(replace(step, flags=("FALLOC_FL_KEEP_SIZE",)))
+        os.utime(self.chosen(step.slot), ns=(before.st_atime_ns, before.st_mtime_ns))
         raise OSError(errno.EOPNOTSUPP, "fallocate")
 
 
@@ -55,15 +55,13 @@ class Lawful(Performer):
     def _open(self, step: Step) -> None:
         """O_TMPFILE fails with EOPNOTSUPP; O_DIRECT makes no difference, and not every local folder knows it."""
         super()._open(replace(step, flags=tuple(flag for flag in step.flags if flag != "O_DIRECT")))
-
-    def opened(self, descriptor: int, step: Step) -> None:
-        if "O_DIRECT" in step.flags and stat.S_ISDIR(os.fstat(descriptor).st_mode) and "O_PATH" not in step.flags:
-            os.close(descriptor)
+        newest = self._descriptors.chosen(-1)
+        if "O_DIRECT" in step.flags and "O_PATH" not in step.flags and stat.S_ISDIR(os.fstat(newest).st_mode):
+            self._descriptors.close(Step("close", slot=-1))
             raise OSError(errno.EINVAL, "O_DIRECT")
-        if fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_TMPFILE == os.O_TMPFILE:
-            os.close(descriptor)
+        if fcntl.fcntl(newest, fcntl.F_GETFL) & os.O_TMPFILE == os.O_TMPFILE:
+            self._descriptors.close(Step("close", slot=-1))
             raise OSError(errno.EOPNOTSUPP, "O_TMPFILE")
-        super().opened(descriptor, step)
 
     def _link(self, step: Step) -> None:
         """Hard links fail with EPERM."""

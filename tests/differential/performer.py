@@ -78,11 +78,7 @@ class Performer:
         flags = 0
         for name in step.flags:
             flags |= getattr(os, name)
-        self.opened(os.open(self.at(step.path), flags, step.mode), step)
-
-    def opened(self, descriptor: int, step: Step) -> None:
-        """It is among those that steps choose from."""
-        self._descriptors.add(descriptor)
+        self._descriptors.add(os.open(self.at(step.path), flags, step.mode))
 
     def _is_same(self, step: Step) -> bool:
         """Whether the name is that of the open file."""
