@@ -50,7 +50,7 @@ class HearingStream(httpcore.AsyncNetworkStream):
         """
         if not buffer:
             return
-        if self._heard is not None:
+        if self._has_heard():
             raise httpcore.WriteError(_TOO_EARLY)
         is_written = False
         failure: httpcore.WriteError | httpcore.WriteTimeout | None = None
@@ -65,10 +65,13 @@ class HearingStream(httpcore.AsyncNetworkStream):
             else:
                 is_written = True
                 nursery.cancel_scope.cancel()
-        if self._heard is not None and not is_written:
+        if self._has_heard() and not is_written:
             raise httpcore.WriteError(_TOO_EARLY)
         if failure is not None:
             raise failure
+
+    def _has_heard(self) -> bool:
+        return self._heard is not None
 
     async def _hear(self, write: trio.CancelScope) -> None:
         """Ends the write when there is something to read, be it the end. What breaks, the write will find broken."""

@@ -89,7 +89,7 @@ class Descriptors:
         descriptor = self.chosen(step.slot)
         if stat.S_ISDIR(os.fstat(descriptor).st_mode):
             os.lseek(descriptor, 0, os.SEEK_SET)
-        return sorted(os.listdir(descriptor))
+        return sorted(os.listdir(descriptor))  # noqa: PTH208 - of a descriptor
 
     # ------------------------------------------------------------ content
 

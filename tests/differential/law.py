@@ -1,8 +1,9 @@
-"""Where a mount differs from a folder of this machine, as docs/semantics.md has it: the local side keeps these rules too.
+"""Where a mount differs from a local folder, as docs/semantics.md has it: the local side keeps these rules too.
 
 Each is done by the local system first, so that what it refuses is refused as it does; then it is as in a mount.
 """
 
+# ruff: noqa: PTH - a Path forgets the slashes at its end, and they mean something here
 from __future__ import annotations
 
 import errno
@@ -11,7 +12,6 @@ import os
 import stat
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from tests.differential.descriptors import Descriptors
@@ -38,11 +38,18 @@ class LawfulDescriptors(Descriptors):
             raise OSError(errno.ENXIO, "seek")
         return os.lseek(descriptor, size if step.flags[0] == "SEEK_HOLE" else step.at, os.SEEK_SET)
 
+    def ftruncate(self, step: Step) -> None:
+        """Truncating a file to the size that it has changes nothing, its time included."""
+        before = os.fstat(self.chosen(step.slot))
+        super().ftruncate(step)
+        if before.st_size == step.size:
+            _dated(self.chosen(step.slot), before)
+
     def fallocate(self, step: Step) -> None:
         """fallocate fails with EOPNOTSUPP."""
         before = os.fstat(self.chosen(step.slot))
         super().fallocate(replace(step, flags=("FALLOC_FL_KEEP_SIZE",)))
-        os.utime(self.chosen(step.slot), ns=(before.st_atime_ns, before.st_mtime_ns))
+        _dated(self.chosen(step.slot), before)
         raise OSError(errno.EOPNOTSUPP, "fallocate")
 
 
@@ -94,6 +101,12 @@ class Lawful(Performer):
 def _untouched(path: str) -> Iterator[None]:
     """The folder of the path has the time that it had."""
     folder = os.path.dirname(path)
-    before = os.stat(folder).st_mtime_ns if os.path.isdir(folder) else 0
+    before = os.stat(folder) if os.path.isdir(folder) else None
     yield
-    os.utime(folder, ns=(before, before))
+    if before is not None:
+        _dated(folder, before)
+
+
+def _dated(what: str | int, before: os.stat_result) -> None:
+    """It has the time that it had."""
+    os.utime(what, ns=(before.st_atime_ns, before.st_mtime_ns))

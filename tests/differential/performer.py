@@ -4,6 +4,7 @@ Run as `python -m tests.differential.performer FOLDER mount|local`. Each line of
 argument, in JSON; each gets a line. It is a process of its own, so that a mount that hangs takes no test along.
 """
 
+# ruff: noqa: PTH - a Path forgets the slashes at its end, and they mean something here
 from __future__ import annotations
 
 import ctypes
@@ -38,9 +39,9 @@ class Performer:
         return Descriptors()
 
     def begin(self, folder: str) -> None:
-        """The next story, in a new folder."""
-        self._folder, self._count = self._top / folder, 0
-        self._folder.mkdir()
+        """The next story, or the next part of one, in this folder."""
+        self._folder = self._top / folder
+        self._folder.mkdir(exist_ok=True)
 
     def end(self) -> None:
         """Closes what is open."""

@@ -1,4 +1,4 @@
-"""What a program does with a few names and descriptors of a folder, a call each: plain values, printed as they are kept.
+"""What a program does with a few names and descriptors, a call each: plain values, printed as they are kept.
 
 Does nothing; `performer` does it, in the mount and in a folder of this machine. Knows nothing of hypothesis, so that a
 program that performs steps is soon there.

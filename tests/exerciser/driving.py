@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from tests.mounting import Mount
 
 ROOT: Final = Path(__file__).parent.parent.parent
-PROGRAM: Final = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from tests.exerciser.program import main; main(*sys.argv[1:])"
+PROGRAM: Final = (
+    f"import sys; sys.path.insert(0, {str(ROOT)!r}); from tests.exerciser.program import main; main(*sys.argv[1:])"
+)
 
 
 @dataclass(frozen=True)

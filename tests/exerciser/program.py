@@ -38,8 +38,13 @@ class Run:
 
 def beside(what: str) -> None:
     """Whoever started the program does it."""
-    print(what, flush=True)
+    _say(what)
     assert sys.stdin.readline(), "nobody is there any more"
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 def main(file: str, seed: str, count: str, remount_every: str) -> None:
@@ -48,8 +53,10 @@ def main(file: str, seed: str, count: str, remount_every: str) -> None:
     found = difference(run, run.shadow, path, beside)
     told: dict[str, Any] = {"done": Counter(str(operation.kind) for operation in run.done), "wrong": ""}
     if found is not None:
-        told["wrong"] = f"seed {seed}, operation {found.number}: {found.operation} {found.what}\n{_way_to_it(run, path)}"
-    print(json.dumps(told), flush=True)
+        told["wrong"] = (
+            f"seed {seed}, operation {found.number}: {found.operation} {found.what}\n{_way_to_it(run, path)}"
+        )
+    _say(json.dumps(told))
 
 
 def _way_to_it(run: Run, path: Path) -> str:

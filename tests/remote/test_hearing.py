@@ -1,4 +1,4 @@
-"""A connection that listens while it sends: what it makes of an answer that comes early, and of one that comes in time."""
+"""A connection that listens while it sends, and an answer that comes early, or in time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ANSWER = b"HTTP/1.1 200 OK\r\n\r\n"
 
 
 class Answering(httpcore.AsyncNetworkStream):
-    """A connection whose other end answers once it has so many bytes; `slow` writes wait for that, and go on."""
+    """A connection whose other end answers once it has so many bytes, and takes no more then, where it `stops`."""
 
     def __init__(self, answers_after: int, *, stops: bool = False) -> None:
         self.written = b""
@@ -23,7 +23,7 @@ class Answering(httpcore.AsyncNetworkStream):
         self._stops = stops
         self._answered = trio.Event()
 
-    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109 - httpcore's
         """Returns only after the other end has answered, where it does."""
         taken = buffer[: self._answers_after - len(self.written)] if self._stops else buffer
         self.written += taken
@@ -34,7 +34,7 @@ class Answering(httpcore.AsyncNetworkStream):
         if len(taken) < len(buffer):
             await trio.sleep_forever()
 
-    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109 - httpcore's
         """The answer."""
         await self._answered.wait()
         return ANSWER
