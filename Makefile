@@ -1,8 +1,10 @@
-# make demo         a CX server of your own with a sample account, mounted at ./cx-demo (Ctrl-C ends it)
+# make demo        a CX server of your own with a sample account, mounted at ./cx-demo (Ctrl-C ends it)
 # make test        the whole test suite        (ARGS="tests/core -x" for a part of it)
 # make test-long   the long forms of its random tests: thousands of stories, hundreds of kills; half an hour
 # make soak        a mount under load for half an hour while a tenth of all requests fails; a table  (SECONDS=600 ARGS="--seed 1")
+# make reliability whatever can be broken is broken, and counted in docs/reliability.md (ARGS=--long for the long forms)
 # make desktop     real file managers on a screen of their own: packages thunar, pcmanfm, xvfb and what else they need
+# make conformance what the mount does beside what a local folder does; writes the table of docs/conformance.md
 # make check       format, lint, types, layers
 # make bench       cxfs beside what could be mounted instead, in figures: hours, as root  (ARGS="--rtt 0 --only cxfs,sshfs")
 # make man         man pages in build/man, of the same words as the help pages
@@ -17,7 +19,7 @@ ARGS ?=
 MOUNTPOINT ?= cx-demo
 SECONDS ?= 1800
 
-.PHONY: demo test test-long soak desktop check bench man clean
+.PHONY: demo test test-long soak conformance reliability desktop check bench man clean
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 
@@ -25,13 +27,19 @@ demo: $(STAMP)-demo
 	@$(VENV)/bin/cxfs demo $(MOUNTPOINT)
 
 test: $(STAMP)-test
-	@$(VENV)/bin/python -m pytest -q $(ARGS)
+	@$(VENV)/bin/python -m pytest -q -n auto --dist loadfile $(ARGS)
 
 test-long: $(STAMP)-test
 	@$(VENV)/bin/python -m pytest -q -m long $(ARGS)
 
+conformance: $(STAMP)-test
+	@$(VENV)/bin/python -m tests.conformance
+
 soak: $(STAMP)-test
 	@$(VENV)/bin/python -m tests.soak --seconds $(SECONDS) $(ARGS)
+
+reliability: $(STAMP)-test
+	@$(VENV)/bin/python -m tests.reliability $(ARGS)
 
 desktop: $(STAMP)-test
 	@missing=$$(for each in Xvfb openbox thunar pcmanfm xdotool import gio dbus-daemon; do \
