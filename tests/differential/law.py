@@ -3,7 +3,6 @@
 Each is done by the local system first, so that what it refuses is refused as it does; then it is as in a mount.
 """
 
-# ruff: noqa: PTH - a Path forgets the slashes at its end, and they mean something here
 from __future__ import annotations
 
 import errno

@@ -4,7 +4,6 @@ Run as `python -m tests.differential.performer FOLDER mount|local`. Each line of
 argument, in JSON; each gets a line. It is a process of its own, so that a mount that hangs takes no test along.
 """
 
-# ruff: noqa: PTH - a Path forgets the slashes at its end, and they mean something here
 from __future__ import annotations
 
 import ctypes
