@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import fcntl
 import json
 import os
 import stat
@@ -20,6 +21,9 @@ from tests.differential.steps import Step, parsed
 from tests.differential.told import summary, told
 
 RENAMES: Final = {"RENAME_NOREPLACE": 1, "RENAME_EXCHANGE": 2}
+LOG: Final = "log"
+"""Whose lines come in any order."""
+LINE_BYTES: Final = 40
 AT_FDCWD: Final = -100
 LIBRARY: Final = ctypes.CDLL(None, use_errno=True)
 
@@ -145,15 +149,39 @@ class Performer:
 
     def _save(self, step: Step, content: bytes) -> None:
         """As an editor does."""
-        with open(self.at("saved.tmp"), "wb") as file:
+        aside = self.at(f"{step.path}.tmp")
+        with open(aside, "wb") as file:
             file.write(content)
-        os.rename(self.at("saved.tmp"), self.at(step.path))
+        os.rename(aside, self.at(step.path))
+
+    # ------------------------------------------------------------ among others
+
+    def _note(self, step: Step) -> None:
+        """A line at the end of a log that others write to as well."""
+        with open(self.at(step.path), "ab", buffering=0) as file:
+            file.write(f"{step.to:<{LINE_BYTES - 1}}\n".encode())
+
+    def _claim(self, step: Step) -> None:
+        """One of all who try makes the file, and notes it in the log `to`."""
+        try:
+            os.close(os.open(self.at(step.path), os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+        except FileExistsError:
+            return
+        self._note(Step("note", step.to, to=step.path))
+
+    def _count_up(self, step: Step) -> None:
+        """In turn: whoever has the lock reads the number, and writes the next one."""
+        with open(self.at(step.path), "r+b", buffering=0) as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            number = int(file.read() or b"0")
+            file.seek(0)
+            file.write(b"%d" % (number + 1))
 
     # ------------------------------------------------------------ in between
 
     def _settle(self, step: Step) -> None:
-        """All is at the server, and nothing waits any more."""
-        os.setxattr(self._folder, "user.cx.sync", b"now")
+        """All at the path and below it is at the server, and nothing waits any more."""
+        os.setxattr(self.at(step.path), "user.cx.sync", b"now")
 
     def _forget(self, step: Step) -> None:
         """The system drops its pages of what is in the folder; `step` names nothing."""
@@ -173,7 +201,10 @@ class Performer:
         for path in sorted([top, *top.rglob("*")]):
             status = path.lstat()
             is_file = stat.S_ISREG(status.st_mode)
-            held = f" holds {summary(path.read_bytes())}" if is_file else ""
+            content = path.read_bytes() if is_file else b""
+            if path.name == LOG:
+                content = b"".join(sorted(content.splitlines(keepends=True)))
+            held = f" holds {summary(content)}" if is_file else ""
             held += f" to {os.readlink(path)}" if path.is_symlink() else ""
             found[path.relative_to(top).as_posix()] = told(status) + held
         return found

@@ -75,8 +75,9 @@ class Sides:
         """
         folder = folder or f"story-{next(self._numbers)}"
         self.folders += [] if folder in self.folders else [folder]
-        for program in (*self._local, *self._mounted):
-            program.ask("begin", folder)
+        for programs in (self._local, self._mounted):
+            for program in programs[: len(stories)]:
+                program.ask("begin", folder)
         try:
             return self._played(stories) or self.tree_differences(folder)
         finally:
@@ -106,9 +107,9 @@ class Sides:
 
     @staticmethod
     def _outcomes(programs: Sequence[Program], stories: Sequence[Story]) -> list[list[str]]:
-        for program, story in zip(programs, stories, strict=True):
+        for program, story in zip(programs, stories, strict=False):
             program.tell("perform", line_of(story))
-        return [program.answer() for program in programs]
+        return [program.answer() for program in programs[: len(stories)]]
 
     def tree_differences(self, *folders: str) -> list[str]:
         """In what stories left."""

@@ -75,7 +75,6 @@ def steps(what: str, **arguments: st.SearchStrategy[Any]) -> st.SearchStrategy[S
     return st.builds(Step, st.sampled_from(what.split()), **arguments)
 
 
-_names = chosen({st.sampled_from(NAMES): 8, st.sampled_from(ODD_NAMES): 1})
 _slots = st.integers(0, 4)
 _sizes = st.sampled_from(SIZES)
 _places = st.sampled_from(PLACES)
@@ -97,39 +96,45 @@ _renames = st.sampled_from(
     [(), (), (), ("RENAME_NOREPLACE",), ("RENAME_EXCHANGE",), ("RENAME_NOREPLACE", "RENAME_EXCHANGE")]
 )
 
-_of_names = chosen(
-    {
-        steps("open", path=_names, flags=_flags, mode=st.sampled_from([0o666, 0o666, 0o600, 0o755])): 12,
-        steps("rename", path=_names, to=_names, flags=_renames): 8,
-        steps("store save", path=_names, size=_sizes): 6,
-        steps("mkdir", path=_names, mode=st.sampled_from([0o777, 0o777, 0o700])): 4,
-        steps("unlink rmdir", path=_names): 5,
-        steps("list stat lstat access load readlink", path=_names): 6,
-        steps("link symlink", path=_names, to=_names): 3,
-        steps("chmod", path=_names, mode=_modes): 3,
-        steps("utimens", path=_names, when_ns=_times): 3,
-        steps("truncate", path=_names, size=_places): 4,
-    }
-)
-_of_descriptors = chosen(
-    {
-        steps("write read", slot=_slots, size=_sizes): 6,
-        steps("pwrite pread", slot=_slots, size=_sizes, at=_places): 8,
-        steps("ftruncate", slot=_slots, size=_places): 4,
-        steps("seek", slot=_slots, at=_places, flags=_whences): 3,
-        steps("map", slot=_slots, size=_sizes, at=_places, flags=st.sampled_from([(), (), ("private",)])): 4,
-        steps("close dup", slot=_slots): 4,
-        steps("fstat entries look", slot=_slots): 4,
-        steps("fsync fdatasync", slot=_slots): 2,
-        steps("is_same", slot=_slots, path=_names): 3,
-        steps("fchmod", slot=_slots, mode=_modes): 2,
-        steps("futimens", slot=_slots, when_ns=_times): 3,
-        steps("copy_range", slot=_slots, other=_slots, size=_sizes, at=_places): 3,
-        steps("fallocate", slot=_slots, size=_sizes, at=_places, flags=_reservations): 1,
-        steps("posix_fallocate", slot=_slots, size=_sizes, at=_places): 1,
-    }
-)
 _between = steps("settle settle forget evict")
+
+
+def calls(names: st.SearchStrategy[str]) -> st.SearchStrategy[Step]:
+    """What a program does by these names, and with what it has open."""
+    of_names = chosen(
+        {
+            steps("open", path=names, flags=_flags, mode=st.sampled_from([0o666, 0o666, 0o600, 0o755])): 12,
+            steps("rename", path=names, to=names, flags=_renames): 8,
+            steps("store save", path=names, size=_sizes): 6,
+            steps("mkdir", path=names, mode=st.sampled_from([0o777, 0o777, 0o700])): 4,
+            steps("unlink rmdir", path=names): 5,
+            steps("list stat lstat access load readlink", path=names): 6,
+            steps("link symlink", path=names, to=names): 3,
+            steps("chmod", path=names, mode=_modes): 3,
+            steps("utimens", path=names, when_ns=_times): 3,
+            steps("truncate", path=names, size=_places): 4,
+        }
+    )
+    of_descriptors = chosen(
+        {
+            steps("write read", slot=_slots, size=_sizes): 6,
+            steps("pwrite pread", slot=_slots, size=_sizes, at=_places): 8,
+            steps("ftruncate", slot=_slots, size=_places): 4,
+            steps("seek", slot=_slots, at=_places, flags=_whences): 3,
+            steps("map", slot=_slots, size=_sizes, at=_places, flags=st.sampled_from([(), (), ("private",)])): 4,
+            steps("close dup", slot=_slots): 4,
+            steps("fstat entries look", slot=_slots): 4,
+            steps("fsync fdatasync", slot=_slots): 2,
+            steps("is_same", slot=_slots, path=names): 3,
+            steps("fchmod", slot=_slots, mode=_modes): 2,
+            steps("futimens", slot=_slots, when_ns=_times): 3,
+            steps("copy_range", slot=_slots, other=_slots, size=_sizes, at=_places): 3,
+            steps("fallocate", slot=_slots, size=_sizes, at=_places, flags=_reservations): 1,
+            steps("posix_fallocate", slot=_slots, size=_sizes, at=_places): 1,
+        }
+    )
+    return chosen({of_names: 1, of_descriptors: 1})
+
 
 BEGINNING: Final = [
     Step("store", "a", size=5_000),
@@ -143,5 +148,43 @@ BEGINNING: Final = [
 
 def stories(most: int, *, remounts: bool = False) -> st.SearchStrategy[Story]:
     """So many steps at the most, in a folder that has something in it already."""
-    step = chosen({_of_names: 20, _of_descriptors: 20, _between: 2, steps("remount"): 1 if remounts else 0})
+    names = chosen({st.sampled_from(NAMES): 8, st.sampled_from(ODD_NAMES): 1})
+    step = chosen({calls(names): 40, _between: 2, steps("remount"): 1 if remounts else 0})
     return st.lists(step, min_size=most // 2, max_size=most).map(lambda steps: [*BEGINNING, *steps])
+
+
+PROGRAMS: Final = 3
+MEETING: Final = [Step("mkdir", "shared", mode=0o777), Step("store", "shared/log"), Step("store", "shared/counter")]
+"""What is there before they begin."""
+
+
+def crowds(most: int) -> st.SearchStrategy[list[Story]]:
+    """A story for each of several programs, whose results do not depend on how they come between each other.
+
+    Each has names of its own, some of them in a folder that all share; what they do to the same file, they do as
+    programs do who must get on: they append, take what nobody has, and wait for a lock.
+    """
+    return st.tuples(*(_one_of_many(number, most) for number in range(PROGRAMS))).map(list)
+
+
+def _one_of_many(number: int, most: int) -> st.SearchStrategy[Story]:
+    own = f"own-{number}"
+    names = st.sampled_from([f"{own}/{name}" for name in NAMES[:8]] + [f"shared/{number}-{name}" for name in "abc"])
+    together = chosen(
+        {
+            steps(
+                "note", path=st.just("shared/log"), to=st.sampled_from([f"{number} says {word}" for word in "xyz"])
+            ): 2,
+            steps("claim", path=st.sampled_from([f"shared/{word}" for word in "uvw"]), to=st.just("shared/log")): 1,
+            steps("count_up", path=st.just("shared/counter")): 2,
+        }
+    )
+    beginning = [
+        Step("mkdir", own, mode=0o777),
+        Step("mkdir", f"{own}/d", mode=0o777),
+        Step("store", f"{own}/d/a", size=200_000),
+        Step("open", f"{own}/d/a", flags=("O_RDWR",)),
+        Step("open", f"shared/{number}-a", flags=("O_CREAT", "O_RDWR"), mode=0o666),
+    ]
+    step = chosen({calls(names): 20, together: 6, steps("settle", path=st.just(own)): 1})
+    return st.lists(step, min_size=most // 2, max_size=most).map(lambda steps: [*beginning, *steps])

@@ -5,10 +5,7 @@ Where a mount differs, docs/semantics.md says so, and `law` has the local side k
 
 from __future__ import annotations
 
-import os
-import tempfile
 from itertools import takewhile
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -21,6 +18,7 @@ from tests.mounting import Mount
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.mounting import Account
 
@@ -29,14 +27,6 @@ TINY: Final = ("--cache-size", "1M")
 
 LIFE_S: Final = 7_200.0
 REMOUNT: Final = Step("remount")
-
-
-@pytest.fixture(scope="module")
-def local() -> Iterator[Path]:
-    """A folder in memory."""
-    place = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-    with tempfile.TemporaryDirectory(dir=place, prefix="cxfs-test-") as folder:
-        yield Path(folder)
 
 
 @pytest.fixture(scope="module")
