@@ -182,7 +182,7 @@ def milliseconds(time: Any) -> int:
 
 def in_wire(time_ms: int) -> str:
     """The reverse of `milliseconds`, within the years 1 to 9999; beyond them the nearest moment."""
-    low, high = (datetime(1, 1, 1, tzinfo=UTC) - _EPOCH), (datetime(9999, 12, 31, tzinfo=UTC) - _EPOCH)
+    low, high = datetime(1, 1, 1, tzinfo=UTC) - _EPOCH, datetime(9999, 12, 31, 23, 59, 59, 999_000, tzinfo=UTC) - _EPOCH
     clamped = min(max(time_ms, low // _MILLISECOND), high // _MILLISECOND)
     moment = _EPOCH + clamped * _MILLISECOND
     return moment.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
