@@ -490,3 +490,14 @@ def test_one_that_went_straight_on_has_to_jump_about_anew() -> None:
     brought = widths(wanted(LARGE // 8 * 10, *here_and_there, *straight, *here_and_there, line=LONG_LINE))[-39:]
 
     assert brought[: JUMPS + 1] == [0] * JUMPS + [3]
+
+
+def test_nothing_is_fetched_ahead_of_one_that_has_only_begun() -> None:
+    """Nor after its first read; after the second in a row it is, and after a jump no more."""
+    readahead = ReadAhead(LARGE)
+    is_open = [readahead.is_open]
+    for asked in (blocks(0, 1), blocks(1, 2), blocks(1000, 1001)):
+        readahead.on_read(asked, SHORT_LINE, is_here=False)
+        is_open.append(readahead.is_open)
+
+    assert is_open == [False, False, True, False]
