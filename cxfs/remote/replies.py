@@ -249,7 +249,7 @@ def in_wire(time_ms: int, rest_ns: int = 0) -> str:
 
     With nine digits behind the point where there is a rest.
     """
-    low, high = (datetime(1, 1, 1, tzinfo=UTC) - _EPOCH), (datetime(9999, 12, 31, tzinfo=UTC) - _EPOCH)
+    low, high = datetime(1, 1, 1, tzinfo=UTC) - _EPOCH, datetime(9999, 12, 31, 23, 59, 59, 999_000, tzinfo=UTC) - _EPOCH
     clamped = min(max(time_ms, low // _MILLISECOND), high // _MILLISECOND)
     moment = _EPOCH + clamped * _MILLISECOND
     return moment.replace(tzinfo=None).isoformat(timespec="milliseconds") + (f"{rest_ns:06}Z" if rest_ns else "Z")
