@@ -35,6 +35,7 @@ MOVE: Final = "files/move"  # [ours]
 COPY: Final = "files/copy"  # [ours]
 UPDATE: Final = "files/update"  # [ours], capability `attributes`
 VERSIONS: Final = "files/versions"  # [ours], capability `versions`
+CHANGES: Final = "files/changes"  # [ours], capability `changes`
 
 OFFSET: Final = "offset"
 LIMIT: Final = "limit"
@@ -43,6 +44,8 @@ RECURSIVE: Final = "recursive"  # [ours]
 TO: Final = "to"
 OVERWRITE: Final = "overwrite"
 MODIFIED: Final = "modified"
+CURSOR: Final = "cursor"
+TIMEOUT: Final = "timeout"
 
 # Transport API, data host.
 DATA: Final = "data"  # [seen]

@@ -270,7 +270,7 @@ async def test_each_owner_has_a_log_of_its_own(store: Store, ann: Person, ben: P
 
 async def test_a_user_hears_of_other_groups(store: Store, ann: Person, ben: Person) -> None:
     """A new one, another role, one that was left: the number beside the changes is another one."""
-    told = []
+    told: list[dict[str, Any]] = []
 
     async def listen() -> None:
         news = await ben.news(told[-1]["cursor"] if told else None)
