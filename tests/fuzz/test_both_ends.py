@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from cxfs.core.entries import NAME_CHARACTERS_MAX, SELF, EntryName, TreePath, UuidPath
+from cxfs.core.posix import PosixUpdate
 from cxfs.core.ranges import ByteRange
 from cxfs.remote import bundles, multipart, replies
 from cxfs.remote.bundle_parts import BundleItem, BundleParts
@@ -19,7 +20,7 @@ from cxfs.remote.transport import _CONTENT_RANGE, _fields
 from cxfs.server import wire
 from cxfs.server.forms import BundleReader, FormReader, boundary_of
 from cxfs.server.ranges import etag_of, requested_span
-from cxfs.server.wire import parse_path_in_url, parse_time, show_time
+from cxfs.server.wire import parse_fine_time, parse_path_in_url, show_time
 from tests.fuzz.machine_parsers import ID
 from tests.remote.test_generated_answers import Said, driven
 
@@ -63,12 +64,20 @@ def test_a_path_by_names_arrives(path: list[str]) -> None:
 
 
 @FEW
-@given(names, contents, st.integers(1, 50), st.integers(1, 50), milliseconds, st.none() | st.integers(0, 1 << 62))
+@given(
+    names,
+    contents,
+    st.integers(1, 50),
+    st.integers(1, 50),
+    milliseconds,
+    st.integers(0, 999_999),
+    st.none() | st.integers(0, 1 << 62),
+)
 def test_an_upload_arrives(
-    name: str, content: bytes, sent: int, read: int, modified_ms: int, if_version: int | None
+    name: str, content: bytes, sent: int, read: int, modified_ms: int, rest_ns: int, if_version: int | None
 ) -> None:
     """However it was cut on its way, and whatever stands in it that looks like an end."""
-    fields = _fields(modified_ms, if_version, multipart.content_type_of(name))
+    fields = _fields(modified_ms, PosixUpdate(rest_ns=rest_ns), if_version, multipart.content_type_of(name))
     body = multipart.UploadBody(
         Content(content, sent), fields=fields, file_name=name, file_type="a/b", on_sealed=None, with_md5=False
     )
@@ -83,7 +92,7 @@ def test_an_upload_arrives(
     assert b"".join(arrived) == content
     assert reader.fields == fields
     assert len(raw) == body.length
-    assert parse_time(reader.fields["modified"]) == modified_ms
+    assert parse_fine_time(reader.fields["modified"]) == (modified_ms, rest_ns)
 
 
 @FEW
@@ -139,8 +148,8 @@ def test_a_range_comes_back_as_it_was_asked_for(size: int, start: int, length: i
 
 
 @FEW
-@given(milliseconds)
-def test_a_time_comes_back_as_it_was_told(time_ms: int) -> None:
-    """To the millisecond, in both directions."""
-    assert parse_time(replies.in_wire(time_ms)) == time_ms
+@given(milliseconds, st.integers(0, 999_999))
+def test_a_time_comes_back_as_it_was_told(time_ms: int, rest_ns: int) -> None:
+    """To the nanosecond, and the other way to the millisecond."""
+    assert parse_fine_time(replies.in_wire(time_ms, rest_ns)) == (time_ms, rest_ns)
     assert replies.milliseconds(show_time(time_ms)) == time_ms
