@@ -3,6 +3,7 @@
 # make test-long   the long forms of its random tests: thousands of stories, hundreds of kills; half an hour
 # make soak        a mount under load for half an hour while a tenth of all requests fails; a table  (SECONDS=600 ARGS="--seed 1")
 # make desktop     real file managers on a screen of their own: packages thunar, pcmanfm, xvfb and what else they need
+# make applications   git, sqlite, rsync, editors, compilers, fio, stress-ng… in full; writes docs/applications.md
 # make check       format, lint, types, layers
 # make bench       cxfs beside what could be mounted instead, in figures: hours, as root  (ARGS="--rtt 0 --only cxfs,sshfs")
 # make man         man pages in build/man, of the same words as the help pages
@@ -17,7 +18,7 @@ ARGS ?=
 MOUNTPOINT ?= cx-demo
 SECONDS ?= 1800
 
-.PHONY: demo test test-long soak desktop check bench man clean
+.PHONY: demo test test-long soak desktop applications check bench man clean
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 
@@ -39,6 +40,9 @@ desktop: $(STAMP)-test
 	  [ -z "$$missing" ] || { echo "missing:" $$missing "(apt install xvfb openbox thunar pcmanfm tumbler xdotool" \
 	  "imagemagick dbus gvfs libglib2.0-bin adwaita-icon-theme)"; exit 1; }
 	@$(VENV)/bin/python -m pytest -q -s -m desktop tests/desktop $(ARGS)
+
+applications: $(STAMP)-applications
+	@$(VENV)/bin/python -m tests.applications $(ARGS)
 
 check: $(STAMP)-check
 	@$(VENV)/bin/ruff format --quiet --check . || { echo "format: run $(VENV)/bin/ruff format"; exit 1; }
