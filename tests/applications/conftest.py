@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LIFE_S: Final = 3600.0
+PROGRAM_S: Final = 180.0
+"""The longest that one may take in full, also where others keep the machine busy."""
 
 
 @pytest.fixture(scope="module")
@@ -26,16 +28,24 @@ def account(running_server: CountingServer) -> Iterator[Account]:
 
 
 @pytest.fixture(scope="module")
-def mount(account: Account, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mount]:
+def mount_for_all(account: Account, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mount]:
     """Where they work."""
-    with Mount(account, tmp_path_factory.mktemp("home"), life_s=LIFE_S) as mount:
+    with Mount(account, tmp_path_factory.mktemp("home"), life_s=LIFE_S, program_s=PROGRAM_S) as mount:
         yield mount
+
+
+@pytest.fixture
+def mount(mount_for_all: Mount) -> Mount:
+    """The same, alive again if the one before took it along."""
+    if not mount_for_all.is_served:
+        mount_for_all.start()
+    return mount_for_all
 
 
 @pytest.fixture(scope="module")
 def elsewhere(account: Account, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mount]:
     """Another machine's mount of it, which knows only what the server tells."""
-    with Mount(account, tmp_path_factory.mktemp("elsewhere"), life_s=LIFE_S) as mount:
+    with Mount(account, tmp_path_factory.mktemp("elsewhere"), life_s=LIFE_S, program_s=PROGRAM_S) as mount:
         yield mount
 
 

@@ -24,7 +24,7 @@ find tree -exec touch -d '2012-10-22 21:26:47.25' {} +"""
 
 _SAME: Final = "diff -r ~/tree tree"
 
-_tree = partial(Application, prepare=_TREE, sizes={"files": (8, 150)})
+_tree = partial(Application, prepare=_TREE, sizes={"files": (5, 60)})
 _rsync = partial(_tree, program="rsync", package="rsync")
 
 _IMAGE: Final = """\
@@ -44,9 +44,21 @@ TREES: Final = (
     ),
     _rsync(
         name="rsync -a",
-        command="rsync -a ~/tree/ tree\nrsync -a --itemize-changes ~/tree/ tree > ~/second",
-        holds="the tree is the same, its times too: the second run finds nothing to do",
-        check=f'{_SAME}\ntest ! -s ~/second\ntest "$(stat -c %Y tree/large)" = 1350941207',
+        command="rsync -a ~/tree/ tree",
+        holds="the tree is the same, with its times: rsync finds nothing left to do",
+        check=f"""\
+{_SAME}
+test -z "$(rsync -a --dry-run --itemize-changes ~/tree/ tree)"
+test "$(stat -c %Y tree/large)" = 1350941207""",
+    ),
+    _rsync(
+        name="rsync, over a file",
+        prepare="echo before > letter.txt; echo afterwards > changed",
+        command="rsync -a ~/changed letter.txt",
+        saves="letter.txt",
+        sizes={},
+        holds="the file is replaced by the new one",
+        check='test "$(cat letter.txt)" = afterwards',
     ),
     _rsync(
         name="rsync --checksum",

@@ -44,7 +44,7 @@ def _journal(mode: str, remark: str = "") -> Application:
         check=f"""\
 {_WHOLE}
 test "$(sqlite3 ~/copy 'SELECT count(*) FROM words')" = $(({{rows}} * 4 / 5))""",
-        sizes={"rows": (2000, 200_000)},
+        sizes={"rows": (1000, 20_000)},
         remark=remark,
     )
 
@@ -58,7 +58,7 @@ def _concurrent(mode: str, remark: str = "") -> Application:
 {_WHOLE}
 test "$(sqlite3 ~/copy 'SELECT count(DISTINCT writer * 10000 + number) FROM rows')" = $((4 * {{rows}}))
 for seen in ~/seen-*; do sort -n -c "$seen"; done""",
-        sizes={"rows": (10, 250)},
+        sizes={"rows": (8, 100)},
         remark=remark,
     )
 

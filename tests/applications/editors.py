@@ -24,14 +24,21 @@ EDITORS: Final = (
         name="vim",
         program="vim",
         package="vim",
-        command="vim -u NONE letter.txt",
+        command="vim letter.txt",
         keys=(("letter.txt", f"GoYours, Bob{_ESCAPE}:wq\r"),),
     ),
     _edit(
         name="vim, with backups by renaming",
         program="vim",
         package="vim",
-        command="vim -u NONE --cmd 'set writebackup backupcopy=no' letter.txt",
+        command="vim -c 'set backupcopy=no backupskip=' letter.txt",
+        keys=(("letter.txt", f"GoYours, Bob{_ESCAPE}:wq\r"),),
+    ),
+    _edit(
+        name="vim, with backups by copying",
+        program="vim",
+        package="vim",
+        command="vim -c 'set backupcopy=yes backupskip=' letter.txt",
         keys=(("letter.txt", f"GoYours, Bob{_ESCAPE}:wq\r"),),
     ),
     _edit(
@@ -63,9 +70,10 @@ printf 'Dear Ann,\\nthank you.\\n' | cmp - letter.txt~
 test "$(ls -A | tr '\\n' ,)" = 'letter.txt,letter.txt~,'""",
     ),
     _edit(
-        name="a shell's > and >>",
+        name="a shell's >",
         program="sh",
         package="dash",
-        command="cat ~/letter.txt > letter.txt; echo 'Yours, Bob' >> letter.txt",
+        prepare="printf 'Dear Ann,\\nthank you.\\n' > letter.txt; (cat letter.txt; echo 'Yours, Bob') > changed",
+        command="cat ~/changed > letter.txt",
     ),
 )

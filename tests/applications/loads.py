@@ -12,7 +12,7 @@ _fio = partial(
     Application,
     program="fio",
     package="fio",
-    sizes={"bytes": (1_048_576, 134_217_728)},
+    sizes={"bytes": (1_048_576, 67_108_864)},
     holds="fio verifies the checksum of every block that it wrote",
 )
 
@@ -40,7 +40,7 @@ fio --name=blocks --filename=blocks --rw=randrw --ioengine=psync {more} --size={
 fio --name=writer --numjobs=4 --directory=. --rw=randwrite --ioengine=psync --bs=4k --size={bytes} --fsync=64 \
 --verify=crc32c --verify_fatal=1 --verify_state_save=0""",
         check='test "$(stat -c %s writer.*.0 | sort -u)" = {bytes}',
-        sizes={"bytes": (1_048_576, 67_108_864)},
+        sizes={"bytes": (1_048_576, 16_777_216)},
     ),
     Application(
         name="bonnie++",
@@ -58,7 +58,7 @@ fio --name=writer --numjobs=4 --directory=. --rw=randwrite --ioengine=psync --bs
         program="dbench",
         package="dbench",
         command="dbench -D . -c /usr/share/dbench/client.txt -t {seconds} 4",
-        sizes={"seconds": (1, 20)},
+        sizes={"seconds": (1, 10)},
         holds="none of a file server's calls failed",
         check="test -d clients",
     ),

@@ -27,7 +27,7 @@ _WHOLE: Final = """\
 git -C clone fsck --full --strict
 test -z "$(git -C clone --no-optional-locks status --porcelain)\""""
 
-_git = partial(Application, program="git", package="git", prepare=_PROJECT, sizes={"files": (10, 200)})
+_git = partial(Application, program="git", package="git", prepare=_PROJECT, sizes={"files": (8, 60)})
 
 VERSION_CONTROL: Final = (
     _git(
