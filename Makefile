@@ -1,9 +1,13 @@
-# make demo         a CX server of your own with a sample account, mounted at ./cx-demo (Ctrl-C ends it)
+# make demo        a CX server of your own with a sample account, mounted at ./cx-demo (Ctrl-C ends it)
 # make test        the whole test suite        (ARGS="tests/core -x" for a part of it)
 # make test-long   the long forms of its random tests: thousands of stories, hundreds of kills; half an hour
 # make soak        a mount under load for half an hour while a tenth of all requests fails; a table  (SECONDS=600 ARGS="--seed 1")
+# make reliability whatever can be broken is broken, and counted in docs/reliability.md (ARGS=--long for the long forms)
 # make desktop     real file managers on a screen of their own: packages thunar, pcmanfm, xvfb and what else they need
-# make applications   git, sqlite, rsync, editors, compilers, fio, stress-ng… in full; writes docs/applications.md
+# make conformance what the mount does beside what a local folder does; writes the table of docs/conformance.md
+# make mutants     whether a test notices when the rules or the journal are changed in one place; the tables of docs/reliability.md
+# make coverage    the whole test suite, and which branches of each layer it takes; the table of docs/reliability.md
+# make applications  git, sqlite, rsync, editors, compilers, fio, stress-ng and more in full; writes docs/applications.md
 # make check       format, lint, types, layers
 # make bench       cxfs beside what could be mounted instead, in figures: hours, as root  (ARGS="--rtt 0 --only cxfs,sshfs")
 # make man         man pages in build/man, of the same words as the help pages
@@ -18,7 +22,7 @@ ARGS ?=
 MOUNTPOINT ?= cx-demo
 SECONDS ?= 1800
 
-.PHONY: demo test test-long soak desktop applications check bench man clean
+.PHONY: demo test test-long soak applications conformance reliability mutants coverage desktop check bench man clean
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 
@@ -26,13 +30,19 @@ demo: $(STAMP)-demo
 	@$(VENV)/bin/cxfs demo $(MOUNTPOINT)
 
 test: $(STAMP)-test
-	@$(VENV)/bin/python -m pytest -q $(ARGS)
+	@$(VENV)/bin/python -m pytest -q -n auto --dist loadfile $(ARGS)
 
 test-long: $(STAMP)-test
 	@$(VENV)/bin/python -m pytest -q -m long $(ARGS)
 
+conformance: $(STAMP)-test
+	@$(VENV)/bin/python -m tests.conformance
+
 soak: $(STAMP)-test
 	@$(VENV)/bin/python -m tests.soak --seconds $(SECONDS) $(ARGS)
+
+reliability: $(STAMP)-test
+	@$(VENV)/bin/python -m tests.reliability $(ARGS)
 
 desktop: $(STAMP)-test
 	@missing=$$(for each in Xvfb openbox thunar pcmanfm xdotool import gio dbus-daemon; do \
@@ -43,6 +53,12 @@ desktop: $(STAMP)-test
 
 applications: $(STAMP)-applications
 	@$(VENV)/bin/python -m tests.applications $(ARGS)
+
+mutants: $(STAMP)-mutants
+	@$(VENV)/bin/python -m tests.mutation $(ARGS)
+
+coverage: $(STAMP)-coverage
+	@$(VENV)/bin/python -m tests.layers $(ARGS)
 
 check: $(STAMP)-check
 	@$(VENV)/bin/ruff format --quiet --check . || { echo "format: run $(VENV)/bin/ruff format"; exit 1; }
@@ -62,5 +78,5 @@ $(STAMP)-%: pyproject.toml .ci/setup
 	@touch $@
 
 clean:
-	@rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf $(VENV) build dist mutants *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	@find cxfs tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -11,7 +11,7 @@ import pytest
 from tests.mounting import Account, CountingServer, Mount, account_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
     from pathlib import Path
 
 FOLDERS: Final = 50
@@ -23,6 +23,14 @@ def pytest_configure() -> None:
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A report travels from one process to another, as UTF-8; what was logged of names that are none does not."""
+    report = yield
+    report.sections = [(name, text.encode(errors="backslashreplace").decode()) for name, text in report.sections]
+    return report
 
 
 @pytest.fixture(scope="session")
@@ -55,12 +63,14 @@ def unused_folders(mount: Mount) -> Iterator[Path]:
 
 
 @pytest.fixture
-def folder(unused_folders: Iterator[Path]) -> Path:
+def folder(mount: Mount, unused_folders: Iterator[Path]) -> Path:
     """An empty folder in the module's mount, for one test alone.
 
-    The mount has not looked into it yet, so what the test first puts there by the API is seen without waiting.
+    The mount believes nothing of it yet, so what the test first puts there by the API is seen without waiting.
     """
-    return next(unused_folders)
+    folder = next(unused_folders)
+    mount.forgets(folder)
+    return folder
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent
 
 def test_every_promise_has_a_proof_and_every_proof_a_promise() -> None:
     """Each item of the list is word for word the docstring of a test marked `promise`."""
-    promised = list(_items((ROOT / "docs" / "semantics.md").read_text(encoding="utf-8")))
+    promised = list(items((ROOT / "docs" / "semantics.md").read_text(encoding="utf-8")))
     proven = [sentence for file in sorted((ROOT / "tests").rglob("test_*.py")) for sentence in _promises_in(file)]
 
     assert sorted(promised) == sorted(proven)
@@ -22,12 +22,12 @@ def test_every_promise_has_a_proof_and_every_proof_a_promise() -> None:
 
 def test_no_promise_is_made_twice() -> None:
     """Two sentences that say the same would drift apart."""
-    promised = list(_items((ROOT / "docs" / "semantics.md").read_text(encoding="utf-8")))
+    promised = list(items((ROOT / "docs" / "semantics.md").read_text(encoding="utf-8")))
 
     assert len(promised) == len(set(promised)) > 0
 
 
-def _items(document: str) -> Iterator[str]:
+def items(document: str) -> Iterator[str]:
     """The items of the document's lists, each as one line."""
     item: list[str] = []
     for line in [*document.splitlines(), ""]:

@@ -14,6 +14,10 @@ STALL_S: Final = 10.0
 ANSWER_S: Final = 2.0
 """For an answer to a small call to begin, connecting included, or to go on: on a line by satellite it takes one."""
 
+RECEIPT_S: Final = 4.0
+"""For the answer to an upload once all of it is out: the server has still to write it down. Whoever renames the object
+waits for that answer too, so a lost one must leave time for a second attempt within their deadline."""
+
 GROWTH: Final = 1.5
 """Of the patience from one attempt at a call to the next."""
 
@@ -29,17 +33,21 @@ def for_download(stalls: int, *, most_s: float) -> float:
     return min(most_s, STALL_S * 2.0 ** min(stalls, 16))
 
 
-def for_upload(sent_bytes: int, *, most_s: float) -> float:
-    """For the next byte to go out, or for the answer once all have."""
-    return min(most_s, max(STALL_S, sent_bytes / SENT_AGAIN_BYTES_PER_S))
+def for_upload(sent_bytes: int, length: int, *, receipt_s: float, most_s: float) -> float:
+    """For the next of `length` bytes to go out or, once all have, for the answer, of which `receipt_s` are due."""
+    due_s = STALL_S if sent_bytes < length else receipt_s
+    return min(most_s, max(due_s, sent_bytes / SENT_AGAIN_BYTES_PER_S))
 
 
 class AnswerPatience:
-    """What one kind of call needs, as far as it is known. `deadline_s` ends the call, with all attempts at it."""
+    """What one kind of call needs, as far as it is known: `least_s` at first and never less.
 
-    def __init__(self, deadline_s: float) -> None:
+    `deadline_s` ends the call, with all attempts at it.
+    """
+
+    def __init__(self, deadline_s: float, *, least_s: float = ANSWER_S) -> None:
         self._deadline_s = deadline_s
-        self._first_s = ANSWER_S
+        self._least_s = self._first_s = least_s
 
     def attempt_s(self, failures: int, *, left_s: float) -> float:
         """For the attempt after so many failed ones. The last one has all the time that is left."""
@@ -48,7 +56,7 @@ class AnswerPatience:
 
     def answered(self, waited_s: float) -> None:
         """An answer began to come after so long."""
-        self._first_s = min(self._deadline_s, max(ANSWER_S, 2 * waited_s, MEMORY * self._first_s))
+        self._first_s = min(self._deadline_s, max(self._least_s, 2 * waited_s, MEMORY * self._first_s))
 
     def ended_without(self) -> None:
         """None came before the deadline, in however many attempts: the next call makes fewer of them."""

@@ -7,6 +7,7 @@ never go away would look like a broken connection and be repeated for ever.
 
 from __future__ import annotations
 
+import socket
 from typing import TYPE_CHECKING, Any, Final
 
 import httpcore
@@ -20,6 +21,12 @@ if TYPE_CHECKING:
 
 HEARD_BYTES_MAX: Final = 64 << 10
 """Of an early answer, kept until it is asked for; the rest waits in the socket."""
+
+TCP_NOTSENT_LOWAT: Final = 25
+"""Linux's number; Python has no name for it before 3.12."""
+
+UNSENT_BYTES_MAX: Final = 128 << 10
+"""In the socket: else megabytes would count as sent that a slow line has yet to carry, and the answer as overdue."""
 
 LAST_WORDS_S: Final = 1.0
 """After a write failed: what the server said before it closed is there by then."""
@@ -99,4 +106,5 @@ class HearingBackend(BulkBackend):
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.AsyncNetworkStream:
         """A new connection that listens."""
-        return HearingStream(await super().connect_tcp(host, port, timeout, local_address, socket_options))
+        options = [*(socket_options or ()), (socket.IPPROTO_TCP, TCP_NOTSENT_LOWAT, UNSENT_BYTES_MAX)]
+        return HearingStream(await super().connect_tcp(host, port, timeout, local_address, options))

@@ -75,15 +75,10 @@ class Lane:
         await self._limiter.acquire_on_behalf_of(place)
         try:
             self._requests += 1
-            began = trio.current_time()
             async with self._clients.client() as client:
-                response = await self._answer_to(client, method, url, headers, body, patience_s)
-                incoming = Incoming(
-                    response,
-                    waited_s=trio.current_time() - began,
-                    no_progress_s=patience_s(0),
-                    count=self._count_in,
-                )
+                response, waited_s = await self._answer_to(client, method, url, headers, body, patience_s)
+                no_progress_s = patience_s(int(headers.get("Content-Length", 0)))
+                incoming = Incoming(response, waited_s=waited_s, no_progress_s=no_progress_s, count=self._count_in)
                 try:
                     yield incoming
                 finally:
@@ -102,18 +97,21 @@ class Lane:
         headers: Mapping[str, str],
         body: AsyncIterator[bytes] | None,
         patience_s: Callable[[int], float],
-    ) -> httpx.Response:
-        """The answer's head. Ends with TimedOut when nothing moves for too long, in whichever direction."""
-        sent = 0
+    ) -> tuple[httpx.Response, float]:
+        """The answer's head, and how many seconds it took since anything went out.
+
+        Ends with TimedOut when nothing moves for too long, in whichever direction.
+        """
+        sent, moved = 0, trio.current_time()
 
         def on_piece(count: int) -> None:
-            nonlocal sent
-            sent += count
+            nonlocal sent, moved
+            sent, moved = sent + count, trio.current_time()
             self._bytes_out += count
-            watch.deadline = trio.current_time() + patience_s(sent)
+            watch.deadline = moved + patience_s(sent)
 
         with in_our_words(), trio.CancelScope() as watch:
-            watch.deadline = trio.current_time() + patience_s(0)
+            watch.deadline = moved + patience_s(0)
             request = client.build_request(method, url, headers=dict(headers))
             if body is not None:
                 stream = _Outgoing(body, on_piece=on_piece)
@@ -122,7 +120,7 @@ class Lane:
                 )
             response = await self._send(client, request)
             self._pool_timeouts = 0
-            return response
+            return response, trio.current_time() - moved
         self._clients.give_up(client)
         raise TimedOut(f"nothing moved for {patience_s(sent):.0f} s")
 
@@ -156,7 +154,7 @@ class Lane:
 
 
 class Answer(ABC):
-    """An answer whose body is still on its way, `waited_s` seconds after the request.
+    """An answer whose body is still on its way, `waited_s` seconds after the last of the request.
 
     The names of headers are found in lower case.
     """
@@ -258,18 +256,23 @@ async def _unwind(pieces: AsyncIterator[bytes]) -> None:
 
 
 class _Outgoing(httpx.AsyncByteStream):
-    """A request body, reported piece by piece as it goes out. No generator: those outlive a cancelled request."""
+    """A request body, each piece reported when it is out. No generator: those outlive a cancelled request."""
 
     def __init__(self, pieces: AsyncIterator[bytes], *, on_piece: Callable[[int], None]) -> None:
         self._pieces = pieces
         self._on_piece = on_piece
+        self._going_out = 0
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self
 
     async def __anext__(self) -> bytes:
+        """Whoever asks for the next one has sent the one before, the last of all too."""
+        if self._going_out:
+            self._on_piece(self._going_out)
+            self._going_out = 0
         piece = await anext(self._pieces)
-        self._on_piece(len(piece))
+        self._going_out = len(piece)
         return piece
 
 

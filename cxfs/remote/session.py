@@ -18,7 +18,7 @@ import trio
 
 from cxfs.core.connection import Thresholds
 from cxfs.core.errors import BadReply, CxfsError, RateLimited, ServerTrouble, SignedOut, TimedOut
-from cxfs.core.patience import STALL_S, AnswerPatience, for_upload
+from cxfs.core.patience import RECEIPT_S, STALL_S, AnswerPatience, for_upload
 from cxfs.core.retry import RetryPolicy
 from cxfs.remote.calls import Attempts, Call
 from cxfs.remote.endpoints import ACCESS_TOKEN, API_VERSION, CLIENT_ID, SELF
@@ -76,6 +76,7 @@ class Session:
         self._deadline_s = limits.metadata_deadline_s
         self._no_progress_s = limits.no_progress_s
         self._patience: dict[str, AnswerPatience] = {}
+        self._receipts = AnswerPatience(limits.no_progress_s, least_s=RECEIPT_S)
         self._json_bytes_max = limits.json_bytes_max
         self._retry = retry
         self._jitter = jitter
@@ -245,14 +246,19 @@ class Session:
         token = self._tokens()
         url = self._url(self._urls.data, resource, {}, token)
         headers = {"Accept": "application/json", "Content-Type": content_type, "Content-Length": str(length)}
-        patience_s = partial(for_upload, most_s=self._no_progress_s)
+        receipt_s = self._receipts.attempt_s(0, left_s=self._no_progress_s)
+        patience_s = partial(for_upload, length=length, receipt_s=receipt_s, most_s=self._no_progress_s)
         waiting = self._lanes.upload.exchange("POST", url, headers=headers, body=body, patience_s=patience_s)
         try:
             with self._watch.attempt(), self._times.noting("POST", resource):
                 async with waiting as incoming:
+                    self._receipts.answered(incoming.waited_s)
                     return await self._parsed(incoming, parse)
         except SignedOut:
             await self._renewed(token)
+            raise
+        except TimedOut:
+            self._receipts.ended_without()
             raise
 
     async def _parsed(self, incoming: Answer, parse: Callable[[bytes], T]) -> T:

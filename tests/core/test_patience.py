@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, strategies as st
 
-from cxfs.core.patience import ANSWER_S, STALL_S, AnswerPatience, for_download, for_upload
+from cxfs.core.patience import ANSWER_S, RECEIPT_S, STALL_S, AnswerPatience, for_download, for_upload
 
 DEADLINE_S = 10.0
 MOST_S = 60.0
@@ -22,6 +22,11 @@ def attempts(patience: AnswerPatience) -> list[float]:
     return waits
 
 
+def upload_patience(sent_bytes: int, *, left: int) -> float:
+    """When so much is out and so much is not."""
+    return for_upload(sent_bytes, sent_bytes + left, receipt_s=RECEIPT_S, most_s=MOST_S)
+
+
 def test_a_download_that_stalls_is_made_anew_soon_and_then_more_patiently() -> None:
     """A dead connection costs ten seconds; a server that needs half a minute is waited for all the same."""
     assert [for_download(stalls, most_s=MOST_S) for stalls in range(5)] == [10, 20, 40, 60, 60]
@@ -30,14 +35,21 @@ def test_a_download_that_stalls_is_made_anew_soon_and_then_more_patiently() -> N
 
 def test_the_more_was_sent_the_more_patience() -> None:
     """Nothing of an upload is kept where it breaks off."""
-    assert for_upload(0, most_s=MOST_S) == STALL_S
-    assert for_upload(30 << 20, most_s=MOST_S) == pytest.approx(30)
-    assert for_upload(1 << 40, most_s=MOST_S) == MOST_S
+    for left in (0, 1):
+        assert upload_patience(30 << 20, left=left) == pytest.approx(30)
+        assert upload_patience(1 << 40, left=left) == MOST_S
+
+
+def test_only_what_is_still_going_out_is_waited_for_like_content() -> None:
+    """Once all is out, the answer alone is due."""
+    assert upload_patience(0, left=1) == upload_patience(5 << 20, left=1) == STALL_S
+    assert upload_patience(0, left=0) == upload_patience(3 << 20, left=0) == RECEIPT_S
 
 
 def test_nobody_is_more_patient_than_allowed() -> None:
     """A deadline of two seconds is one."""
-    assert for_download(0, most_s=2.0) == for_upload(0, most_s=2.0) == 2.0
+    assert for_download(0, most_s=2.0) == for_upload(0, 1, receipt_s=RECEIPT_S, most_s=2.0) == 2.0
+    assert for_upload(1, 1, receipt_s=RECEIPT_S, most_s=2.0) == 2.0
     assert AnswerPatience(2.0).attempt_s(0, left_s=2.0) == 2.0
 
 
@@ -63,9 +75,23 @@ def test_a_slow_answer_is_remembered_and_forgotten_in_time() -> None:
 
     patience.answered(3.0)
     assert patience.attempt_s(0, left_s=100.0) == 6.0
+    patience.answered(0.1)
+    assert patience.attempt_s(0, left_s=100.0) == 4.5
     for _ in range(10):
         patience.answered(0.1)
     assert patience.attempt_s(0, left_s=100.0) == ANSWER_S
+
+
+def test_some_calls_are_given_more_from_the_start() -> None:
+    """And never less, however fast they are answered."""
+    patience = AnswerPatience(MOST_S, least_s=RECEIPT_S)
+
+    for _ in range(10):
+        patience.answered(0.1)
+
+    assert patience.attempt_s(0, left_s=MOST_S) == RECEIPT_S
+    patience.ended_without()
+    assert patience.attempt_s(0, left_s=MOST_S) == 2 * RECEIPT_S
 
 
 @given(st.lists(st.one_of(st.none(), seconds), max_size=20), st.floats(min_value=0.01, max_value=100))

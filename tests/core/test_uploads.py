@@ -8,7 +8,20 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from cxfs.core.entries import NAME_CHARACTERS_MAX, EntryName
-from cxfs.core.uploads import IN_FLIGHT, NEXT, Event, IllegalStep, State, conflict_name, is_conflict_name, step
+from cxfs.core.uploads import (
+    IN_FLIGHT,
+    LARGE_BYTES,
+    LARGE_SETTLE_S,
+    NEXT,
+    Event,
+    IllegalStep,
+    State,
+    conflict_name,
+    is_conflict_name,
+    is_large,
+    settling_s,
+    step,
+)
 
 ACCEPTED, CLOSED, FAILED, HANDED_OVER = Event.ACCEPTED, Event.CLOSED, Event.FAILED, Event.HANDED_OVER
 REFUSED, RETRIED, STARTED, WRITTEN = Event.REFUSED, Event.RETRIED, Event.STARTED, Event.WRITTEN
@@ -77,7 +90,7 @@ def test_a_life(life: str) -> None:
     assert states[1:] == expected
 
 
-@pytest.mark.parametrize("state", set(State) - {State.DONE})
+@pytest.mark.parametrize("state", [state for state in State if state is not State.DONE])
 def test_a_write_is_welcome_at_any_time_before_the_end(state: State) -> None:
     """A program may write whatever the network does."""
     assert step(state, WRITTEN) in {State.WRITING, State.OVERTAKEN}
@@ -90,7 +103,7 @@ def test_nothing_happens_to_a_change_that_is_done(event: Event) -> None:
         step(State.DONE, event)
 
 
-@pytest.mark.parametrize("state", IN_FLIGHT)
+@pytest.mark.parametrize("state", [state for state in State if state in IN_FLIGHT])
 @pytest.mark.parametrize("event", [ACCEPTED, FAILED, REFUSED])
 def test_an_attempt_under_way_can_end_in_every_way(state: State, event: Event) -> None:
     """The server's answer is not ours to choose."""
@@ -181,3 +194,15 @@ def test_an_extension_without_room_is_part_of_the_name() -> None:
     assert ours.startswith("a.bbb")
     assert ours.endswith("bbb (conflict laptop 2026-03-01)")
     assert len(ours) == NAME_CHARACTERS_MAX
+
+
+def test_a_large_file_begins_at_its_size() -> None:
+    """The very byte that makes it one."""
+    assert [is_large(size) for size in (0, LARGE_BYTES - 1, LARGE_BYTES)] == [False, False, True]
+
+
+def test_a_large_file_is_sent_soon_and_any_other_after_the_usual_time() -> None:
+    """Unless the usual time is shorter still."""
+    assert settling_s(LARGE_BYTES, 5.0) == LARGE_SETTLE_S
+    assert settling_s(LARGE_BYTES, LARGE_SETTLE_S / 2) == LARGE_SETTLE_S / 2
+    assert settling_s(LARGE_BYTES - 1, 5.0) == 5.0

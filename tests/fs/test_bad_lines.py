@@ -78,6 +78,26 @@ async def test_an_upload_that_stalls_is_made_anew(desk: Desk, cloud: Cloud, faul
     assert trio.current_time() - began < 4 * STALL_S
 
 
+@pytest.mark.promise
+async def test_an_upload_whose_answer_is_lost_does_not_hold_up_its_file(
+    desk: Desk, cloud: Cloud, faults: Faults, clock: MockClock
+) -> None:
+    """An upload that is out and has no answer after 4 seconds is begun anew too, the next after 8, and so on;
+    whoever renames its file meanwhile waits no longer than that."""
+    faults.next("POST data", Stall())
+    await desk.writes("a", b"content")
+    while not faults.hits():
+        await desk.waits(0.1)
+    began = trio.current_time()
+
+    await desk.renames("a", "b")
+
+    assert trio.current_time() - began < 5.0
+    await desk.settles()
+    assert await cloud.content("b") == b"content"
+    assert desk.reports() == []
+
+
 async def test_a_slow_server_is_waited_for_in_the_end(
     desk: Desk, cloud: Cloud, faults: Faults, clock: MockClock
 ) -> None:

@@ -378,14 +378,40 @@ async def test_a_slow_upload_that_moves_is_not_cut_off(
 
 
 async def test_an_upload_without_progress_is_given_up(transport: Transport, cx: FakeCx, autojump_clock: object) -> None:
-    """10 s for the server's answer too."""
-    cx.delay_s = 1_000
-    began = trio.current_time()
+    """Of what goes out, 10 s."""
+    stuck, began = Bytes(b"x", b"y", pause_s=1_000), trio.current_time()
 
     with pytest.raises(TimedOut):
-        await send(transport)
+        await send(transport, stuck)
 
     assert trio.current_time() - began == pytest.approx(10)
+
+
+async def test_an_upload_without_an_answer_is_given_up_sooner(
+    transport: Transport, cx: FakeCx, autojump_clock: object
+) -> None:
+    """Who waits for the object may have ten seconds: a second attempt, with more patience, fits into them."""
+    cx.delay_s = 1_000
+    began, ends = trio.current_time(), []
+
+    for _ in range(3):
+        with pytest.raises(TimedOut):
+            await send(transport)
+        ends.append(trio.current_time() - began)
+
+    assert ends == pytest.approx([4, 4 + 8, 4 + 8 + 16])
+
+
+async def test_a_server_that_takes_its_time_for_an_answer_is_given_it(
+    transport: Transport, cx: FakeCx, autojump_clock: object
+) -> None:
+    """It is not asked again and again what it is still at work on."""
+    cx.delay_s = 30
+    for _ in range(3):
+        with pytest.raises(TimedOut):
+            await send(transport)
+
+    assert (await send(transport)).size == HELLO.size
 
 
 async def test_a_large_upload_without_progress_is_given_up_later(

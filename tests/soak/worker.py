@@ -55,8 +55,8 @@ class Worker:
 
     def _do(self, deed: str) -> None:
         name, to = self._chance.sample(self._names, 2)
-        if deed in {"append", "patch", "rename", "delete"} and name not in self.held:
-            deed = "write"
+        if deed in {"append", "patch", "rename", "delete"} and (name not in self.held or name in self.doubtful):
+            deed = "write"  # of what a call that timed out left behind nothing can be foretold
         self.done[deed] += 1
         before = dict(self.held)
         touched = {name, to} if deed == "rename" else {name}
@@ -126,10 +126,7 @@ class Worker:
     def _rename(self, name: str, to: str) -> None:
         self._folder.joinpath(name).rename(self._folder / to)
         self.held[to] = self.held.pop(name)
-        if name in self.doubtful:
-            self.doubtful.add(to)
-        else:
-            self.doubtful.discard(to)
+        self.doubtful.discard(to)
 
     def _delete(self, name: str, _to: str) -> None:
         self._folder.joinpath(name).unlink()

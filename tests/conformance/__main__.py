@@ -1,0 +1,52 @@
+"""`python -m tests.conformance`: runs the suites and writes their table into docs/conformance.md. Counts nothing."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from tests.bench.publishing import published
+from tests.conformance.recording import Recorder
+from tests.conformance.report import TABLE, table
+from tests.conformance.suites import SUITES
+
+if TYPE_CHECKING:
+    from tests.conformance.report import Row
+    from tests.conformance.suites import Suite
+
+PAGE: Final = Path(__file__).parents[2] / "docs" / "conformance.md"
+
+
+def main() -> int:
+    """Exit status 0 where every difference is explained; the page is left as it was otherwise."""
+    rows: list[Row] = []
+    for suite in SUITES:
+        recorder = Recorder()
+        status = pytest.main(["-q", "-m", "long" if suite.is_long else "not long", suite.tests], plugins=[recorder])
+        if status:
+            return int(status)
+        rows += in_order(suite, recorder.rows)
+    page = PAGE.read_text(encoding="utf-8")
+    PAGE.write_text(published(page, {TABLE: table(rows)}), encoding="utf-8")
+    sys.stdout.write(f"{table(rows)}\n")
+    return 0
+
+
+def in_order(suite: Suite, rows: list[Row]) -> list[Row]:
+    """The rows in the order that the suite names its chapters in.
+
+    Raises ValueError for a chapter too many or too few, and for a difference that nothing explains.
+    """
+    found = {row.chapter: row for row in rows}
+    if set(found) != set(suite.chapters):
+        raise ValueError(f"{suite.tests} told {sorted(found)}, and was to tell {sorted(suite.chapters)}")
+    if unexplained := [row.chapter for row in rows if not row.is_explained]:
+        raise ValueError(f"differences in {', '.join(unexplained)} are not explained, or explained for nothing")
+    return [found[chapter] for chapter in suite.chapters]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
