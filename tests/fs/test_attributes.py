@@ -525,3 +525,66 @@ async def test_a_second_client_sees_all_of_it(
         await other.settles()
         await desk.waits(TTL_S + 1)
         assert (await desk.stat("folder/file")).mode == 0o400
+
+
+def unheard(sent: int, size: int) -> None:
+    """Progress that nobody watches."""
+
+
+# ------------------------------------------------------------ links on a server that keeps none
+
+
+@pytest.mark.parametrize("capabilities", [NARROW, frozenset[str]()])
+@pytest.mark.promise
+async def test_links_are_links_also_where_the_server_keeps_none(
+    mounts: Mounts, cloud: Cloud, capabilities: frozenset[str], clock: MockClock
+) -> None:
+    """A server that keeps no links has the small files, and mounts show them as links all the same."""
+    async with mounts(capabilities=capabilities) as desk:
+        await desk.links("link", "elsewhere")
+        await desk.settles()
+        await desk.waits(TTL_S + 1)
+        assert await desk.target("link") == "elsewhere"
+        await desk.renames("link", "moved")
+        assert await desk.target("moved") == "elsewhere"
+
+    await cloud.puts("theirs", marked("put there by another program"))
+    await cloud.puts("file", bytes(1_067))
+    async with mounts(capabilities=capabilities) as desk:
+        assert [await desk.target(name) for name in ("moved", "theirs")] == [
+            "elsewhere",
+            "put there by another program",
+        ]
+        assert await desk.reads("file") == bytes(1_067)
+
+
+async def test_a_folder_without_files_of_that_size_costs_nothing_more(
+    desk: Desk, cloud: Cloud, wire: Wire, clock: MockClock
+) -> None:
+    """And with some, one look at each version."""
+    await cloud.holds({"folder/a": b"a", "folder/b": bytes(1_066)})
+    await desk.names("folder")
+    without = wire.count("GET data") + wire.count("POST bundle/get")
+    await cloud.puts("folder/link", marked("a"))
+
+    for _ in range(3):
+        await desk.waits(TTL_S + 1)
+        await desk.names("folder")
+        assert await desk.target("folder/link") == "a"
+
+    assert (without, wire.count("GET data") + wire.count("POST bundle/get")) == (0, 1)
+
+
+async def test_a_former_version_that_was_a_link_is_restored_as_one(desk: Desk, cloud: Cloud, clock: MockClock) -> None:
+    """What it was belongs to the version."""
+    await desk.links("link", "first")
+    await desk.settles()
+    await desk.writes("file", b"file")
+    await desk.renames("file", "link")
+    await desk.settles()
+    version = (await cloud.entry("link")).version
+
+    await desk.volume.history.restore(await desk.node("link"), 1, unheard)
+
+    assert (version, (await cloud.entry("link")).posix.link) == (2, "first")
+    assert await desk.target("link") == "first"
