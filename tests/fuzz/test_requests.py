@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
 
 EXAMPLES: Final = 120
-MORE_EXAMPLES: Final = 50_000
+MORE_EXAMPLES: Final = 5_000
 
 MULTIPART: Final = b"multipart/form-data; boundary=b"
 URL_ENCODED: Final = b"application/x-www-form-urlencoded"

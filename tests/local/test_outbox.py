@@ -165,23 +165,6 @@ def set_aside(folder: Path) -> int:
     return int(count)
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return tmp_path / "outbox"
-
-
-@pytest.fixture
-def restarted(folder: Path, request: pytest.FixtureRequest) -> Callable[[], Outbox]:
-    """The daemon died without a word, and runs again on the same folder."""
-
-    def again() -> Outbox:
-        outbox = Outbox(folder)
-        request.addfinalizer(outbox.close)
-        return outbox
-
-    return again
-
-
 # ---------------------------------------------------------------- what was accepted
 
 
