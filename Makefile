@@ -5,6 +5,7 @@
 # make desktop     real file managers on a screen of their own: packages thunar, pcmanfm, xvfb and what else they need
 # make check       format, lint, types, layers
 # make bench       cxfs beside what could be mounted instead, in figures: hours, as root  (ARGS="--rtt 0 --only cxfs,sshfs")
+# make bench-feed  how soon a mount shows what another client did: median and p99, in a minute
 # make man         man pages in build/man, of the same words as the help pages
 # make clean       removes what the others made
 #
@@ -17,7 +18,7 @@ ARGS ?=
 MOUNTPOINT ?= cx-demo
 SECONDS ?= 1800
 
-.PHONY: demo test test-long soak desktop check bench man clean
+.PHONY: demo test test-long soak desktop check bench bench-feed man clean
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 
@@ -48,6 +49,9 @@ check: $(STAMP)-check
 
 bench: $(STAMP)-test
 	@$$([ "$$(id -u)" = 0 ] || echo sudo) $(VENV)/bin/python -m tests.bench run $(ARGS)
+
+bench-feed: $(STAMP)-test
+	@$(VENV)/bin/python -m tests.bench.visible $(ARGS)
 
 man: $(STAMP)-demo
 	@$(VENV)/bin/python -m cxfs.cli.manual build/man

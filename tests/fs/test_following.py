@@ -316,10 +316,12 @@ async def test_of_two_who_rename_the_last_one_counts(desk: Desk, cloud: Cloud, w
 # ---------------------------------------------------------------- not heard
 
 
+@pytest.mark.promise
 async def test_when_the_feed_breaks_the_ttl_counts_until_it_is_caught_up_with(
     desk: Desk, cloud: Cloud, wire: Wire, clock: MockClock
 ) -> None:
-    """As if there were none; and what was missed is taken in before anything is believed for long again."""
+    """When the server is not heard any more, the metadata TTL counts again, from when it last was, until all that was
+    missed is known."""
     await cloud.holds({"a": b"old", "d/b": b"b"})
     await desk.names("d")
     wire.before = lambda request: (
