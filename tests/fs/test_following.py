@@ -250,7 +250,10 @@ async def test_what_this_mount_did_itself_changes_nothing_when_it_is_told_back(
     await desk.settles()
     await desk.waits(SOON_S)
     assert (await desk.names("d"), await desk.reads("d/a")) == ({"a"}, b"333")
-    await desk.removes("d/a")
+    await desk.renames("d/a", "d/b")
+    await desk.waits(SOON_S)
+    assert await desk.names("d") == {"b"}
+    await desk.removes("d/b")
     await desk.settles()
     await desk.waits(SOON_S)
 
