@@ -11,6 +11,7 @@
 # make applications git, sqlite, rsync, editors, compilers, fio, stress-ng and more in full; writes docs/applications.md
 # make check        format, lint, types, layers
 # make bench        cxfs beside what could be mounted instead, in figures: hours, as root  (ARGS="--rtt 0 --only cxfs,sshfs")
+# make bench-feed   how soon a mount shows what another client did: median and p99, in a minute
 # make man          man pages in build/man, of the same words as the help pages
 # make clean        removes what the others made
 #
@@ -23,7 +24,7 @@ ARGS ?=
 MOUNTPOINT ?= cx-demo
 SECONDS ?= 1800
 
-.PHONY: demo test test-storage test-long soak applications conformance reliability mutants coverage desktop check bench man clean
+.PHONY: demo test test-storage test-long soak applications conformance reliability mutants coverage desktop check bench bench-feed man clean
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 
@@ -74,6 +75,9 @@ check: $(STAMP)-check
 
 bench: $(STAMP)-test
 	@$$([ "$$(id -u)" = 0 ] || echo sudo) $(VENV)/bin/python -m tests.bench run $(ARGS)
+
+bench-feed: $(STAMP)-test
+	@$(VENV)/bin/python -m tests.bench.visible $(ARGS)
 
 man: $(STAMP)-demo
 	@$(VENV)/bin/python -m cxfs.cli.manual build/man

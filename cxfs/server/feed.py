@@ -133,7 +133,7 @@ def note(
     """Adds a change. `version` and `path` are those of what is gone; what is there is asked when the log is read."""
     position = _count_up(connection, owner)
     created, moved = position * (kind == "created"), position * (kind == "moved")
-    row = (owner, uuid, position, created, moved, kind == "deleted", version, path, previous_path)
+    row = (owner, uuid, position, created, moved, int(kind == "deleted"), version, path, previous_path)
     connection.execute(_NOTE, row)
     if position % _FORGET_STEP == 0:
         connection.execute("DELETE FROM feed WHERE owner = ? AND position <= ?", (owner, position - CHANGES_KEPT))
