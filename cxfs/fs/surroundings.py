@@ -78,7 +78,7 @@ class Machine:
 class VolumeOptions:
     """Sizes in bytes, times in seconds. `groups`: a mount of the whole account shows them.
 
-    `local_only`: patterns of names of new files that stay on this machine.
+    `local_only`: patterns of names of new files that stay on this machine. `versions`: every folder has `.versions`.
     """
 
     uid: int
@@ -96,6 +96,7 @@ class VolumeOptions:
     continued_bytes_max: int = CONTINUED_BYTES_MAX
     sync_remote: bool = False
     local_only: Sequence[str] = DEFAULT_PATTERNS
+    versions: bool = False
 
 
 @dataclass(frozen=True, slots=True)

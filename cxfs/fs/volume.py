@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+import trio
+
 from cxfs.core.connection import State
 from cxfs.core.entries import SELF, TreePath
 from cxfs.fs.arrivals import arrive
@@ -28,6 +30,7 @@ from cxfs.fs.renaming import Renaming
 from cxfs.fs.resettling import Resettling
 from cxfs.fs.room import Room
 from cxfs.fs.sealing import Sealing
+from cxfs.fs.version_folders import VersionFolders
 from cxfs.fs.waiting import Waiting
 
 if TYPE_CHECKING:
@@ -44,6 +47,7 @@ if TYPE_CHECKING:
     from cxfs.fs.surroundings import Surroundings
     from cxfs.fs.tree import Tree
     from cxfs.fs.uploader import Uploader
+    from cxfs.fs.version_folders import Names
     from cxfs.local.blocks import BlockStore
     from cxfs.local.metadata import MetadataCache
     from cxfs.remote.watch import ConnectionStatus
@@ -208,9 +212,19 @@ def _filesystem(base: Foundation, outbound: Outbound, around: Surroundings, wait
         base.space,
         base.folders,
         base.permissions,
+        names=_names(base, around),
         keeps_times=around.offers("attributes"),
         bring=bringing.bring,
         arrive=arrival if options.sync_remote else None,
+    )
+
+
+def _names(base: Foundation, around: Surroundings) -> Names:
+    if not around.options.versions or not around.offers("versions"):
+        return base.tree
+    ttl_s = around.memory.metadata.ttl_s
+    return VersionFolders(
+        base.tree, around.service.files, freshness=base.freshness, ttl_s=ttl_s, timer=trio.current_time
     )
 
 
