@@ -32,7 +32,7 @@ def grounds(ground: Path, shared_mount: Mount, tmp_path: Path) -> Grounds:
     for base in (ground, shared_mount.path):
         folder = base / tmp_path.name
         folder.mkdir()
-        links = ground / f"links-{tmp_path.name}-{base.name}"
+        links = base / f"links-{tmp_path.name}"
         links.mkdir()
         found.append(Ground(folder, links))
     return found[0], found[1]
