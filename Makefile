@@ -3,7 +3,7 @@
 # make test-long   the long forms of its random tests: thousands of stories, hundreds of kills; half an hour
 # make soak        a mount under load for half an hour while a tenth of all requests fails; a table  (SECONDS=600 ARGS="--seed 1")
 # make desktop     real file managers on a screen of their own: packages thunar, pcmanfm, xvfb and what else they need
-# make conformance  what the mount does beside what a local folder does; writes the table of docs/conformance.md  (ARGS=tests/exerciser)
+# make conformance  what the mount does beside what a local folder does; writes the table of docs/conformance.md
 # make check       format, lint, types, layers
 # make bench       cxfs beside what could be mounted instead, in figures: hours, as root  (ARGS="--rtt 0 --only cxfs,sshfs")
 # make man         man pages in build/man, of the same words as the help pages
