@@ -43,7 +43,7 @@ test-long: $(STAMP)-test
 	@$(VENV)/bin/python -m pytest -q -m long $(ARGS)
 
 conformance: $(STAMP)-test
-	@$(VENV)/bin/python -m tests.conformance
+	@$(VENV)/bin/python -m tests.conformance $(ARGS)
 
 soak: $(STAMP)-test
 	@$(VENV)/bin/python -m tests.soak --seconds $(SECONDS) $(ARGS)

@@ -160,7 +160,7 @@ class Tree:
         Raises NotFound when the object is gone. The root never keeps its caller waiting (`df` asks for it): it is asked
         for beside it.
         """
-        if node.entry is None or node.gone or node.change is not None or self.is_new(node):
+        if node.entry is None or node.gone or node.change is not None or node.is_former or self.is_new(node):
             return
         known = self._known(node)
         if known is None and node is self.root:
@@ -194,7 +194,7 @@ class Tree:
 
     def believed_s(self, node: Node) -> float:
         """For how many seconds what is known of the node may be believed. What is newer here is known best here."""
-        if node.change is not None or self.is_new(node):
+        if node.change is not None or node.is_former or self.is_new(node):
             return self._metadata.ttl_s
         known = self._known(node)
         return known.remaining_s if known is not None else self._freshness.stale_s
