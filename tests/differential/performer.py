@@ -42,9 +42,9 @@ class Performer:
         return Descriptors()
 
     def begin(self, folder: str) -> None:
-        """The next story, or the next part of one, in this folder."""
-        self._folder = self._top / folder
-        self._folder.mkdir(exist_ok=True)
+        """The next story, or the next part of one, below this folder: there is one above, too, that is the story's."""
+        self._folder = self._top / folder / "here"
+        self._folder.mkdir(parents=True, exist_ok=True)
 
     def end(self) -> None:
         """Closes what is open."""
@@ -79,10 +79,14 @@ class Performer:
     # ------------------------------------------------------------ descriptors
 
     def _open(self, step: Step) -> None:
+        self._descriptors.add(self.opened(step))
+
+    def opened(self, step: Step) -> int:
+        """A new descriptor."""
         flags = 0
         for name in step.flags:
             flags |= getattr(os, name)
-        self._descriptors.add(os.open(self.at(step.path), flags, step.mode))
+        return os.open(self.at(step.path), flags, step.mode)
 
     def _is_same(self, step: Step) -> bool:
         """Whether the name is that of the open file."""
