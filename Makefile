@@ -5,6 +5,8 @@
 # make reliability whatever can be broken is broken, and counted in docs/reliability.md (ARGS=--long for the long forms)
 # make desktop     real file managers on a screen of their own: packages thunar, pcmanfm, xvfb and what else they need
 # make conformance what the mount does beside what a local folder does; writes the table of docs/conformance.md
+# make mutants     whether a test notices when the rules or the journal are changed in one place; the tables of docs/reliability.md
+# make coverage    the whole test suite, and which branches of each layer it takes; the table of docs/reliability.md
 # make check       format, lint, types, layers
 # make bench       cxfs beside what could be mounted instead, in figures: hours, as root  (ARGS="--rtt 0 --only cxfs,sshfs")
 # make man         man pages in build/man, of the same words as the help pages
@@ -19,7 +21,7 @@ ARGS ?=
 MOUNTPOINT ?= cx-demo
 SECONDS ?= 1800
 
-.PHONY: demo test test-long soak conformance reliability desktop check bench man clean
+.PHONY: demo test test-long soak conformance reliability mutants coverage desktop check bench man clean
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 
@@ -48,6 +50,12 @@ desktop: $(STAMP)-test
 	  "imagemagick dbus gvfs libglib2.0-bin adwaita-icon-theme)"; exit 1; }
 	@$(VENV)/bin/python -m pytest -q -s -m desktop tests/desktop $(ARGS)
 
+mutants: $(STAMP)-mutants
+	@$(VENV)/bin/python -m tests.mutation $(ARGS)
+
+coverage: $(STAMP)-coverage
+	@$(VENV)/bin/python -m tests.layers $(ARGS)
+
 check: $(STAMP)-check
 	@$(VENV)/bin/ruff format --quiet --check . || { echo "format: run $(VENV)/bin/ruff format"; exit 1; }
 	@$(VENV)/bin/ruff check --quiet .
@@ -66,5 +74,5 @@ $(STAMP)-%: pyproject.toml .ci/setup
 	@touch $@
 
 clean:
-	@rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf $(VENV) build dist mutants *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	@find cxfs tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 import trio
 
-from cxfs.core.entries import Entry, Uuid  # noqa: TC001 - msgspec reads the annotations
+from cxfs.core.entries import Entry, EntryName, Uuid
 from cxfs.core.errors import CxfsError, NotADirectory
 from cxfs.remote.files import Files
 from cxfs.remote.user import User
@@ -84,11 +84,15 @@ def _noted(outbox: Outbox, root: TreePath) -> Acquaintance | None:
     if text is None:
         return None
     try:
-        known = msgspec.json.decode(text, type=Acquaintance, dec_hook=lambda kind, value: kind(value))
-    except msgspec.MsgspecError:
+        known = msgspec.json.decode(text, type=Acquaintance, dec_hook=_checked)
+    except (msgspec.MsgspecError, CxfsError):
         log.warning("what was known of the server cannot be read, and is asked for")
         return None
     return known if known.account == outbox.account else None
+
+
+def _checked(kind: type[Any], value: Any) -> Any:
+    return kind.parse(value) if issubclass(kind, Uuid | EntryName) else kind(value)
 
 
 def _fact(root: TreePath) -> str:

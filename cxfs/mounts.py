@@ -145,13 +145,22 @@ def read_record(state_folder: Path) -> MountRecord | None:
     for look in range(LOOKS):
         try:
             with (state_folder / LOCK_FILE).open("rb") as opened:
-                return _parsed(json.loads(opened.read(RECORD_BYTES_MAX)))
+                found = record_in(opened.read(RECORD_BYTES_MAX))
         except OSError:
             return None
-        except (ValueError, TypeError, KeyError, AttributeError):
-            if look < LOOKS - 1:
-                time.sleep(LOOK_S)
+        if found is not None:
+            return found
+        if look < LOOKS - 1:
+            time.sleep(LOOK_S)
     return None
+
+
+def record_in(raw: bytes) -> MountRecord | None:
+    """What these bytes say; None where they are no record, or half of one."""
+    try:
+        return _parsed(json.loads(raw))
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
+        return None
 
 
 def _parsed(words: dict[str, Any]) -> MountRecord:

@@ -63,12 +63,14 @@ def unused_folders(mount: Mount) -> Iterator[Path]:
 
 
 @pytest.fixture
-def folder(unused_folders: Iterator[Path]) -> Path:
+def folder(mount: Mount, unused_folders: Iterator[Path]) -> Path:
     """An empty folder in the module's mount, for one test alone.
 
-    The mount has not looked into it yet, so what the test first puts there by the API is seen without waiting.
+    The mount believes nothing of it yet, so what the test first puts there by the API is seen without waiting.
     """
-    return next(unused_folders)
+    folder = next(unused_folders)
+    mount.forgets(folder)
+    return folder
 
 
 @pytest.fixture

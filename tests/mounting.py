@@ -22,6 +22,8 @@ from urllib.parse import quote
 import httpx
 
 from cxfs import mounts
+from cxfs.control.client import ControlClient
+from cxfs.control.place import socket_path
 from cxfs.fuse.mounting import mounted_at
 from cxfs.server import administration
 from tests.server_process import ServerProcess
@@ -270,6 +272,11 @@ class Mount:
     def address(self, path: Path) -> str:
         """The path in the account of a path in the mount."""
         return f"/{path.relative_to(self.path).as_posix()}"
+
+    def forgets(self, path: Path) -> None:
+        """Nothing is believed of it any more, whatever was looked at ahead: what `cxfs refresh` does."""
+        with ControlClient(socket_path(self.state_folder, self.environment)) as client:
+            client.ask("refresh", path=self.address(path).removeprefix("/"))
 
     def start(self, *options: str) -> None:
         """Mounts it, with further options; returns when it answers."""

@@ -144,7 +144,20 @@ def test_a_daemon_says_where_it_can_be_asked(state_folder: Path) -> None:
     assert mounts.known(state_folder.parent) == {state_folder: record}
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"pid": 1}', b'{"pid": "x", "mountpoint": "/"}', b"\xff\xfe"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b'{"pid": 1}',
+        b'{"pid": "x", "mountpoint": "/"}',
+        b'{"pid": Infinity, "mountpoint": "/"}',
+        b"[" * 10_000,
+        b"\xff\xfe",
+    ],
+    ids=["empty", "half", "a list", "no place", "no number", "no end of a number", "a nest", "no text"],
+)
 def test_an_unreadable_record_is_no_record(state_folder: Path, content: bytes) -> None:
     """A daemon that was killed while it wrote must not break the next command."""
     state_folder.mkdir(parents=True)

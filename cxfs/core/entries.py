@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 from urllib.parse import quote
 
 from cxfs.core.errors import BadName, BadReply, NameTooLong
+from cxfs.core.posix import PLAIN, Posix
 
 NAME_CHARACTERS_MAX: Final = 255
 """Characters, not bytes, in one name [doc]."""
@@ -143,6 +144,12 @@ class Entry:
     sha1: bytes | None = None
     md5: bytes | None = None
     parent: Uuid | None = None
+    posix: Posix = PLAIN
+
+    @property
+    def modified_ns(self) -> int:
+        """The time as finely as it is known, in nanoseconds."""
+        return self.modified_ms * 1_000_000 + self.posix.rest_ns
 
     @property
     def path(self) -> UuidPath:

@@ -1,4 +1,4 @@
-"""The life of an errand on its way to CX, as a table: a folder to make, an object to remove, a time to stamp.
+"""The life of an errand on its way to CX, as a table: a folder to make, an object to remove, attributes to stamp.
 
 KEPT      the file was deleted while a program has it open: it is removed after the last close
 WAITING   journalled: to be sent as soon as nothing has to come before it

@@ -103,6 +103,10 @@ class NoAttribute(CxfsError):
     """The object has no extended attribute of that name."""
 
 
+class AttributesFull(CxfsError):
+    """The object can hold no more extended attributes."""
+
+
 class ForeignAttribute(CxfsError):
     """CX has no extended attributes of that family (`system.*`, `security.*`), on no object."""
 

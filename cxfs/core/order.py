@@ -7,8 +7,9 @@ other. The rules, each a pair of "later waits for earlier":
     UPLOAD of a new file, MAKE, under a name    for the REMOVE of what stood under that name
     REMOVE, STAMP of a folder                   for the MAKE of that folder, and for every step in it
     REMOVE of what another change carries on    for the UPLOAD of that change
+    UPLOAD of a new version of an object        for the STAMP of that object, whose time is older
 
-An UPLOAD that is a new version of an object goes by identity and waits for nothing. There is no circle: a name is
+Else an UPLOAD that is a new version of an object goes by identity and waits for nothing. There is no circle: a name is
 given, and a folder filled, only after the step that the wait is for was accepted.
 """
 
@@ -36,7 +37,7 @@ class Kind(Enum):
     REMOVE = "remove"
     """A file or an empty folder goes; `object` None where only its place is known."""
     STAMP = "stamp"
-    """The time of a folder is set; `object` is the folder."""
+    """Attributes of `object` are set: its time, and what else there is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ class Step:
 def must_wait(later: Step, earlier: Step) -> bool:
     """Whether `later` may be sent only when `earlier` is over."""
     if earlier.kind is Kind.STAMP:
-        return False
+        return later.kind is Kind.UPLOAD and later.object is not None and later.object == earlier.object
     if later.kind in {Kind.UPLOAD, Kind.MAKE}:
         return (later.kind is Kind.MAKE or later.object is None) and _is_in_the_way(earlier, later)
     is_carrier = later.carrier is not None and later.carrier == earlier.id
@@ -116,6 +117,8 @@ class Order:
         if step.kind in {Kind.UPLOAD, Kind.MAKE}:
             yield from self._about[step.folder]
             yield from self._at[step.place]
+            if step.object is not None:
+                yield from self._about[step.object]
             return
         if step.carrier in self._steps:
             yield self._steps[step.carrier]

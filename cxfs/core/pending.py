@@ -17,7 +17,7 @@ class Kind(StrEnum):
     MKDIR = "mkdir"
     RMDIR = "rmdir"
     STAMP = "stamp"
-    """A folder gets its time."""
+    """An object gets its time, and what else there is of attributes."""
 
 
 class Status(StrEnum):

@@ -81,7 +81,7 @@ class SignIn:
                 client_id=None if words["client_id"] is None else str(words["client_id"]),
                 client_secret=None if secret is None else ClientSecret.parse(secret, source),
             )
-        except (ValueError, TypeError, KeyError, AttributeError):
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
             raise CredentialsError(f"{source}: holds no sign-in of cxfs: cxfs login again") from None
 
 

@@ -7,12 +7,14 @@ it, deletes withdraw it, so what is sent in the end is what the tree looks like 
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import trio
 
 from cxfs.core.entries import SELF, Entry, EntryName, TreePath, Uuid
 from cxfs.core.order import Kind, Step
+from cxfs.core.posix import NOTHING
 from cxfs.core.ranges import ByteRange
 from cxfs.core.uploads import Event, State, step
 from cxfs.local.rows import ChangeRow
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Container, Iterator
 
     from cxfs.core.errors import CxfsError
+    from cxfs.core.posix import Posix
     from cxfs.fs.errands import Errand
     from cxfs.fs.node import Node
     from cxfs.fs.steps import Steps
@@ -36,6 +39,7 @@ class Change:
     and `last_error` is why the last one failed, in one line. `sent_generation` is what the server has of it,
     `sent_bytes` what was handed over in the attempt that runs, `refusal` why this run parked it. `goes_alone`: the
     server did not take a bundle that it was in. `stays_here`: by its name it is nobody else's, and is not sent.
+    `posix` goes along with its content.
     """
 
     def __init__(
@@ -54,6 +58,7 @@ class Change:
         self.base_version: int | None = None
         self.base_size = 0
         self.modified_ms = modified_ms
+        self.posix = NOTHING
         self.accepted_ms = 0
         self.attempts = 0
         self.last_error: str | None = None
@@ -92,6 +97,21 @@ class Change:
     def grows_bytes(self) -> int:
         """By how much it will fill the user's own quota; of a group's nothing is known."""
         return max(0, self.draft.size - self.base_size) if self.path.owner == SELF and not self.stays_here else 0
+
+    def written_at(self, now_ms: int) -> None:
+        """A program wrote to it: a time set before no longer holds."""
+        self.modified_ms = now_ms
+        if self.posix.rest_ns:
+            self.posix = replace(self.posix, rest_ns=0)
+
+    def posix_over(self, known: Posix) -> Posix:
+        """What is shown of it, where the server keeps `known` of its object."""
+        return replace(self.posix.on(known), rest_ns=self.posix.rest_ns, link=self.posix.link)
+
+    def stands_alone(self, known: Posix) -> None:
+        """It is to be an object of its own: what it would have left as the server keeps it goes along."""
+        shown = self.posix_over(known)
+        self.posix = replace(self.posix, mode=shown.mode, xattrs=shown.xattrs or self.posix.xattrs)
 
     def on(self, event: Event) -> None:
         """The next step of its life; a write while its bytes go out abandons the attempt."""
@@ -135,6 +155,7 @@ class Change:
             sealed=self.sealed,
             parked=self.parked,
             accepted_ms=self.accepted_ms,
+            posix=self.posix,
         )
 
     @classmethod
@@ -148,6 +169,7 @@ class Change:
         change.sealed = row.sealed
         change.parked = change.last_error = row.parked
         change.accepted_ms = row.accepted_ms
+        change.posix = row.posix
         change.state = State.WAITING if row.parked is None else State.PARKED
         return change
 

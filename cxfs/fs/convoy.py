@@ -15,8 +15,9 @@ from cxfs.core.entries import Entry
 from cxfs.core.errors import CxfsError, Stale
 from cxfs.core.uploads import IN_FLIGHT, Event, State
 from cxfs.fs.bundles import NotTogether, outcomes_of
+from cxfs.fs.draft_content import Abandoned
 from cxfs.fs.outcomes import Arrived
-from cxfs.fs.sending import Abandoned, Verdict
+from cxfs.fs.sending import Verdict
 from cxfs.remote.bundles import BundleUpload
 
 if TYPE_CHECKING:
@@ -24,9 +25,10 @@ if TYPE_CHECKING:
 
     from cxfs.fs.bundles import BundleSender
     from cxfs.fs.changes import Change
+    from cxfs.fs.draft_content import DraftContent
     from cxfs.fs.journal import Journal
     from cxfs.fs.outcomes import Outcomes
-    from cxfs.fs.sending import DraftContent, Sending
+    from cxfs.fs.sending import Sending
 
     Ended = Callable[[Change, Verdict, CxfsError | None], None]
 
@@ -100,7 +102,7 @@ class Convoy:
         plain: list[Arrived] = []
         odd: list[tuple[Parcel, Entry | CxfsError]] = []
         for parcel, outcome in zip(parcels, outcomes, strict=True):
-            if isinstance(outcome, Entry) and self._sending.has_its_time(parcel.change, outcome):
+            if isinstance(outcome, Entry) and self._sending.has_its_attributes(parcel.change, outcome):
                 plain.append(Arrived(parcel.change, outcome, parcel.content.generation))
             else:
                 odd.append((parcel, outcome))

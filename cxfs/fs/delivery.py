@@ -17,6 +17,7 @@ from cxfs.core.errands import Event
 from cxfs.core.errors import AlreadyExists, CxfsError, NotEmpty, NotFound, ServerTrouble, SignedOut, VersionConflict
 from cxfs.core.names import escape
 from cxfs.core.order import Kind
+from cxfs.core.posix import NOTHING
 from cxfs.fs.bundles import NotTogether, outcomes_of
 from cxfs.fs.errands import address
 from cxfs.remote.bundles import BundleRemoval
@@ -24,6 +25,7 @@ from cxfs.remote.bundles import BundleRemoval
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from cxfs.core.posix import PosixUpdate
     from cxfs.fs.bundles import BundleSender
     from cxfs.fs.changes import Changes
     from cxfs.fs.errands import Errand, Errands
@@ -53,7 +55,7 @@ class Files(Protocol):
         """What is there; raises NotFound."""
         ...
 
-    async def make_folder(self, path: TreePath) -> Entry:
+    async def make_folder(self, path: TreePath, posix: PosixUpdate = NOTHING) -> Entry:
         """The new folder."""
         ...
 
@@ -61,8 +63,8 @@ class Files(Protocol):
         """Returns when the object is gone."""
         ...
 
-    async def set_modified(self, path: Path, modified_ms: int) -> Entry:
-        """The object with its new time."""
+    async def update(self, path: Path, modified_ms: int | None, posix: PosixUpdate = NOTHING) -> Entry:
+        """The object with its new attributes."""
         ...
 
 
@@ -177,7 +179,7 @@ class Delivery:
 
     async def _make(self, errand: Errand) -> None:
         try:
-            entry = await self._files.make_folder(errand.path)
+            entry = await self._files.make_folder(errand.path, errand.posix)
         except AlreadyExists:
             await self._meet(errand)
         except NotFound:
@@ -289,7 +291,7 @@ class Delivery:
         errand.refusal = error
         await self._over(errand, event=Event.TAKEN_BACK)
         if errand.kind is Kind.STAMP:
-            log.warning("%s could not be set: %s", errand, error)
+            await self._journal.report(errand.path, f"its attributes could not be set and are as before: {error}")
             return
         self._tree.doubt_object(errand.place, errand.parent)
         folder = self._tree.nodes.folder_of(errand.parent)
@@ -297,12 +299,12 @@ class Delivery:
             self._kernel.forget_name(folder.inode, escape(errand.name))
         await self._journal.report(errand.path, f"it could not be deleted and is back: {error}")
 
-    # ------------------------------------------------------------ times to stamp
+    # ------------------------------------------------------------ attributes to stamp
 
     async def _stamp(self, errand: Errand) -> None:
-        assert errand.modified_ms is not None
+        await errand.after.wait()
         try:
-            entry = await self._files.set_modified(address(errand), errand.modified_ms)
+            entry = await self._files.update(address(errand), errand.modified_ms, errand.posix)
         except NotFound:
             await self._over(errand)
             return
@@ -310,5 +312,5 @@ class Delivery:
             self._tree.put(entry, errand.parent)
             node = self._tree.nodes.folder_of(entry.id)
             if node is not None:
-                node.entry = entry
+                self._tree.nodes.believe(node, entry)
         await self._over(errand)

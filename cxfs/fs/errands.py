@@ -1,15 +1,13 @@
 """Errands on their way to the server, and which objects and names they concern. Sends nothing; the messenger does.
 
-An errand is a small operation that a program was told is done: a folder to make, an object to remove, a folder's time
-to stamp. A folder that is not on the server yet has a provisional UUID, made here; when the server's answer comes, its
-UUID takes that one's place everywhere, in one step.
+An errand is a small operation that a program was told is done: a folder to make, an object to remove, attributes to
+stamp on one. A folder that is not on the server yet has a provisional UUID, made here; when the server's answer comes,
+its UUID takes that one's place everywhere, in one step.
 """
 
 from __future__ import annotations
 
 import math
-import secrets
-from base64 import urlsafe_b64encode
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -18,6 +16,7 @@ import trio
 from cxfs.core.entries import SELF, Entry, EntryName, TreePath, Uuid, UuidPath
 from cxfs.core.errands import Event, State, step
 from cxfs.core.order import Kind, Step
+from cxfs.core.posix import PLAIN
 from cxfs.local.rows import ErrandRow
 
 if TYPE_CHECKING:
@@ -48,6 +47,7 @@ class Errand:
         self.sealed = row.sealed
         self.carrier = row.carrier
         self.modified_ms = row.modified_ms
+        self.posix = row.posix
         self.accepted_ms = row.accepted_ms
         self.parked = self.last_error = row.parked
         self.state = State.KEPT if node is not None else State.WAITING if row.parked is None else State.PARKED
@@ -72,7 +72,7 @@ class Errand:
         return {
             Kind.MAKE: f"the folder {self.path}",
             Kind.REMOVE: f"the deletion of {self.path}",
-            Kind.STAMP: f"the time of {self.path}",
+            Kind.STAMP: f"the attributes of {self.path}",
         }[self.kind]
 
     @property
@@ -137,6 +137,7 @@ class Errand:
             modified_ms=self.modified_ms,
             accepted_ms=self.accepted_ms,
             parked=self.parked,
+            posix=self.posix,
         )
 
     @classmethod
@@ -158,68 +159,8 @@ class Errand:
             created_ms=self.accepted_ms,
             modified_ms=modified_ms,
             parent=self.parent,
+            posix=self.posix.on(PLAIN) if self.kind is Kind.MAKE else PLAIN,
         )
-
-
-def _row(kind: Kind, parent: Uuid, path: TreePath, now_ms: int) -> ErrandRow:
-    return ErrandRow(
-        id=secrets.token_hex(12),
-        kind=kind,
-        object=None,
-        is_folder=True,
-        inode=0,
-        parent=parent,
-        path=path,
-        version=None,
-        sealed=(),
-        carrier=None,
-        modified_ms=None,
-        accepted_ms=now_ms,
-        parked=None,
-    )
-
-
-def to_make(parent: Uuid, path: TreePath, *, inode: int, now_ms: int) -> Errand:
-    """A new folder, under a provisional UUID."""
-    provisional = urlsafe_b64encode(secrets.token_bytes(16)).decode().rstrip("=")
-    return Errand(replace(_row(Kind.MAKE, parent, path, now_ms), id=provisional, inode=inode, modified_ms=now_ms))
-
-
-def to_remove(
-    entry: Entry,
-    parent: Uuid,
-    path: TreePath,
-    *,
-    now_ms: int,
-    sealed: tuple[bytes, ...] = (),
-    carrier: str | None = None,
-    node: Node | None = None,
-) -> Errand:
-    """An object that the server has, in the version of `entry`; `node` while a program has it open."""
-    row = replace(
-        _row(Kind.REMOVE, parent, path, now_ms),
-        object=entry.id,
-        is_folder=entry.is_folder,
-        version=entry.version,
-        sealed=sealed,
-        carrier=carrier,
-    )
-    return Errand(row, entry, node=node)
-
-
-def to_clear(
-    parent: Uuid, path: TreePath, *, is_folder: bool, sealed: tuple[bytes, ...], after: trio.Event, now_ms: int
-) -> Errand:
-    """Whatever of our own may have arrived at this place, once the attempt under way has ended."""
-    errand = Errand(replace(_row(Kind.REMOVE, parent, path, now_ms), is_folder=is_folder, sealed=sealed))
-    errand.after = after
-    return errand
-
-
-def to_stamp(folder: Entry, parent: Uuid, path: TreePath, modified_ms: int, *, now_ms: int) -> Errand:
-    """The time of a folder, to be set when all that is on its way into it has arrived."""
-    row = replace(_row(Kind.STAMP, parent, path, now_ms), object=folder.id, modified_ms=modified_ms)
-    return Errand(row, folder)
 
 
 class Errands:
@@ -263,9 +204,9 @@ class Errands:
         """The errand that removes what stood under this name, the last one where there are several."""
         return self._removed_at.get((folder, name))
 
-    def stamp_of(self, folder: Uuid) -> Errand | None:
-        """The errand that sets this folder's time."""
-        return self._about.get((Kind.STAMP, folder))
+    def stamp_of(self, object_id: Uuid) -> Errand | None:
+        """The errand that sets attributes of this object."""
+        return self._about.get((Kind.STAMP, object_id)) if self._about else None
 
     def removals_in(self, folder: Uuid) -> list[Errand]:
         """What was removed from this folder here, and is still there on the server."""

@@ -6,17 +6,20 @@ one, which it puts together into the one thing that `fuse` and the tests drive.
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
+from cxfs.core.errors import BadName, CxfsError, Invalid, NameTooLong, Unsupported
 from cxfs.core.names import from_kernel
+from cxfs.core.posix import PosixUpdate, marked
 from cxfs.core.ranges import ByteRange
-from cxfs.fs.attributes import AttributeRules, Attributes, check_settable, extended_attribute, extended_attributes
+from cxfs.fs.attributes import is_sync, xattr_name
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
-    from cxfs.core.entries import Entry, Path
+    from cxfs.fs.attributes import AttributeRules, Attributes
     from cxfs.fs.backups import Backups
     from cxfs.fs.changes import Change
     from cxfs.fs.file_handle import FileHandle, Opened
@@ -27,27 +30,20 @@ if TYPE_CHECKING:
     from cxfs.fs.node import Node
     from cxfs.fs.permissions import Permissions
     from cxfs.fs.renaming import Rename, Renaming
+    from cxfs.fs.setting import Setting
     from cxfs.fs.space import Space, SpaceWatch
     from cxfs.fs.tree import Tree
 
 
-class TimeKeeper(Protocol):
-    """The part of the File API that changes a time."""
-
-    async def set_modified(self, path: Path, modified_ms: int) -> Entry:
-        """The object with its new time."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a setattr asks for; None: leave as it is. `modified_ms` is in milliseconds since the epoch."""
+    """What a setattr asks for; None: leave as it is. `modified_ns` is in nanoseconds since the epoch."""
 
     size: int | None = None
     mode: int | None = None
     uid: int | None = None
     gid: int | None = None
-    modified_ms: int | None = None
+    modified_ns: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +55,7 @@ class FolderHandle:
 
 
 class FileSystem:
-    """One mounted tree. `keeps_times`: the server has capability `attributes`. `bring` is as `Bringing.bring`.
+    """One mounted tree. `bring` is as `Bringing.bring`.
 
     `arrive` returns when the server has what was written of a change (mount option `sync=remote`).
     """
@@ -73,11 +69,10 @@ class FileSystem:
         contents: Contents,
         journal: Journal,
         attributes: AttributeRules,
+        setting: Setting,
         space: SpaceWatch,
-        files: TimeKeeper,
         permissions: Permissions,
         *,
-        keeps_times: bool,
         bring: Callable[[Node], Awaitable[None]],
         arrive: Callable[[Change], Awaitable[None]] | None = None,
     ) -> None:
@@ -88,10 +83,9 @@ class FileSystem:
         self._contents = contents
         self._journal = journal
         self._attributes = attributes
+        self._setting = setting
         self._space = space
-        self._files = files
         self._permissions = permissions
-        self._keeps_times = keeps_times
         self._bring = bring
         self._arrive = arrive
 
@@ -108,7 +102,13 @@ class FileSystem:
             return folder, 0.0
         if name == b"..":
             return folder.parent or folder, 0.0
-        return await self._tree.lookup(folder, from_kernel(name))
+        try:
+            shown = from_kernel(name)
+        except NameTooLong:
+            raise
+        except BadName:
+            return None, 0.0  # nothing is called so, and nothing can be
+        return await self._tree.lookup(folder, shown)
 
     async def attributes(self, node: Node) -> tuple[Attributes, float]:
         """What `stat` says, fresh, and for how many seconds it may be believed."""
@@ -138,21 +138,49 @@ class FileSystem:
         """The account's room; never waits."""
         return self._space.now
 
+    @property
+    def lists_attributes(self) -> bool:
+        """Whether there are extended attributes that programs have set."""
+        return self._setting.keeps_posix
+
+    def target(self, node: Node) -> str:
+        """Where a symbolic link leads; raises Invalid for anything else."""
+        link = self._attributes.posix_of(node).link
+        if link is None:
+            raise Invalid(f"{node.shown!r} is no symbolic link")
+        return link
+
     def extended_attributes(self, node: Node) -> Mapping[str, bytes]:
         """`user.cx.*` of the node."""
-        return extended_attributes(node)
+        return self._attributes.of_ours(node)
 
     def extended_attribute(self, node: Node, name: bytes) -> bytes:
-        """One of them; raises NoAttribute or ForeignAttribute."""
-        return extended_attribute(node, name.decode(errors="replace"))
+        """One of them, or what a program has set; raises NoAttribute or ForeignAttribute."""
+        return self._attributes.extended(node, name.decode(errors="replace"))
 
-    async def set_extended_attribute(self, node: Node, name: bytes) -> None:
+    def listed_attributes(self, node: Node) -> list[str]:
+        """Names of what programs have set. Ours are not among them: who copies all of them could not set those."""
+        return [name for name, _ in self._attributes.posix_of(node).xattrs]
+
+    async def set_extended_attribute(self, node: Node, name: bytes, value: bytes) -> None:
         """`user.cx.sync`: returns when the server has the node and all below it. Raises as `Bringing.bring` does.
 
-        Raises Unsupported or ForeignAttribute for any other name.
+        Any other: accepted when this returns. Raises as `Setting.set_xattr` does.
         """
-        check_settable(name.decode(errors="replace"))
-        await self._bring(node)
+        text = xattr_name(name)
+        if is_sync(text):
+            await self._bring(node)
+            return
+        self._permissions.check(node)
+        await self._setting.set_xattr(node, text, value)
+
+    async def remove_extended_attribute(self, node: Node, name: bytes) -> None:
+        """Raises as `Setting.set_xattr` does."""
+        text = xattr_name(name)
+        if is_sync(text):
+            raise Unsupported(f"{text} is never there")
+        self._permissions.check(node)
+        await self._setting.set_xattr(node, text, None)
 
     def release(self, node: Node) -> None:
         """The kernel has forgotten the node."""
@@ -167,8 +195,28 @@ class FileSystem:
 
     async def make_folder(self, folder: Node, name: bytes, mode: int) -> Node:
         """A new folder with these permission bits."""
-        node = await self._namespace.make_folder(folder, from_kernel(name))
-        self._attributes.begin(node, folder, mode)
+        mode = self._attributes.mode_in(folder, mode)
+        node = await self._namespace.make_folder(folder, from_kernel(name), self._setting.of_new(mode))
+        self._setting.keep_mode(node, mode)
+        self._attributes.join_group(node, folder)
+        return node
+
+    async def make_link(self, folder: Node, name: bytes, target: bytes) -> Node:
+        """A new symbolic link. Raises NameTooLong, BadName for a target that CX cannot hold."""
+        link = target.decode(errors="surrogateescape")
+        content = marked(link)
+        opened = await self._create(folder, name, PosixUpdate(link=link, xattrs=self._setting.of_new(0).xattrs))
+        node = opened.handle.node
+        node.kernel = True  # as in `make_file`
+        try:
+            await self._contents.write(opened.handle, 0, content)
+            await self._namespace.touched(folder)
+        except BaseException:
+            with contextlib.suppress(CxfsError):
+                await self._namespace.remove(folder, from_kernel(name))
+            raise
+        finally:
+            await self._contents.release(opened.handle)
         return node
 
     async def remove(self, folder: Node, name: bytes) -> None:
@@ -192,11 +240,16 @@ class FileSystem:
 
     async def create(self, folder: Node, name: bytes, mode: int) -> Opened:
         """A new file, open for writing; it shows here at once and is accepted when closed."""
-        path = await self._namespace.new_path(folder, from_kernel(name))
-        opened = self._contents.create(folder, path, folder.uuid)
-        self._namespace.succeed(opened.handle.node, folder)
-        self._attributes.begin(opened.handle.node, folder, mode)
+        opened = await self._create(folder, name, self._setting.of_new(mode))
+        self._setting.keep_mode(opened.handle.node, mode)
+        self._attributes.join_group(opened.handle.node, folder)
         await self._namespace.touched(folder)
+        return opened
+
+    async def _create(self, folder: Node, name: bytes, posix: PosixUpdate) -> Opened:
+        path = await self._namespace.new_path(folder, from_kernel(name))
+        opened = self._contents.create(folder, path, folder.uuid, posix)
+        self._namespace.succeed(opened.handle.node, folder)
         return opened
 
     async def make_file(self, folder: Node, name: bytes, mode: int) -> Node:
@@ -259,41 +312,7 @@ class FileSystem:
         node = node if handle is None else handle.node  # which a conflict may have given a node of its own
         if wanted.size is not None and wanted.size != node.size:
             await self._contents.truncate(node, wanted.size, handle)
-        if wanted.mode is not None or wanted.uid is not None or wanted.gid is not None:
-            self._attributes.keep(node, mode=wanted.mode, uid=wanted.uid, gid=wanted.gid)
-        if wanted.modified_ms is not None:
-            await self._set_time(node, wanted.modified_ms)
-
-    async def _set_time(self, node: Node, modified_ms: int) -> None:
-        change = node.change
-        if change is not None:
-            change.modified_ms = modified_ms
-            if change.journalled >= 0:
-                await self._journal.record(change)
-            return
-        if node.is_folder:
-            await self._set_folder_time(node, modified_ms)
-        else:
-            await self._tell_time(node, modified_ms)
-            self._attributes.keep_time(node, modified_ms)
-
-    async def _set_folder_time(self, folder: Node, modified_ms: int) -> None:
-        # Kept before anything is waited for: a name that changes in the folder meanwhile takes both back together.
-        self._attributes.keep_time(folder, modified_ms)
-        if self._keeps_times and self._namespace.is_busy(folder):
-            await self._namespace.stamp(folder, modified_ms)
-            return
-        try:
-            await self._tell_time(folder, modified_ms)
-        except BaseException:
-            self._attributes.drop_time(folder)
-            raise
-
-    async def _tell_time(self, node: Node, modified_ms: int) -> None:
-        if self._keeps_times and node.entry is not None and not node.gone and not self._tree.is_new(node):
-            entry = await self._files.set_modified(node.entry.path, modified_ms)
-            if node.parent is not None:
-                self._tree.put(entry, node.parent.uuid)
-            if node.pages_of == node.entry.version:
-                node.pages_of = entry.version
-            node.entry = entry
+        if wanted.uid is not None or wanted.gid is not None:
+            self._attributes.keep(node, uid=wanted.uid, gid=wanted.gid)
+        if wanted.mode is not None or wanted.modified_ns is not None:
+            await self._setting.set(node, mode=wanted.mode, modified_ns=wanted.modified_ns)

@@ -82,7 +82,7 @@ def lay_foundation(root: Entry, root_path: TreePath, around: Surroundings) -> Fo
         journal=Journal(memory.outbox, changes, machine.journal, machine.journal_synced, machine.wall_ms),
         groups=groups,
         permissions=permissions,
-        attributes=AttributeRules(permissions, uid=options.uid, gid=options.gid, umask=options.umask),
+        attributes=AttributeRules(permissions, errands, uid=options.uid, gid=options.gid, umask=options.umask),
         folders=folders,
         background=background,
         tree=tree,

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from cxfs.core.errors import AcrossTrees, BadName, BadRequest, NotFound, Unsupported
+from cxfs.core.posix import NOTHING
 from cxfs.fs.groups import GROUPS_PATH, tree_at
 
 if TYPE_CHECKING:
     from cxfs.core.entries import Entry, Path, TreePath, Uuid
+    from cxfs.core.posix import PosixUpdate
     from cxfs.fs.groups import Groups
     from cxfs.fs.listings import FolderListing
 
@@ -29,7 +31,7 @@ class Files(Protocol):
         """One object."""
         ...
 
-    async def make_folder(self, path: TreePath) -> Entry:
+    async def make_folder(self, path: TreePath, posix: PosixUpdate = NOTHING) -> Entry:
         """The new folder."""
         ...
 
@@ -41,8 +43,8 @@ class Files(Protocol):
         """The object at its new place."""
         ...
 
-    async def set_modified(self, path: Path, modified_ms: int) -> Entry:
-        """The object with its new time."""
+    async def update(self, path: Path, modified_ms: int | None, posix: PosixUpdate = NOTHING) -> Entry:
+        """The object with its new attributes."""
         ...
 
     async def copy(self, path: Path, to: TreePath, *, overwrite: bool) -> Entry:
@@ -89,9 +91,9 @@ class GroupFolders:
             raise NotFound(f"this account is in no group {path.owner}")
         return self._groups.describe(await self._files.entry(tree))
 
-    async def make_folder(self, path: TreePath) -> Entry:
+    async def make_folder(self, path: TreePath, posix: PosixUpdate = NOTHING) -> Entry:
         """The new folder."""
-        return await self._files.make_folder(path)
+        return await self._files.make_folder(path, posix)
 
     async def delete(self, path: Path, *, recursive: bool) -> None:
         """Returns when the object is gone."""
@@ -109,10 +111,10 @@ class GroupFolders:
                 raise
             raise AcrossTrees(f"the server does not move from {path.owner} to {to.owner}: {error}") from error
 
-    async def set_modified(self, path: Path, modified_ms: int) -> Entry:
-        """The object with its new time."""
+    async def update(self, path: Path, modified_ms: int | None, posix: PosixUpdate = NOTHING) -> Entry:
+        """The object with its new attributes."""
         tree = tree_at(path)
-        answer = await self._files.set_modified(tree or path, modified_ms)
+        answer = await self._files.update(tree or path, modified_ms, posix)
         return answer if tree is None else self._groups.describe(answer)
 
     async def copy(self, path: Path, to: TreePath, *, overwrite: bool) -> Entry:

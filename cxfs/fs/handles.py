@@ -6,11 +6,13 @@ version; from then on every handle of the file sees the draft, and after the upl
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import trio
 
 from cxfs.core.errors import IsADirectory, Stale
+from cxfs.core.posix import NOTHING
 from cxfs.core.ranges import ByteRange
 from cxfs.core.uploads import Event
 from cxfs.fs.base import bring_base
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cxfs.core.entries import Entry, TreePath, Uuid
+    from cxfs.core.posix import PosixUpdate
     from cxfs.fs.ahead import FilesAhead
     from cxfs.fs.errands import Errands
     from cxfs.fs.journal import Journal
@@ -112,9 +115,10 @@ class Contents:
         node.pages_of = version
         return Opened(handle, keep_cache=False, direct=False)
 
-    def create(self, folder: Node, path: TreePath, parent: Uuid) -> Opened:
+    def create(self, folder: Node, path: TreePath, parent: Uuid, posix: PosixUpdate = NOTHING) -> Opened:
         """A new empty file, opened for writing. It is accepted when it is first closed."""
         change = self._new_change(inode=self._tree.nodes.new_number(), parent=parent, path=path, size=0, base_bytes=0)
+        change.posix = posix
         self._changes.add(change)
         node = self._tree.nodes.node_of_change(change, folder)
         handle = FileHandle(node, writable=True)
@@ -253,7 +257,7 @@ class Contents:
         # Counted before and after: whatever the journal recorded in between is not the whole of this write.
         change.on(Event.WRITTEN)
         self._changes.count(change)
-        change.modified_ms = self._wall_ms()
+        change.written_at(self._wall_ms())
 
     def change_of(self, node: Node, writer: FileHandle | None) -> Change:
         """The change that a write goes to; begun here if there is none. No await: two writers share one."""
@@ -278,6 +282,7 @@ class Contents:
             base_bytes=base.size,
         )
         change.begin_from(base)
+        change.posix = replace(change.posix, link=base.posix.link)
         if node.gone:
             self._outbox.erase(change.id)  # an unlinked file: its draft goes with its last descriptor
         else:
@@ -285,7 +290,7 @@ class Contents:
         node.change, change.node = change, node
         return change
 
-    async def complete_change(self, node: Node, modified_ms: int) -> Change | None:
+    async def complete_change(self, node: Node, modified_ms: int, posix: PosixUpdate) -> Change | None:
         """The node's change, begun with its whole content if there is none; None where not all of that is here."""
         change = node.change
         if change is not None:
@@ -293,7 +298,7 @@ class Contents:
         if node.entry is None or not self._reader.holds(node.entry):
             return None
         change = self._begin(node, node.entry)
-        change.modified_ms = modified_ms
+        change.modified_ms, change.posix = modified_ms, posix
         try:
             await bring_base(self._reader, change, ByteRange(0, node.entry.size))
         except BaseException:

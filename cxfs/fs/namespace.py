@@ -7,14 +7,17 @@ call (a taken name, a folder that is not empty); what the server refuses later c
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cxfs.core.errors import AlreadyExists, DiskFull, IsADirectory, NotADirectory, NotEmpty, NotFound
 from cxfs.core.names import escape
-from cxfs.fs.errands import to_clear, to_make, to_remove, to_stamp
+from cxfs.core.posix import NOTHING
+from cxfs.fs.new_errands import to_clear, to_make, to_remove, to_stamp
 
 if TYPE_CHECKING:
     from cxfs.core.entries import TreePath
+    from cxfs.core.posix import PosixUpdate
     from cxfs.fs.attributes import AttributeRules
     from cxfs.fs.changes import Change, Changes
     from cxfs.fs.errands import Errand, Errands
@@ -67,10 +70,11 @@ class Namespace:
             raise AlreadyExists(f"{shown!r} exists already")
         return self._tree.child_path(folder, shown)
 
-    async def make_folder(self, folder: Node, shown: str) -> Node:
+    async def make_folder(self, folder: Node, shown: str, posix: PosixUpdate = NOTHING) -> Node:
         """A new folder; the server is told later. Raises DiskFull where it cannot be written down."""
         path = await self.new_path(folder, shown)
-        making = to_make(folder.uuid, path, inode=self._tree.nodes.new_number(), now_ms=self._journal.now_ms())
+        inode, now_ms = self._tree.nodes.new_number(), self._journal.now_ms()
+        making = to_make(folder.uuid, path, posix, inode=inode, now_ms=now_ms)
         removal = self._errands.removal_at(folder.uuid, making.name)
         if removal is not None:
             self._messenger.closed(removal)
@@ -104,13 +108,16 @@ class Namespace:
         if node.is_folder:
             raise IsADirectory(f"{shown!r} is a folder")
         change, removal = node.change, self._removal_of(node, folder)
+        stamp = self._errands.stamp_of(node.entry.id) if node.entry is not None else None
         if change is not None:
             self._uploader.give_up(change)
+        if stamp is not None:
+            self._messenger.cancel(stamp)
         if removal is not None:
             self._messenger.accept(removal)
         self._tree.nodes.detach(node)
         self._lay_aside(node)
-        await self._write_down(removal, change, change.replaces if change is not None else None)
+        await self._write_down(removal, change, stamp, change.replaces if change is not None else None)
         await self.touched(folder)
 
     def _removal_of(self, node: Node, folder: Node) -> Errand | None:
@@ -184,26 +191,34 @@ class Namespace:
         if left or self._changes.new_in(node.uuid) or self._errands.made_in(node.uuid):
             raise NotEmpty(f"{node.shown!r} is not empty")
 
-    # ------------------------------------------------------------ times of folders
+    # ------------------------------------------------------------ attributes
 
     def is_busy(self, folder: Node) -> bool:
         """Whether anything is on its way into or out of the folder, which would change its time on the server."""
         return not folder.gone and self._steps.lead_into(folder.uuid)
 
-    async def stamp(self, folder: Node, modified_ms: int) -> None:
-        """The folder's time is set on the server when nothing is on its way into it any more."""
-        parent, now_ms = folder.parent or folder, self._journal.now_ms()
-        if folder.entry is None:
-            raise NotFound(f"{folder.shown!r} is gone")
-        path = self._tree.path_of(folder)
+    async def stamp(self, node: Node, modified_ms: int | None, posix: PosixUpdate = NOTHING) -> bool:
+        """These attributes are set on the server a short while later, a folder's when nothing is on its way into it.
+
+        False for an owner's root: it has no name that a journal's row could hold.
+        """
+        parent, now_ms = node.parent or node, self._journal.now_ms()
+        if node.entry is None:
+            raise NotFound(f"{node.shown!r} is gone")
+        path = self._tree.path_of(node)
         if not path.names:
-            return  # the owner's root: no name that a journal's row could hold
-        former = self._errands.stamp_of(folder.uuid)
+            return False
+        former = self._errands.stamp_of(node.uuid)
         if former is not None:
             self._messenger.cancel(former)
-        stamp = to_stamp(folder.entry, parent.uuid, path, modified_ms, now_ms=now_ms)
+            posix = former.posix.then(posix, with_time=modified_ms is not None)
+            modified_ms = former.modified_ms if modified_ms is None else modified_ms
+        stamp = to_stamp(node.entry, parent.uuid, path, modified_ms, posix, now_ms=now_ms)
+        if former is not None:
+            stamp.after = former.attempt_ended  # or its request could overtake this one
         self._messenger.accept(stamp)
         await self._journal.note(stamp, *([former] if former is not None else []))
+        return True
 
     # ------------------------------------------------------------ shared
 
@@ -220,5 +235,11 @@ class Namespace:
         """Names in the folder changed: it is dated by that, whatever time was set on it before."""
         self._attributes.names_changed(folder, self._journal.now_ms())
         stamp = self._errands.stamp_of(folder.uuid) if folder.entry is not None else None
-        if stamp is not None:
+        if stamp is None or stamp.modified_ms is None:
+            return
+        rest = replace(stamp.posix, rest_ns=0)
+        if rest == NOTHING:
             await self._messenger.take_back(stamp)
+        else:
+            stamp.modified_ms, stamp.posix = None, rest
+            await self._journal.note(stamp)

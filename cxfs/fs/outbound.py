@@ -135,4 +135,5 @@ def _sending(base: Foundation, around: Surroundings, homes: Homes, outcomes: Out
         quick=around.machine.quick,
         conditional=around.offers("conditional-upload"),
         keeps_times=around.offers("attributes"),
+        keeps_posix=around.offers("posix"),
     )

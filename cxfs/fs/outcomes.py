@@ -7,12 +7,14 @@ between sees the state before or after.
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from cxfs.core.entries import Entry, EntryName, TreePath
 from cxfs.core.errors import CxfsError, DiskFull, NoSpace, SignedOut
 from cxfs.core.names import escape
 from cxfs.core.order import Kind
+from cxfs.core.posix import PLAIN
 from cxfs.core.uploads import Event, State
 from cxfs.local.blocks import BlockKey, BlockStore
 
@@ -80,6 +82,7 @@ class Outcomes:
 
     def _is_over(self, change: Change, entry: Entry, generation: int) -> bool:
         """Whether there is nothing newer to send."""
+        entry = _as_link(entry, change)
         if change not in self._changes:  # deleted here meanwhile: whoever deleted it looks for what has arrived
             change.on(Event.FAILED)  # not the end of its life: a program may have it open
             return False
@@ -146,6 +149,7 @@ class Outcomes:
         if change.object is not None:
             self._tree.remove(change.object, change.parent)
         if change.node is not None:
+            change.stands_alone(PLAIN if change.node.entry is None else change.node.entry.posix)
             self._tree.nodes.forget_identity(change.node)
         self._changes.becomes(change, None)
         await self._journal.record(change)
@@ -160,6 +164,8 @@ class Outcomes:
         change.copy_name = name
         path = TreePath(before.owner, before.names[:-1]).child(name)
         was_new = change.object is None
+        if not was_new:
+            change.stands_alone(current.posix)
         self._changes.becomes(change, None)
         self._changes.moved(change, change.parent, path)
         node = change.node
@@ -192,3 +198,10 @@ class Outcomes:
         log.error("%s is not accepted by the server and is kept here: %s", change.path, reason)
         change.parked = reason
         await self._journal.record(change)
+
+
+def _as_link(entry: Entry, change: Change) -> Entry:
+    """A server that keeps no links has the file that marks one."""
+    if change.posix.link is None or entry.posix.link is not None:
+        return entry
+    return replace(entry, posix=replace(entry.posix, link=change.posix.link))

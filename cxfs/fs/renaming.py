@@ -12,7 +12,7 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING, Final, Protocol
 
 from cxfs.core.errors import AlreadyExists, CxfsError, Invalid, IsADirectory, NotADirectory, NotFound, Stale
-from cxfs.fs.errands import to_clear, to_remove
+from cxfs.fs.new_errands import to_clear, to_remove
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -186,8 +186,9 @@ class Renaming:
             await self._journal.note(leftover)
 
     def take_over(self, node: Node, change: Change, former: Node) -> None:
-        """The change of `node` is the next version of what `former` was."""
+        """The change of `node` is the next version of what `former` was, and brings all of its own attributes."""
         entry = former.seen
+        change.posix = self._attributes.brought(node)
         if former.change is not None:  # what of it was handed over may be on the server: still our own
             change.sealed = (*former.change.sealed, *change.sealed)
         self._tree.nodes.detach(former)
@@ -203,7 +204,8 @@ class Renaming:
         before, parent = node.seen, node.parent
         if replaced.entry is None or before is None or parent is None or node.size > self._continued_bytes_max:
             return False
-        change = await self._contents.complete_change(node, self._attributes.modified_ms(node))
+        brought = self._attributes.brought(node)
+        change = await self._contents.complete_change(node, self._attributes.modified_ns(node) // 1_000_000, brought)
         if change is None:
             return False
         sealed, path = change.sealed, self._tree.child_path(folder, shown)
@@ -231,7 +233,8 @@ class Renaming:
         before, shown_before = _entry_of(node), node.shown
         path = await self._free_place(folder, shown)
         overwritten = replaced.seen if replaced is not None else None
-        async with self.doubting(parent, folder):
+        stamp = self._errands.stamp_of(before.id)
+        async with self.doubting(parent, folder), self._messenger.held(*([stamp] if stamp is not None else [])):
             if replaced is not None and overwritten is not None:
                 await self._require_seen(path, overwritten, replaced.change)
             entry = await self._files.move(before.path, path, overwrite=overwritten is not None)
@@ -241,6 +244,7 @@ class Renaming:
             self._tree.remove(overwritten.id, folder.uuid)
         self._moved(node, entry, parent, folder, shown)
         node.came_from = (parent, shown_before)
+        await self._stamp_follows(stamp, folder, path)
         if node.change is not None:
             self._changes.moved(node.change, folder.uuid, path)
             await self._journal.record(node.change, over=replaced.change if replaced is not None else None)
@@ -301,6 +305,7 @@ class Renaming:
                 entry = await self._files.move(_entry_of(node).path, path, overwrite=False)
             self._moved(node, entry, parent, folder, shown)
             await self._homes.folder_moved(before, path)
+            await self._stamp_follows(self._errands.stamp_of(entry.id), folder, path)
 
     # ------------------------------------------------------------ shared
 
@@ -317,6 +322,12 @@ class Renaming:
         self._tree.nodes.place(node, folder, shown)
         self._resettling.settled(node, entry.owner)
         node.entry = entry
+
+    async def _stamp_follows(self, stamp: Errand | None, folder: Node, path: TreePath) -> None:
+        """What is to be set of something that has moved is set where it is now."""
+        if stamp is not None and stamp in self._errands:
+            self._errands.moved(stamp, folder.uuid, path)
+            await self._journal.note(stamp)
 
     @asynccontextmanager
     async def doubting(self, *folders: Node) -> AsyncIterator[None]:

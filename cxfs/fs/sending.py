@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from dataclasses import replace
 from enum import Enum, auto
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
@@ -15,18 +16,21 @@ from typing import TYPE_CHECKING, Protocol
 import trio
 
 from cxfs.core.entries import Entry, EntryName, Path, UuidPath
-from cxfs.core.errors import CxfsError, Invalid, IsADirectory, NotFound, ServerTrouble, VersionConflict
+from cxfs.core.errors import CxfsError, IsADirectory, NotFound, ServerTrouble, VersionConflict
 from cxfs.core.flow import Flow
+from cxfs.core.posix import NOTHING
 from cxfs.core.ranges import ByteRange
 from cxfs.core.uploads import IN_FLIGHT, Event, State
 from cxfs.fs.base import bring_base
 from cxfs.fs.bundles import NotTogether
+from cxfs.fs.draft_content import Abandoned, DraftContent
 from cxfs.local.drafts import PIECE_BYTES, Draft
 from cxfs.remote.bundles import BundleUpload
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import Awaitable, Callable
 
+    from cxfs.core.posix import PosixUpdate
     from cxfs.fs.changes import Change
     from cxfs.fs.homes import Homes
     from cxfs.fs.journal import Journal
@@ -35,50 +39,6 @@ if TYPE_CHECKING:
     from cxfs.fs.reader import Reader
 
 log = logging.getLogger(__name__)
-
-
-class Abandoned(Exception):
-    """What was being sent is no longer what the file holds."""
-
-
-class DraftContent:
-    """One generation of a draft, as the body of an upload; raises Abandoned rather than mix two.
-
-    `sent` hears of the bytes that were handed over.
-    """
-
-    def __init__(self, change: Change, disk: Offload, sent: Callable[[int], None]) -> None:
-        self.size = change.draft.size
-        self.generation = change.generation
-        self._change = change
-        self._disk = disk
-        self.sent = sent
-
-    async def pieces(self) -> AsyncIterator[bytes]:
-        """The bytes in order, a piece in memory at a time."""
-        for wanted in ByteRange(0, self.size).pieces(PIECE_BYTES):
-            piece = await self._disk(self._change.draft.read, wanted)
-            self.check()
-            yield piece
-            self.sent(len(piece))
-
-    async def whole(self) -> bytes:
-        """All of a small one, none of it handed over yet."""
-        content = await self._disk(self._change.draft.read, ByteRange(0, self.size))
-        self.check()
-        if len(content) != self.size:
-            raise Invalid("the content shrank while it was being uploaded")
-        return content
-
-    @property
-    def is_current(self) -> bool:
-        """Whether the file was not written since."""
-        return self._change.generation == self.generation
-
-    def check(self) -> None:
-        """Raises Abandoned when the file was written since."""
-        if not self.is_current:
-            raise Abandoned
 
 
 class Sender(Protocol):
@@ -92,6 +52,7 @@ class Sender(Protocol):
         modified_ms: int,
         if_version: int | None,
         name: EntryName | None = None,
+        posix: PosixUpdate = NOTHING,
         on_sealed: Callable[[bytes], Awaitable[None]] | None = None,
     ) -> Entry:
         """The object as the server has it now."""
@@ -99,14 +60,14 @@ class Sender(Protocol):
 
 
 class Files(Protocol):
-    """The part of the File API that tells what is there now, and changes a time."""
+    """The part of the File API that tells what is there now, and changes attributes."""
 
     async def entry(self, path: Path) -> Entry:
         """What is there; raises NotFound."""
         ...
 
-    async def set_modified(self, path: Path, modified_ms: int) -> Entry:
-        """The object with its new time."""
+    async def update(self, path: Path, modified_ms: int | None, posix: PosixUpdate = NOTHING) -> Entry:
+        """The object with its new attributes."""
         ...
 
 
@@ -124,7 +85,7 @@ class Verdict(Enum):
 class Sending:
     """Attempts of one mount. `conditional`: the server compares versions itself (capability `conditional-upload`).
 
-    `keeps_times`: it can change a time (capability `attributes`).
+    `keeps_times`: it can change a time (capability `attributes`), `keeps_posix` all attributes (`posix`).
     """
 
     def __init__(
@@ -140,6 +101,7 @@ class Sending:
         quick: Offload,
         conditional: bool,
         keeps_times: bool,
+        keeps_posix: bool,
     ) -> None:
         self._sender = sender
         self._files = files
@@ -151,6 +113,7 @@ class Sending:
         self._quick = quick
         self._conditional = conditional
         self._keeps_times = keeps_times
+        self._keeps_posix = keeps_posix
         self.flow = Flow()
         """What was handed over, by all attempts: that it grows shows that the server takes something."""
 
@@ -181,7 +144,12 @@ class Sending:
     ) -> tuple[Verdict, CxfsError | None]:
         """The rest of an attempt, now that the server has answered, whichever way that went. May raise Abandoned."""
         if isinstance(outcome, Entry):
-            await self._outcomes.accepted(change, await self._with_time(change, outcome), content.generation)
+            try:
+                outcome = await self._with_attributes(change, outcome)
+            except CxfsError as error:
+                outcome = error
+        if isinstance(outcome, Entry):
+            await self._outcomes.accepted(change, outcome, content.generation)
             return Verdict.SETTLED, None
         if self._outcomes.was_taken_back(change):  # deleted here meanwhile: nobody cares any more
             change.on(Event.FAILED)
@@ -195,11 +163,19 @@ class Sending:
     def upload_of(self, change: Change, content: DraftContent, held: bytes) -> BundleUpload:
         """What goes with others."""
         return BundleUpload(
-            self._target(change), held, change.modified_ms, change.base_version or 0, change.name, content.sent
+            self._target(change),
+            held,
+            change.modified_ms,
+            change.base_version or 0,
+            change.name,
+            content.sent,
+            change.posix,
         )
 
-    def has_its_time(self, change: Change, entry: Entry) -> bool:
-        """Whether the server has the file's time, as far as it can."""
+    def has_its_attributes(self, change: Change, entry: Entry) -> bool:
+        """Whether the server has the file's time, and what else there is of attributes, as far as it can."""
+        if self._keeps_posix:
+            return entry.modified_ms == change.modified_ms and change.posix_over(entry.posix) == entry.posix
         return entry.modified_ms == change.modified_ms or not self._keeps_times
 
     def _count(self, change: Change, count: int) -> None:
@@ -219,14 +195,16 @@ class Sending:
             return await self._nowhere_to_go(change, error)
         return await self._failed(change, error)
 
-    async def _with_time(self, change: Change, entry: Entry) -> Entry:
-        """The time may have been set after the upload had taken its own along."""
-        if self.has_its_time(change, entry):
+    async def _with_attributes(self, change: Change, entry: Entry) -> Entry:
+        """Some may have been set after the upload had taken its own along. Raises what may pass."""
+        if self.has_its_attributes(change, entry):
             return entry
         try:
-            return await self._files.set_modified(entry.path, change.modified_ms)
+            return await self._files.update(entry.path, change.modified_ms, replace(change.posix, link=None))
         except CxfsError as error:
-            log.warning("the time of %s could not be set: %s", change.path, error)
+            if self._keeps_posix and self._outcomes.may_pass(error):
+                raise
+            log.warning("the attributes of %s could not be set: %s", change.path, error)
             return entry
 
     async def _send(self, change: Change, content: DraftContent) -> Entry:
@@ -248,6 +226,7 @@ class Sending:
             modified_ms=change.modified_ms,
             if_version=base_version if self._conditional else None,
             name=change.name,
+            posix=change.posix,
             on_sealed=sealed,
         )
 
@@ -312,8 +291,7 @@ class Sending:
             await self._outcomes.object_gone(change)
         elif current.sha1 is not None and current.sha1 == await self._disk(_sha1_of, change.draft):
             content.check()
-            await self._outcomes.accepted(change, await self._with_time(change, current), content.generation)
-            return Verdict.SETTLED, None
+            return await self.came_back(change, content, current)
         elif current.sha1 in change.sealed:
             await self._outcomes.answer_was_lost(change, current)
         elif self._outcomes.is_leaving(current):

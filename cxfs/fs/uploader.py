@@ -344,4 +344,5 @@ class Uploader:
 
 def goes_with_others(change: Change) -> bool:
     """Whether it is small, and all of it is here."""
-    return not change.goes_alone and change.draft.size <= UPLOAD_BYTES_MAX and not change.missing()
+    is_small = change.draft.size <= UPLOAD_BYTES_MAX and change.posix.is_short
+    return is_small and not change.goes_alone and not change.missing()

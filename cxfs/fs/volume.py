@@ -28,6 +28,7 @@ from cxfs.fs.renaming import Renaming
 from cxfs.fs.resettling import Resettling
 from cxfs.fs.room import Room
 from cxfs.fs.sealing import Sealing
+from cxfs.fs.setting import Setting
 from cxfs.fs.waiting import Waiting
 
 if TYPE_CHECKING:
@@ -197,6 +198,15 @@ def _filesystem(base: Foundation, outbound: Outbound, around: Surroundings, wait
         changes=base.changes,
         journal=base.journal,
     )
+    setting = Setting(
+        base.tree,
+        namespace,
+        base.journal,
+        base.attributes,
+        base.folders,
+        keeps_times=around.offers("attributes"),
+        keeps_posix=around.offers("posix"),
+    )
     return FileSystem(
         base.tree,
         namespace,
@@ -205,10 +215,9 @@ def _filesystem(base: Foundation, outbound: Outbound, around: Surroundings, wait
         contents,
         base.journal,
         base.attributes,
+        setting,
         base.space,
-        base.folders,
         base.permissions,
-        keeps_times=around.offers("attributes"),
         bring=bringing.bring,
         arrive=arrival if options.sync_remote else None,
     )

@@ -44,6 +44,7 @@ ERRNO: Final[dict[type[BaseException], int]] = {
     errors.VersionConflict: errno.ESTALE,
     errors.Stale: errno.ESTALE,
     errors.NoAttribute: errno.ENODATA,
+    errors.AttributesFull: errno.ENOSPC,
     errors.ForeignAttribute: errno.EOPNOTSUPP,  # after which ls(1) asks for no other file's
     errors.Unsupported: errno.EPERM,
     errors.Invalid: errno.EINVAL,

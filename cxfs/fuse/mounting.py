@@ -78,7 +78,8 @@ def mounted_at(path: Path, table: Path = MOUNT_TABLE) -> Mounted | None:
 def all_mounted(table: Path = MOUNT_TABLE) -> list[Mounted]:
     """Every line of the table, in its order; no mount is touched."""
     found = []
-    for line in table.read_text(encoding="utf-8", errors="surrogateescape").splitlines():
+    # The kernel escapes what ends a line for it, which is less than what ends one for `splitlines`.
+    for line in os.fsdecode(table.read_bytes()).rstrip("\n").split("\n"):
         fields, _, rest = line.partition(" - ")
         kind, source = rest.split(" ")[:2]
         _, _, device, _, mountpoint = fields.split(" ")[:5]

@@ -11,34 +11,32 @@ import logging
 import math
 import os
 import stat
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 import pyfuse3
 from pyfuse3 import EntryAttributes, FileInfo, FUSEError, RequestContext, SetattrFields, StatvfsData
 
 from cxfs.core import errors
 from cxfs.core.errors import CxfsError
-from cxfs.fs.filesystem import FileSystem, FolderHandle, Wanted
+from cxfs.fs.filesystem import FileSystem, Wanted
 from cxfs.fs.renaming import Rename
 from cxfs.fuse.answers import data, metadata, patient, prompt
 from cxfs.fuse.callers import Callers
+from cxfs.fuse.entry_attributes import absent, entry_attributes
 from cxfs.fuse.inodes import InodeTable
+from cxfs.fuse.open_folders import OpenFolders
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
 
-    from cxfs.fs.attributes import Attributes
     from cxfs.fs.file_handle import FileHandle, Opened
     from cxfs.fs.node import Node
 
 log = logging.getLogger(__name__)
 
 BLOCK_BYTES: Final = 4096
-"""The unit of statfs, and of st_blksize's default for programs that copy: see `_PREFERRED_BYTES`."""
-
-_PREFERRED_BYTES: Final = 128 << 10
-"""st_blksize: the size of buffer that cp and cat use, one kernel request."""
+"""The unit of statfs."""
 
 _ACCESS: Final = os.O_RDONLY | os.O_WRONLY | os.O_RDWR
 
@@ -47,8 +45,6 @@ _RENAMES: Final = {
     pyfuse3.RENAME_NOREPLACE: Rename.NOREPLACE,
     pyfuse3.RENAME_EXCHANGE: Rename.EXCHANGE,
 }
-
-T = TypeVar("T")
 
 
 class Operations(pyfuse3.Operations):
@@ -74,11 +70,10 @@ class Operations(pyfuse3.Operations):
         self.data_deadline_s = data_deadline_s
         self.callers = callers or Callers()
         self._fs = fs
-        self._reply = reply
         self._inodes = InodeTable(fs.root, fs.release)
+        self._folders = OpenFolders(fs, self._inodes, reply, entry_attributes)
         self._handles: dict[int, FileHandle] = {}
         self._openers: dict[int, int] = {}
-        self._folders: dict[int, FolderHandle] = {}
         self._last_handle = 0
 
     # ------------------------------------------------------------ looking
@@ -87,12 +82,12 @@ class Operations(pyfuse3.Operations):
     async def lookup(self, parent_inode: int, name: bytes, ctx: RequestContext) -> EntryAttributes:
         """Finds a name; one that is absent is answered as an entry too, so that the kernel remembers it."""
         node, absent_s = await self._fs.lookup(self._inodes[parent_inode], name)
-        return _absent(absent_s) if node is None else self._told(node)
+        return absent(absent_s) if node is None else self._told(node)
 
     @metadata
     async def getattr(self, inode: int, ctx: RequestContext) -> EntryAttributes:
         """What stat(2) says."""
-        return _entry_attributes(*await self._fs.attributes(self._inodes[inode]))
+        return entry_attributes(*await self._fs.attributes(self._inodes[inode]))
 
     @data
     async def setattr(
@@ -105,10 +100,10 @@ class Operations(pyfuse3.Operations):
             mode=stat.S_IMODE(attr.st_mode) if fields.update_mode else None,
             uid=attr.st_uid if fields.update_uid else None,
             gid=attr.st_gid if fields.update_gid else None,
-            modified_ms=attr.st_mtime_ns // 1_000_000 if fields.update_mtime else None,
+            modified_ns=attr.st_mtime_ns if fields.update_mtime else None,
         )
         await self._fs.set_attributes(node, wanted, self._handles.get(fh) if fh is not None else None)
-        return _entry_attributes(self._fs.attributes_now(node), self._fs.believed_s(node))
+        return entry_attributes(self._fs.attributes_now(node), self._fs.believed_s(node))
 
     async def forget(self, inode_list: Sequence[tuple[int, int]]) -> None:
         """The kernel drops references; cannot fail."""
@@ -128,53 +123,46 @@ class Operations(pyfuse3.Operations):
 
     @prompt
     async def getxattr(self, inode: int, name: bytes, ctx: RequestContext) -> bytes:
-        """One of `user.cx.*`; before each write the kernel asks for security.capability.
-
-        They are not listed: every `ls -l` would ask for that, once a file.
-        """
+        """One of `user.cx.*`, or of what was set; before each write the kernel asks for security.capability."""
         return self._fs.extended_attribute(self._inodes[inode], name)
 
     @patient
     async def setxattr(self, inode: int, name: bytes, value: bytes, ctx: RequestContext) -> None:
-        """`user.cx.sync`: for programs that want a file or folder at the server now."""
+        """`user.cx.sync`, for programs that want a file or folder at the server now; else what is to be kept."""
         with self.callers.waiting(math.inf, ctx.pid):  # it has a deadline of its own
-            await self._fs.set_extended_attribute(self._inodes[inode], name)
+            await self._fs.set_extended_attribute(self._inodes[inode], name, value)
+
+    @data
+    async def removexattr(self, inode: int, name: bytes, ctx: RequestContext) -> None:
+        """Takes one away."""
+        await self._fs.remove_extended_attribute(self._inodes[inode], name)
+
+    @prompt
+    async def listxattr(self, inode: int, ctx: RequestContext) -> Sequence[bytes]:
+        """Names of what was set. Where the server keeps none the kernel is told so once, and asks for no other file."""
+        if not self._fs.lists_attributes:
+            raise FUSEError(errno.ENOSYS)
+        return [name.encode() for name in self._fs.listed_attributes(self._inodes[inode])]
 
     # ------------------------------------------------------------ folders
 
     @metadata
     async def opendir(self, inode: int, ctx: RequestContext) -> int:
         """Takes the listing once, for all the readdirs that follow."""
-        return self._new_handle(self._folders, await self._fs.open_folder(self._inodes[inode]))
+        return await self._folders.open(self._inodes[inode], ctx.pid)
 
-    @prompt
+    @patient
     async def readdir(self, fh: int, start_id: int, token: Any) -> None:
-        """The lines from `start_id` on: the two dots, then the children in the order of the snapshot."""
-        handle = self._folders[fh]
-        for at, node in enumerate((handle.folder, handle.folder.parent or handle.folder)):
-            attributes = _entry_attributes(self._fs.attributes_now(node), 0.0)
-            if start_id <= at and not self._reply(token, b"." * (at + 1), attributes, at + 1):
-                return
-        for at in range(max(start_id, 2), len(handle.children) + 2):
-            if not self._tell_child(handle, at, token):
-                return
-
-    def _tell_child(self, handle: FolderHandle, at: int, token: Any) -> bool:
-        found = self._fs.child(handle, at - 2)
-        if found is None:
-            return True
-        child, node = found
-        attributes = _entry_attributes(self._fs.attributes_now(node), self._fs.believed_s(node))
-        if not self._reply(token, child.shown.encode(), attributes, at + 1):
-            self._fs.unused(node)
-            return False
-        self._inodes.remember(node)
-        return True
+        """The lines from `start_id` on."""
+        if start_id == 0 and self._folders.was_read(fh):  # rewinddir(3)
+            with self.callers.waiting(self.metadata_deadline_s, self._folders.opener(fh), asks=True):
+                await self._folders.read_anew(fh)
+        self._folders.tell(fh, start_id, token)
 
     @prompt
     async def releasedir(self, fh: int) -> None:
-        """Drops the snapshot."""
-        del self._folders[fh]
+        """Drops the listing."""
+        self._folders.close(fh)
 
     # ------------------------------------------------------------ names
 
@@ -194,8 +182,13 @@ class Operations(pyfuse3.Operations):
 
     @metadata
     async def symlink(self, parent_inode: int, name: bytes, target: bytes, ctx: RequestContext) -> EntryAttributes:
-        """CX has no symbolic links."""
-        raise errors.Unsupported("CX has no symbolic links")
+        """A new symbolic link."""
+        return self._told(await self._fs.make_link(self._inodes[parent_inode], name, target))
+
+    @prompt
+    async def readlink(self, inode: int, ctx: RequestContext) -> bytes:
+        """Where a symbolic link leads."""
+        return self._fs.target(self._inodes[inode]).encode(errors="surrogateescape")
 
     @metadata
     async def link(self, inode: int, new_parent_inode: int, new_name: bytes, ctx: RequestContext) -> EntryAttributes:
@@ -305,12 +298,7 @@ class Operations(pyfuse3.Operations):
 
     def _told(self, node: Node) -> EntryAttributes:
         self._inodes.remember(node)
-        return _entry_attributes(self._fs.attributes_now(node), self._fs.believed_s(node))
-
-    def _new_handle(self, table: dict[int, T], handle: T) -> int:
-        self._last_handle += 1
-        table[self._last_handle] = handle
-        return self._last_handle
+        return entry_attributes(self._fs.attributes_now(node), self._fs.believed_s(node))
 
     def _waiting(
         self, fh: int, deadline_s: float = math.inf, *, asks: bool = False, is_read: bool = False
@@ -319,31 +307,7 @@ class Operations(pyfuse3.Operations):
         return self.callers.waiting(deadline_s, self._openers.get(fh, 0), asks=asks, is_read=is_read)
 
     def _file_info(self, opened: Opened, ctx: RequestContext) -> FileInfo:
-        number = self._new_handle(self._handles, opened.handle)
-        self._openers[number] = ctx.pid
-        return FileInfo(fh=number, keep_cache=opened.keep_cache, direct_io=opened.direct)
-
-
-def _entry_attributes(attributes: Attributes, valid_s: float) -> EntryAttributes:
-    entry = EntryAttributes()
-    entry.st_ino = attributes.inode
-    entry.generation = 0
-    entry.entry_timeout = entry.attr_timeout = valid_s
-    entry.st_mode = attributes.mode | (stat.S_IFDIR if attributes.is_folder else stat.S_IFREG)
-    entry.st_nlink = attributes.links  # 1 of a folder as well: find(1) cannot count subfolders by it, then
-    entry.st_uid, entry.st_gid = attributes.uid, attributes.gid
-    entry.st_size = attributes.size
-    entry.st_blksize = _PREFERRED_BYTES
-    entry.st_blocks = -(-attributes.size // 512)
-    entry.st_atime_ns = entry.st_mtime_ns = entry.st_ctime_ns = attributes.modified_ns
-    return entry
-
-
-def _absent(valid_s: float) -> EntryAttributes:
-    """A negative entry: unlike ENOENT the kernel caches it."""
-    if valid_s <= 0:
-        raise FUSEError(errno.ENOENT)
-    entry = EntryAttributes()
-    entry.st_ino = 0
-    entry.entry_timeout = valid_s
-    return entry
+        self._last_handle += 1
+        self._handles[self._last_handle] = opened.handle
+        self._openers[self._last_handle] = ctx.pid
+        return FileInfo(fh=self._last_handle, keep_cache=opened.keep_cache, direct_io=opened.direct)

@@ -17,7 +17,6 @@ journal `salvage`'s.
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import re
@@ -34,7 +33,7 @@ from cxfs.local.ledger import Ledger
 from cxfs.local.rows import Cells, ChangeRow, ErrandRow, Report, SentRow
 from cxfs.local.schema import check_sum
 from cxfs.local.spares import SpareDrafts
-from cxfs.local.statements import Statement, accept, delete, insert, set_aside
+from cxfs.local.statements import Statement, accept, delete, draft_of, insert, set_aside
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -293,9 +292,9 @@ class Outbox:
 
     def _clear_drafts(self, kept: set[str]) -> None:
         changes = self._ledger.query("SELECT row FROM quarantine WHERE row LIKE '[%'")
-        quarantined = {json.loads(row)[0].strip("'") for (row,) in changes}
+        quarantined = {draft_of(row) for (row,) in changes}
         # A row that was set aside and does not say any more which draft is its own: it may be any of them.
-        unknown = not all(map(_DRAFT_ID.fullmatch, quarantined))
+        unknown = not all(name is not None and _DRAFT_ID.fullmatch(name) for name in quarantined)
         for file in self._drafts.iterdir():
             if file.name in kept:
                 mark(file, accepted=True)  # a death may have come between that and the end of its row

@@ -96,7 +96,7 @@ def _quarantined(copy: sqlite3.Connection) -> Iterator[SetAside]:
     for row, reason in copy.execute("SELECT row, reason FROM quarantine ORDER BY rowid"):
         try:
             raw = tuple(ast.literal_eval(cell) for cell in json.loads(row))
-        except (ValueError, SyntaxError, TypeError):  # of another table, or damaged itself
+        except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):  # of another table, or damaged itself
             raw = ()
         yield _guess(raw, str(reason))
 

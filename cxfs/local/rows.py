@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 
 from cxfs.core.entries import EntryName, TreePath, Uuid
 from cxfs.core.order import Kind
+from cxfs.core.posix import NOTHING, PosixUpdate
 from cxfs.core.ranges import ByteRange
 
 Cells = tuple[object, ...]
@@ -38,6 +39,7 @@ class ChangeRow:
     sealed: tuple[bytes, ...]
     parked: str | None
     accepted_ms: int
+    posix: PosixUpdate = NOTHING
 
     @property
     def name(self) -> EntryName:
@@ -57,14 +59,14 @@ class ChangeRow:
         return (
             self.id, self.generation, self.inode, self.parent, str(self.path), self.object, self.base_version,
             self.base_size, self.base_bytes, self.size, json.dumps(self.held), self.modified_ms, b"".join(self.sealed),
-            self.parked, self.accepted_ms,
+            self.parked, self.accepted_ms, self.posix.text,
         )  # fmt: skip
 
     @classmethod
     def parse(cls, raw: Cells) -> ChangeRow:
         """Raises ValueError, TypeError or CxfsError for a row that is damaged."""
         (change_id, generation, inode, parent, path, object_id, base_version, base_size, base_bytes, size, held,
-         modified_ms, sealed, parked, accepted_ms) = raw  # fmt: skip
+         modified_ms, sealed, parked, accepted_ms, posix) = raw  # fmt: skip
         return cls(
             id=str(change_id),
             generation=_number(generation),
@@ -76,17 +78,18 @@ class ChangeRow:
             base_size=_number(base_size),
             base_bytes=_number(base_bytes),
             size=_number(size),
-            held=tuple(ByteRange(_number(start), _number(stop)) for start, stop in json.loads(str(held))),
+            held=_ranges(held),
             modified_ms=_number(modified_ms),
             sealed=_digests(sealed),
             parked=_reason(parked),
             accepted_ms=_number(accepted_ms),
+            posix=PosixUpdate.parse(str(posix)),
         )
 
 
 @dataclass(frozen=True, slots=True)
 class ErrandRow:
-    """One accepted errand: a folder to make, an object to remove, a folder's time to stamp.
+    """One accepted errand: a folder to make, an object to remove, attributes to stamp on one.
 
     `id` is the provisional UUID of a folder to be made. `version` is the one that was removed, and no other is meant
     but those with a digest in `sealed`; `carrier` is the change that has to arrive before.
@@ -105,6 +108,7 @@ class ErrandRow:
     modified_ms: int | None
     accepted_ms: int
     parked: str | None
+    posix: PosixUpdate = NOTHING
 
     @property
     def values(self) -> Cells:
@@ -112,13 +116,14 @@ class ErrandRow:
         return (
             self.id, self.kind.value, self.object, int(self.is_folder), self.inode, self.parent, str(self.path),
             self.version, b"".join(self.sealed), self.carrier, self.modified_ms, self.accepted_ms, self.parked,
+            self.posix.text,
         )  # fmt: skip
 
     @classmethod
     def parse(cls, raw: Cells) -> ErrandRow:
         """Raises ValueError, TypeError or CxfsError for a row that is damaged."""
         (errand_id, kind, object_id, is_folder, inode, parent, path, version, sealed, carrier, modified_ms,
-         accepted_ms, parked) = raw  # fmt: skip
+         accepted_ms, parked, posix) = raw  # fmt: skip
         row = cls(
             id=str(errand_id),
             kind=Kind(kind),
@@ -133,11 +138,12 @@ class ErrandRow:
             modified_ms=_number_or_none(modified_ms),
             accepted_ms=_number(accepted_ms),
             parked=_reason(parked),
+            posix=PosixUpdate.parse(str(posix)),
         )
         if row.kind is Kind.MAKE:
             Uuid.parse(row.id)
-        if row.kind is Kind.STAMP and None in {row.object, row.modified_ms}:
-            raise ValueError("a stamp needs its folder and its time")
+        if row.kind is Kind.STAMP and (row.object is None or (row.modified_ms is None and row.posix == NOTHING)):
+            raise ValueError("a stamp needs its object, and what it sets")
         return row
 
 
@@ -171,6 +177,14 @@ def _number_or_none(value: object) -> int | None:
 
 def _uuid_or_none(value: object) -> Uuid | None:
     return None if value is None else Uuid.parse(str(value))
+
+
+def _ranges(value: object) -> tuple[ByteRange, ...]:
+    try:
+        said = json.loads(str(value))
+    except RecursionError:
+        raise ValueError("expected ranges, found a nest") from None
+    return tuple(ByteRange(_number(start), _number(stop)) for start, stop in said)
 
 
 def _reason(value: object) -> str | None:

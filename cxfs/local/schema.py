@@ -61,7 +61,58 @@ ALTER TABLE changes ADD COLUMN sum BLOB NOT NULL DEFAULT x'';
 ALTER TABLE errands ADD COLUMN sum BLOB NOT NULL DEFAULT x'';
 """
 
-_STEPS: Final = (_FIRST, _SECOND, _THIRD)
+# `posix` is what of POSIX attributes goes along, as JSON. Tables are made anew for the sum to stay behind all that it
+# is of; the rows that are carried over are believed as those of before there were sums.
+_FOURTH: Final = """
+ALTER TABLE changes RENAME TO changes_before;
+CREATE TABLE changes (
+    id TEXT PRIMARY KEY,
+    generation INTEGER NOT NULL,
+    inode INTEGER NOT NULL,
+    parent TEXT NOT NULL,
+    path TEXT NOT NULL,
+    object TEXT,
+    base_version INTEGER,
+    base_size INTEGER NOT NULL,
+    base_bytes INTEGER NOT NULL,
+    size INTEGER NOT NULL,
+    held TEXT NOT NULL,
+    modified_ms INTEGER NOT NULL,
+    sealed BLOB NOT NULL,
+    parked TEXT,
+    accepted_ms INTEGER NOT NULL,
+    posix TEXT NOT NULL,
+    sum BLOB NOT NULL
+) STRICT;
+INSERT INTO changes
+    SELECT id, generation, inode, parent, path, object, base_version, base_size, base_bytes, size, held, modified_ms,
+        sealed, parked, accepted_ms, '', x'' FROM changes_before ORDER BY rowid;
+DROP TABLE changes_before;
+ALTER TABLE errands RENAME TO errands_before;
+CREATE TABLE errands (
+    id TEXT PRIMARY KEY,
+    kind TEXT NOT NULL,
+    object TEXT,
+    is_folder INTEGER NOT NULL,
+    inode INTEGER NOT NULL,
+    parent TEXT NOT NULL,
+    path TEXT NOT NULL,
+    version INTEGER,
+    sealed BLOB NOT NULL,
+    carrier TEXT,
+    modified_ms INTEGER,
+    accepted_ms INTEGER NOT NULL,
+    parked TEXT,
+    posix TEXT NOT NULL,
+    sum BLOB NOT NULL
+) STRICT;
+INSERT INTO errands
+    SELECT id, kind, object, is_folder, inode, parent, path, version, sealed, carrier, modified_ms, accepted_ms, parked,
+        '', x'' FROM errands_before ORDER BY rowid;
+DROP TABLE errands_before;
+"""
+
+_STEPS: Final = (_FIRST, _SECOND, _THIRD, _FOURTH)
 """Each makes the next version of the journal out of the one before."""
 
 LOCAL_NAMES: Final = "local-names"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from contextlib import suppress
 
 from cxfs.local.rows import Cells
 from cxfs.local.schema import sum_of
@@ -34,3 +35,12 @@ def set_aside(raw: Cells, reason: str, table: str = "changes") -> Statement:
     log.error("what was accepted as %s cannot be used and is set aside: %s", raw[0], reason)
     kind = "" if table == "changes" else table
     return insert("quarantine", (kind + json.dumps([repr(cell) for cell in raw]), reason))
+
+
+def draft_of(row: str) -> str | None:
+    """The id of the draft that a row from `changes` names, which was set aside; None where the disk has changed it."""
+    with suppress(ValueError, RecursionError):
+        match json.loads(row):
+            case [str(cell), *_]:
+                return cell.strip("'")
+    return None

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from cxfs.core.errors import BadReply, CxfsError, NotFound
+from cxfs.core.posix import NOTHING
 from cxfs.remote import endpoints, replies
 from cxfs.remote.bundle_parts import BYTES_MAX, BundleItem, BundlePart, BundleParts
 from cxfs.remote.calls import Attempts, Call
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
     from cxfs.core.entries import Entry, Path
+    from cxfs.core.posix import PosixUpdate
     from cxfs.remote.session import Session
 
 __all__ = ["BYTES_MAX", "BundleItem", "BundlePart", "BundleParts", "BundleRemoval", "BundleUpload", "Bundles"]
@@ -51,6 +53,7 @@ class BundleUpload:
     if_version: int | None
     name: str
     on_sent: Callable[[int], None]
+    posix: PosixUpdate = NOTHING
     sha1: bytes = field(init=False)
 
     def __post_init__(self) -> None:
@@ -135,16 +138,19 @@ def _removal(removal: BundleRemoval) -> dict[str, str | int]:
     return {endpoints.PATH: str(removal.path), **version}
 
 
-def _upload(upload: BundleUpload) -> dict[str, str | int]:
-    item: dict[str, str | int] = {
+def _upload(upload: BundleUpload) -> dict[str, object]:
+    fields = replies.posix_fields(upload.posix)
+    item: dict[str, object] = {
         endpoints.PATH: str(upload.path),
-        endpoints.MODIFIED: replies.in_wire(upload.modified_ms),
+        endpoints.MODIFIED: replies.in_wire(upload.modified_ms, upload.posix.rest_ns),
         endpoints.SIZE: len(upload.content),
         endpoints.CONTENT_TYPE: content_type_of(upload.name),
     }
     if upload.if_version is not None:
         item[endpoints.IF_VERSION] = upload.if_version
-    return item
+    if endpoints.XATTRS in fields:
+        item[endpoints.XATTRS] = msgspec.Raw(fields.pop(endpoints.XATTRS))
+    return item | fields
 
 
 def _pieces(uploads: Sequence[BundleUpload], boundary: str) -> Iterator[tuple[bytes, list[BundleUpload]]]:

@@ -43,6 +43,9 @@ RECURSIVE: Final = "recursive"  # [ours]
 TO: Final = "to"
 OVERWRITE: Final = "overwrite"
 MODIFIED: Final = "modified"
+MODE: Final = "mode"  # [ours], capability `posix`, as the two below
+LINK: Final = "link"
+XATTRS: Final = "xattrs"
 
 # Transport API, data host.
 DATA: Final = "data"  # [seen]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from cxfs.core.entries import Entry, TreePath, Uuid
 from cxfs.core.errors import AlreadyExists, BadReply, NotADirectory, NotFound, TooLarge
+from cxfs.core.posix import NOTHING
 from cxfs.remote import endpoints, replies
 from cxfs.remote.calls import Attempts, Call
 from cxfs.remote.endpoints import at
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from cxfs.core.entries import Path
+    from cxfs.core.posix import PosixUpdate
     from cxfs.remote.replies import ListingPage
     from cxfs.remote.session import Session
 
@@ -92,10 +94,10 @@ class Files:
             self._call("GET", at(endpoints.INFO, path)), partial(replies.entry, owner=path.owner)
         )
 
-    async def make_folder(self, path: TreePath) -> Entry:
+    async def make_folder(self, path: TreePath, posix: PosixUpdate = NOTHING) -> Entry:
         """The new folder. Raises AlreadyExists, and NotFound when the parent is missing."""
         attempts = Attempts()
-        call = self._call("POST", at(endpoints.MAKE_FOLDER, path), form={})
+        call = self._call("POST", at(endpoints.MAKE_FOLDER, path), form=replies.posix_fields(posix))
         try:
             return await self._session.ask(call, partial(replies.entry, owner=path.owner), attempts=attempts)
         except AlreadyExists:
@@ -159,9 +161,10 @@ class Files:
         )
         return await self._session.ask(call, partial(replies.entry, owner=to.owner))
 
-    async def set_modified(self, path: Path, modified_ms: int) -> Entry:
-        """Changes the time of modification. Capability `attributes`."""
-        call = self._call("POST", at(endpoints.UPDATE, path), form={endpoints.MODIFIED: replies.in_wire(modified_ms)})
+    async def update(self, path: Path, modified_ms: int | None, posix: PosixUpdate = NOTHING) -> Entry:
+        """Changes the time of modification (capability `attributes`), and what else there is of it (`posix`)."""
+        time = {} if modified_ms is None else {endpoints.MODIFIED: replies.in_wire(modified_ms, posix.rest_ns)}
+        call = self._call("POST", at(endpoints.UPDATE, path), form={**time, **replies.posix_fields(posix)})
         return await self._session.ask(call, partial(replies.entry, owner=path.owner))
 
     async def versions(self, path: Path) -> tuple[Entry, ...]:

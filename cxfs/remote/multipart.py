@@ -146,4 +146,4 @@ def _head(boundary: str, fields: Mapping[str, str], file_name: str, file_type: s
         f'--{boundary}\r\nContent-Disposition: form-data; name="{FILE}"; filename="{quoted}"\r\n'
         f"Content-Type: {file_type}\r\n\r\n"
     )
-    return "".join(parts).encode("ascii")
+    return "".join(parts).encode()

@@ -7,7 +7,9 @@ a listing with a hole would look like a deletion.
 
 from __future__ import annotations
 
+import base64
 import binascii
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeVar
@@ -16,6 +18,8 @@ import msgspec
 
 from cxfs.core.entries import Entry, EntryName, Owner, Uuid
 from cxfs.core.errors import BadReply
+from cxfs.core.posix import PLAIN, TARGET_BYTES_MAX, Posix, PosixUpdate, Values
+from cxfs.remote import endpoints
 from cxfs.remote.failures import Misshapen
 from cxfs.remote.redaction import redact
 
@@ -26,10 +30,13 @@ _SHA1_BYTES: Final = 20
 _MD5_BYTES: Final = 16
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
+_MODE: Final = re.compile("[0-7]{3,4}")
+_FINE: Final = re.compile(r"(.*\.\d{3})(\d{6})Z", re.ASCII)
+_NOT_UTF8: Final = re.compile("[\ud800-\udfff]")
 
 
 class _File(msgspec.Struct, gc=False):
-    """[seen]; `parent` [ours]. Any: optional, so a value of another type must not spoil the answer."""
+    """[seen]; from `parent` on [ours]. Any: optional, so a value of another type must not spoil the answer."""
 
     id: str
     name: str
@@ -42,6 +49,10 @@ class _File(msgspec.Struct, gc=False):
     method: Any = msgspec.field(name="checksumMethod", default="SHA1")
     md5: Any = msgspec.field(name="md5checksum", default=None)
     parent: Any = None
+    fine: Any = msgspec.field(name="modifiedNs", default=None)
+    mode: Any = None
+    link: Any = None
+    xattrs: Any = None
 
 
 class _Listing(msgspec.Struct):
@@ -139,7 +150,60 @@ def _entry(file: _File, owner: Owner, parent: Uuid | None) -> Entry:
         digest(sha1, _SHA1_BYTES),
         digest(file.md5, _MD5_BYTES),
         parent if file.parent == parent else _uuid_or_none(file.parent) or parent,
+        PLAIN if file.mode is file.fine is file.link is file.xattrs else _posix(file),
     )
+
+
+def _posix(file: _File) -> Posix:
+    return Posix(
+        mode=int(file.mode, 8) if isinstance(file.mode, str) and _MODE.fullmatch(file.mode) else None,
+        rest_ns=_rest_ns(file.fine, file.modified),
+        link=file.link if _is_target(file.link) and not file.is_folder else None,
+        xattrs=_xattrs(file.xattrs) if isinstance(file.xattrs, dict) else (),
+    )
+
+
+def _is_target(link: Any) -> bool:
+    return isinstance(link, str) and "\0" not in link and 0 < len(link.encode(errors="replace")) <= TARGET_BYTES_MAX
+
+
+def _rest_ns(fine: Any, coarse: Any) -> int:
+    """What the finer time says beyond the milliseconds; 0 where the two do not belong together."""
+    match = _FINE.fullmatch(fine) if isinstance(fine, str) else None
+    return int(match[2]) if match is not None and f"{match[1]}Z" == coarse else 0
+
+
+def _xattrs(found: dict[Any, Any]) -> Values:
+    values = ((name, _base64(shown)) for name, shown in found.items() if _is_xattr_name(name))
+    return tuple(sorted((name, value) for name, value in values if value is not None))
+
+
+def _is_xattr_name(name: Any) -> bool:
+    return isinstance(name, str) and name.startswith("user.") and "\0" not in name and _NOT_UTF8.search(name) is None
+
+
+def _base64(shown: Any) -> bytes | None:
+    try:
+        return base64.urlsafe_b64decode(shown + "=" * (-len(shown) % 4)) if isinstance(shown, str) else None
+    except ValueError:
+        return None
+
+
+def posix_fields(posix: PosixUpdate) -> dict[str, str]:
+    """What is to be set, but the time, as the fields of a form."""
+    fields = {}
+    if posix.mode is not None:
+        fields[endpoints.MODE] = f"{posix.mode:04o}"
+    if posix.link is not None:
+        fields[endpoints.LINK] = posix.link
+    if posix.xattrs is not None:
+        shown = {name: None if value is None else _unpadded(value) for name, value in posix.xattrs}
+        fields[endpoints.XATTRS] = msgspec.json.encode(shown).decode()
+    return fields
+
+
+def _unpadded(value: bytes) -> str:
+    return base64.urlsafe_b64encode(value).rstrip(b"=").decode()
 
 
 def _count(value: Any, field: str) -> int:
@@ -180,12 +244,15 @@ def milliseconds(time: Any) -> int:
     return (moment - _EPOCH) // _MILLISECOND
 
 
-def in_wire(time_ms: int) -> str:
-    """The reverse of `milliseconds`, within the years 1 to 9999; beyond them the nearest moment."""
+def in_wire(time_ms: int, rest_ns: int = 0) -> str:
+    """The reverse of `milliseconds`, within the years 1 to 9999; beyond them the nearest moment.
+
+    With nine digits behind the point where there is a rest.
+    """
     low, high = (datetime(1, 1, 1, tzinfo=UTC) - _EPOCH), (datetime(9999, 12, 31, tzinfo=UTC) - _EPOCH)
     clamped = min(max(time_ms, low // _MILLISECOND), high // _MILLISECOND)
     moment = _EPOCH + clamped * _MILLISECOND
-    return moment.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+    return moment.replace(tzinfo=None).isoformat(timespec="milliseconds") + (f"{rest_ns:06}Z" if rest_ns else "Z")
 
 
 def digest(text: Any, length: int) -> bytes | None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from cxfs.core.entries import TreePath
 from cxfs.core.errors import BadReply, NotFound, Stale, Unreachable, VersionConflict
 from cxfs.core.patience import STALL_S
+from cxfs.core.posix import NOTHING
 from cxfs.core.ranges import ByteRange
 from cxfs.remote import endpoints, replies
 from cxfs.remote.calls import Call
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
     from cxfs.core.entries import Entry, EntryName, Path, UuidPath
+    from cxfs.core.posix import PosixUpdate
     from cxfs.remote.lanes import Answer
     from cxfs.remote.session import Session
 
@@ -183,20 +185,22 @@ class Transport:
         modified_ms: int,
         if_version: int | None,
         name: EntryName | None = None,
+        posix: PosixUpdate = NOTHING,
         on_sealed: Callable[[bytes], Awaitable[None]] | None = None,
     ) -> Entry:
         """Sends the content as the next version of `path`, and returns it as the server has it.
 
         `if_version` makes the server refuse (VersionConflict) any other current version, 0 any at all; capability
         `conditional-upload`. `on_sealed` gets the raw SHA-1 once every byte of content was handed over, before the
-        request ends. `name` is for the type and file name where the path is a UUID. An answer that does not confirm
-        size and checksum is a BadReply, never a success. Content of another length than it told is Invalid.
+        request ends. `name` is for the type and file name where the path is a UUID. `posix` is dropped by a server
+        without that capability. An answer that does not confirm size and checksum is a BadReply, never a success.
+        Content of another length than it told is Invalid.
         """
         file_name = name or (path.names[-1] if isinstance(path, TreePath) and path.names else "file")
         file_type = content_type_of(file_name)
         body = UploadBody(
             content,
-            fields=_fields(modified_ms, if_version, file_type),
+            fields=_fields(modified_ms, posix, if_version, file_type),
             file_name=file_name,
             file_type=file_type,
             on_sealed=on_sealed,
@@ -217,9 +221,10 @@ class Transport:
         return entry
 
 
-def _fields(modified_ms: int, if_version: int | None, file_type: str) -> dict[str, str]:
+def _fields(modified_ms: int, posix: PosixUpdate, if_version: int | None, file_type: str) -> dict[str, str]:
     condition = {} if if_version is None else {endpoints.IF_VERSION: str(if_version)}
-    return {endpoints.MODIFIED: replies.in_wire(modified_ms), **condition, endpoints.CONTENT_TYPE: file_type}
+    modified = {endpoints.MODIFIED: replies.in_wire(modified_ms, posix.rest_ns)}
+    return {**modified, **condition, endpoints.CONTENT_TYPE: file_type, **replies.posix_fields(posix)}
 
 
 def _covered(incoming: Answer, wanted: ByteRange, size: int) -> ByteRange:

@@ -22,6 +22,7 @@ from cxfs.server.carrying import (
     target_folder,
 )
 from cxfs.server.errors import ServerError
+from cxfs.server.feed import note_groups
 from cxfs.server.grants import Grant
 from cxfs.server.hashes import Passwords, check_password
 from cxfs.server.limits import QUOTA_BYTES_DEFAULT
@@ -124,6 +125,7 @@ def add_group(store: Store, name: str, *, owner: str, quota_bytes: int = QUOTA_B
         user = accounts.account_named(connection, owner).number
         number = accounts.add_owner(connection, "group", name, capacity=quota_bytes, now=store.clock())
         connection.execute("INSERT INTO members (user, team, role) VALUES (?, ?, 'owner')", (user, number))
+        note_groups(connection, user)
         return str(connection.execute("SELECT id FROM owners WHERE number = ?", (number,)).fetchone()[0])
 
 
@@ -132,20 +134,23 @@ def set_member(store: Store, group: str, user: str, role: Role) -> None:
     if role not in get_args(Role):
         raise ServerError(f"a role is one of {', '.join(get_args(Role))}, not {role!r}")
     with store.transaction() as connection:
+        member = accounts.account_named(connection, user).number
         connection.execute(
             "INSERT INTO members (user, team, role) VALUES (?, ?, ?)"
             " ON CONFLICT (user, team) DO UPDATE SET role = excluded.role",
-            (accounts.account_named(connection, user).number, accounts.group_named(connection, group), role),
+            (member, accounts.group_named(connection, group), role),
         )
+        note_groups(connection, member)
 
 
 def remove_member(store: Store, group: str, user: str) -> None:
     """The user no longer sees the group; no error when that was so."""
     with store.transaction() as connection:
+        member = accounts.account_named(connection, user).number
         connection.execute(
-            "DELETE FROM members WHERE user = ? AND team = ?",
-            (accounts.account_named(connection, user).number, accounts.group_named(connection, group)),
+            "DELETE FROM members WHERE user = ? AND team = ?", (member, accounts.group_named(connection, group))
         )
+        note_groups(connection, member)
 
 
 def add_app(store: Store, name: str, redirect_uris: Sequence[str] = LOOPBACK_URIS) -> tuple[str, str]:

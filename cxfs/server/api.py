@@ -6,19 +6,20 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from cxfs.server import changes
 from cxfs.server.accounts import Account, Membership, account_of, memberships
-from cxfs.server.calls import Body, Call, Offload, answer
+from cxfs.server.attributes import attributes_of
+from cxfs.server.calls import Body, Call, Offload, Parameters, answer
 from cxfs.server.errors import InvalidRequest
-from cxfs.server.limits import DESCRIPTION_CHARACTERS_MAX, PAGE_ENTRIES_MAX
+from cxfs.server.limits import ATTRIBUTES_BYTES_MAX, DESCRIPTION_CHARACTERS_MAX, PAGE_ENTRIES_MAX
 from cxfs.server.trees import SORT_KEYS, Node, find, page_of, versions_of
-from cxfs.server.wire import parse_time
 
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from cxfs.server.attributes import Attributes
     from cxfs.server.store import Store
 
-CAPABILITIES: Final = ("attributes", "versions", "conditional-upload", "groups", "bundle")
+CAPABILITIES: Final = ("attributes", "versions", "conditional-upload", "groups", "bundle", "changes", "posix")
 _ORDERS: Final = frozenset({"asc", "desc"})
 
 T = TypeVar("T")
@@ -89,11 +90,13 @@ class Api:
     async def mkdir(self, call: Call) -> Response:
         """A new folder."""
         path = call.path
-        await call.parameters()
+        attributes = _attributes(await call.parameters(ATTRIBUTES_BYTES_MAX))
 
         def change() -> Node:
             with self._store.transaction() as connection:
-                return changes.make_folder(connection, call.caller, path, now=self._store.clock())
+                return changes.make_folder(
+                    connection, call.caller, path, now=self._store.clock(), attributes=attributes
+                )
 
         return answer((await self._offload.change(change)).file)
 
@@ -134,17 +137,20 @@ class Api:
 
     async def update(self, call: Call) -> Response:
         """An object's attributes."""
-        path, asked = call.path, await call.parameters()
-        modified, description = asked.text("modified"), asked.text("description")
+        path, asked = call.path, await call.parameters(ATTRIBUTES_BYTES_MAX)
+        description, attributes = asked.text("description"), _attributes(asked)
         if description is not None and len(description) > DESCRIPTION_CHARACTERS_MAX:
             raise InvalidRequest(f"a description has at most {DESCRIPTION_CHARACTERS_MAX} characters")
-        modified_ms = None if modified is None else parse_time(modified)
 
         def change() -> Node:
             with self._store.transaction() as connection:
-                return changes.update(connection, call.caller, path, modified_ms=modified_ms, description=description)
+                return changes.update(connection, call.caller, path, attributes=attributes, description=description)
 
         return answer((await self._offload.change(change)).file)
+
+
+def _attributes(asked: Parameters) -> Attributes:
+    return attributes_of(asked.text("modified"), asked.text("mode"), asked.text("xattrs"))
 
 
 def _profile(account: Account, groups: list[Membership]) -> dict[str, Any]:

@@ -14,14 +14,17 @@ from starlette.routing import BaseRoute, Match
 
 from cxfs.server.api import Api
 from cxfs.server.bundles import Bundles
-from cxfs.server.calls import Body, Endpoint, Handler, InThreads, Offload, afterwards, refusal, understand
+from cxfs.server.calls import Announced, Body, Endpoint, Handler, InThreads, Offload, afterwards, refusal, understand
+from cxfs.server.commits import Commits, SqliteCommits
 from cxfs.server.errors import Internal, MethodNotAllowed, NotFound, Refusal
 from cxfs.server.grants import Bearer, note_use
 from cxfs.server.hashes import Passwords
+from cxfs.server.long_polls import LongPolls
 from cxfs.server.oauth import OAuth
 from cxfs.server.pages.addresses import pages
 from cxfs.server.pages.rendering import PREFIX, error_page
 from cxfs.server.transport import Transport
+from cxfs.server.waits import Waits
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -70,14 +73,23 @@ class CallRoute(BaseRoute):
 
 
 def make_app(
-    store: Store, *, offload: Offload | None = None, passwords: Passwords | None = None, authority: bytes | None = None
+    store: Store,
+    *,
+    offload: Offload | None = None,
+    passwords: Passwords | None = None,
+    authority: bytes | None = None,
+    commits: Commits | None = None,
 ) -> Starlette:
     """The whole server, for any event loop that anyio knows. The open store stays the caller's to close.
 
-    `authority` is the certificate, as PEM, of the server's own CA, where it has one.
+    `authority` is the certificate, as PEM, of the server's own CA, where it has one. `app.state.waits` is to be closed
+    before the server stops: requests may be waiting for changes.
     """
+    commits = commits or SqliteCommits(store.reader)
+    waits = Waits(store.reader, commits)
+    announced = Announced(offload or InThreads(), commits.ring)
     app = Starlette(
-        routes=_routes(store, offload or InThreads(), passwords or Passwords(), authority),
+        routes=_routes(store, announced, passwords or Passwords(), authority, LongPolls(store, waits)),
         exception_handlers={
             Refusal: _on_refusal,
             HTTPException: _on_http_error,
@@ -85,11 +97,14 @@ def make_app(
             Exception: _on_bug,
         },
     )
+    app.state.waits = waits
     app.router.redirect_slashes = False  # a redirect would repeat the address, and the token with it
     return app
 
 
-def _routes(store: Store, offload: Offload, passwords: Passwords, authority: bytes | None) -> list[BaseRoute]:
+def _routes(
+    store: Store, offload: Offload, passwords: Passwords, authority: bytes | None, polls: LongPolls
+) -> list[BaseRoute]:
     """In the order of how often they are asked."""
     api, transport, oauth = Api(store, offload), Transport(store, offload), OAuth(store, offload)
     bundles = Bundles(store, offload)
@@ -116,6 +131,7 @@ def _routes(store: Store, offload: Offload, passwords: Passwords, authority: byt
         told("/1/files/copy/", api.copy),
         told("/1/files/update/", api.update),
         asked("/1/files/versions/", api.versions),
+        asked("/1/files/changes/", polls.changes),
         asked("/1/users/self", api.profile),
         asked("/1/users/self/groups", api.groups),
         CallRoute("/1/oauth/token", {"POST": _anyone(oauth.token)}),

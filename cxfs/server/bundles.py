@@ -15,6 +15,7 @@ import msgspec
 from starlette.responses import Response, StreamingResponse
 
 from cxfs.server import changes
+from cxfs.server.attributes import attributes_of
 from cxfs.server.bundle_parts import Parts, item_error
 from cxfs.server.calls import afterwards, answer, whole
 from cxfs.server.errors import InvalidRequest, Refusal, RequestTooLarge
@@ -51,6 +52,9 @@ class _Wanted(msgspec.Struct):
 class _Brought(msgspec.Struct):
     path: str
     modified: str | None = None
+    mode: str | None = None
+    link: str | None = None
+    xattrs: msgspec.Raw = msgspec.Raw()
     if_version: Number | None = msgspec.field(name="ifVersion", default=None)
     size: Number | None = None
     file_content_type: str = ""
@@ -140,7 +144,8 @@ class Bundles:
                 raise RequestTooLarge(f"over {BUNDLE_ITEM_BYTES_MAX} bytes in a bundle")
             if item.size is not None and item.size != arrival.size:
                 raise InvalidRequest(f"{arrival.size} bytes came, not {item.size}")
-            upload = upload_of(item.file_content_type, item.modified, item.if_version)
+            attributes = attributes_of(item.modified, item.mode, bytes(item.xattrs) or None)
+            upload = upload_of(item.file_content_type, attributes, item.if_version, item.link)
             now = self._store.clock()
             node = changes.put(connection, caller, parse_path(item.path), arrival.content, upload, now=now)
             kept.append(arrival)

@@ -106,6 +106,23 @@ class InPlace:
         return function(*args, **kwargs)
 
 
+class Announced:
+    """Another way to the threads, with a word to those who wait for changes when one has been made."""
+
+    def __init__(self, offload: Offload, announce: Callable[[], None]) -> None:
+        self.content = offload.content
+        self.password = offload.password
+        self._change = offload.change
+        self._announce = announce
+
+    async def change(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Also announced when the caller was cancelled: it is made all the same."""
+        try:
+            return await self._change(function, *args, **kwargs)
+        finally:
+            self._announce()
+
+
 class Parameters:
     """What a call was told, in its query or its body (the body wins). Names that nobody asks for are ignored."""
 
@@ -176,6 +193,11 @@ class Body:
         chunk: bytes = message.get("body", b"")
         return chunk
 
+    async def hear_the_end(self) -> None:
+        """Returns when nobody is there any more to read an answer."""
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+
     async def drain(self) -> None:
         """Reads the rest of a refused body, if it is short: a client that is still sending may miss the answer."""
         left = DRAIN_BYTES_MAX
@@ -190,22 +212,26 @@ class Body:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """An authenticated request. `rest` is what follows the call's name in the address, still percent-encoded."""
+    """An authenticated request. `rest` is what follows the call's name in the address, still percent-encoded.
+
+    `token_hash` is there for a call that takes its time: whether the token is still good.
+    """
 
     request: Request
     body: Body
     caller: Caller
     query: dict[str, str]
     rest: bytes
+    token_hash: bytes = b""
 
     @property
     def path(self) -> TreePath | UuidPath:
         """The path in the address."""
         return parse_path_in_url(self.rest)
 
-    async def parameters(self) -> Parameters:
+    async def parameters(self, bytes_max: int = BODY_BYTES_MAX) -> Parameters:
         """Of query and body together. Reads the body, so once a call."""
-        return Parameters(self.query | await short_form(self.request, self.body))
+        return Parameters(self.query | await short_form(self.request, self.body, bytes_max))
 
 
 Handler = Callable[[Request, Body, bytes], Awaitable[Response]]
@@ -219,7 +245,7 @@ def understand(store: Store, request: Request, body: Body, rest: bytes) -> tuple
     check_head(request)
     query = url_encoded(request.scope["query_string"])
     bearer = bearer_of(store.reader, query.pop("access_token", ""))
-    return Call(request, body, bearer.caller, query, rest), bearer
+    return Call(request, body, bearer.caller, query, rest, bearer.token_hash), bearer
 
 
 def afterwards(response: Response, offload: Offload, change: Callable[[], None]) -> None:
@@ -245,9 +271,9 @@ def check_head(request: Request) -> None:
         raise HeadersTooLarge(f"request line and headers are over {HEAD_BYTES_MAX} bytes")
 
 
-async def short_form(request: Request, body: Body) -> dict[str, str]:
-    """The fields of a body of at most BODY_BYTES_MAX; raises RequestTooLarge, InvalidRequest."""
-    return fields_of(request.headers.get("content-type", ""), await whole(body, BODY_BYTES_MAX))
+async def short_form(request: Request, body: Body, bytes_max: int = BODY_BYTES_MAX) -> dict[str, str]:
+    """The fields of a body of at most so many bytes; raises RequestTooLarge, InvalidRequest."""
+    return fields_of(request.headers.get("content-type", ""), await whole(body, bytes_max))
 
 
 async def whole(body: Body, bytes_max: int) -> bytes:

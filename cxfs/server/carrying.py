@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING, Final
 
 from cxfs.server import changes
 from cxfs.server.accounts import Caller, account_named
+from cxfs.server.attributes import AS_IT_IS, Attributes, parse_link
 from cxfs.server.changes import Upload
 from cxfs.server.errors import NotFound, Refusal, ServerError
 from cxfs.server.limits import PIECE_BYTES
+from cxfs.server.local_attributes import attributes_at, attributes_of_link, marked, set_attributes_at
 from cxfs.server.sources import opened
-from cxfs.server.trees import Node, Place, by_number, child, children, find, root_of
+from cxfs.server.trees import Node, Place, child, children, find, root_of
 from cxfs.server.wire import TreePath, check_name
 
 if TYPE_CHECKING:
@@ -53,7 +55,7 @@ class _Folder:
 
     above: _Folder | None
     name: str
-    modified_ms: int
+    attributes: Attributes
     node: Node | None = None
 
 
@@ -61,8 +63,9 @@ class _Folder:
 class _File:
     folder: _Folder
     name: str
-    modified_ms: int
+    attributes: Attributes
     arrival: Arrival
+    link: str | None = None
 
 
 class Import:
@@ -71,7 +74,7 @@ class Import:
     def __init__(self, store: Store, top: Node, progress: Progress) -> None:
         self.carried = Carried()
         self._store = store
-        self._top = _Folder(None, top.name, top.modified_ms, top)
+        self._top = _Folder(None, top.name, AS_IT_IS, top)
         self._progress = progress
         self._waiting: list[_Folder | _File] = []
         self._waiting_bytes = 0
@@ -83,10 +86,9 @@ class Import:
             self._enter(folder, self._top, arrivals)
             self._commit()
         with self._store.transaction() as connection:  # last, because each entry that came touched its folder
-            connection.executemany(
-                "UPDATE nodes SET modified_ms = ? WHERE number = ?",
-                [(made.modified_ms, made.node.number) for made in self._made if made.node],
-            )
+            for made in self._made:
+                if made.node is not None:
+                    changes.dress_folder(connection, made.node, made.attributes)
         return self.carried
 
     def _enter(self, folder: Path, into: _Folder, arrivals: ExitStack) -> None:
@@ -99,14 +101,16 @@ class Import:
                     name = _cx_name(entry.name)
                     found = entry.stat(follow_symlinks=False)
                     if stat.S_ISDIR(found.st_mode):
-                        below = _Folder(into, name, found.st_mtime_ns // 1_000_000)
+                        below = _Folder(into, name, attributes_at(entry.path))
                         self._waiting.append(below)
                         pending.append((Path(entry.path), below))
                     elif stat.S_ISREG(found.st_mode):
                         self._take(entry.path, into, name, arrivals)
+                    elif stat.S_ISLNK(found.st_mode):
+                        self._take_link(entry.path, into, name, arrivals)
                     else:
-                        self._skip(entry.path, "neither a file nor a folder")
-                except (OSError, Refusal) as error:
+                        self._skip(entry.path, "neither a file nor a folder nor a link")
+                except (OSError, ValueError, Refusal) as error:
                     self._skip(entry.path, str(error))
 
     def _entries(self, path: Path) -> list[os.DirEntry[str]]:
@@ -118,15 +122,27 @@ class Import:
             return []
 
     def _take(self, path: str, into: _Folder, name: str, arrivals: ExitStack) -> None:
-        """Reads the file into `incoming`; commits when that is enough for one batch."""
+        """Reads the file into `incoming`."""
         with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb") as source:
-            modified_ms = os.fstat(source.fileno()).st_mtime_ns // 1_000_000
+            attributes = attributes_at(source.fileno())
             arrival = arrivals.enter_context(self._store.contents.arrival())
             while piece := source.read(PIECE_BYTES):
                 arrival.write(piece)
-        arrival.close()
-        self._waiting.append(_File(into, name, modified_ms, arrival))
-        self._waiting_bytes += arrival.size
+        self._queue(_File(into, name, attributes, arrival), arrivals)
+
+    def _take_link(self, path: str, into: _Folder, name: str, arrivals: ExitStack) -> None:
+        """A marked file that says where it leads. Raises ValueError for a target that CX cannot hold."""
+        target = os.readlink(path)  # noqa: PTH115 - a Path would tidy it
+        content, link = marked(target), parse_link(target)
+        arrival = arrivals.enter_context(self._store.contents.arrival())
+        arrival.write(content)
+        self._queue(_File(into, name, attributes_of_link(path), arrival, link), arrivals)
+
+    def _queue(self, file: _File, arrivals: ExitStack) -> None:
+        """Commits when that is enough for one batch."""
+        file.arrival.close()
+        self._waiting.append(file)
+        self._waiting_bytes += file.arrival.size
         if len(self._waiting) >= BATCH_FILES or self._waiting_bytes >= BATCH_BYTES:
             self._commit()
             arrivals.close()
@@ -159,7 +175,7 @@ class Import:
         if above is None or (found is not None and not found.is_folder):
             return self._skip(folder.name, "a file of this name, or of a folder above it, is there already")
         if found is None:
-            found = by_number(connection, changes.insert(connection, above, folder.name, now=self._store.clock()))
+            found = changes.make_folder_at(connection, above, folder.name, now=self._store.clock())
             self.carried.folders += 1
             self._made.append(folder)
         folder.node = found
@@ -175,7 +191,7 @@ class Import:
             connection,
             Place(folder, file.name, found),
             file.arrival.content,
-            Upload("", file.modified_ms),
+            Upload("", attributes=file.attributes, link=file.link),
             now=self._store.clock(),
         )
         return True
@@ -248,11 +264,15 @@ def _walk(store: Store, top: Node, folder: Path) -> Iterator[tuple[Node, Path]]:
                 pending.append((node, here))
             yield node, here
     for node, path in reversed(made):
-        _set_time(path, node)
+        set_attributes_at(path, node)
 
 
 def _write(store: Store, node: Node, path: Path, carried: Carried) -> bool:
     """Whether the content was there to be written."""
+    if node.link is not None:
+        path.symlink_to(node.link)
+        set_attributes_at(path, node)
+        return True
     try:
         source = opened(store.reader, store.contents, node)
     except NotFound:
@@ -265,13 +285,8 @@ def _write(store: Store, node: Node, path: Path, carried: Carried) -> bool:
                 offset += target.write(source.read(offset, min(PIECE_BYTES, node.size - offset)))
     finally:
         source.close()
-    _set_time(path, node)
+    set_attributes_at(path, node)
     return True
-
-
-def _set_time(path: Path, node: Node) -> None:
-    modified_ns = node.modified_ms * 1_000_000
-    os.utime(path, ns=(modified_ns, modified_ns))
 
 
 def _linux_name(node: Node) -> str:

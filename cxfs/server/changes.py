@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cxfs.server.attributes import AS_IT_IS, Attributes
 from cxfs.server.errors import (
     AlreadyExists,
     InvalidPath,
@@ -18,6 +19,8 @@ from cxfs.server.errors import (
     NotEmpty,
     VersionConflict,
 )
+from cxfs.server.feed import note, note_deleted, note_moved, path_of
+from cxfs.server.kept_attributes import copy_attributes, set_attributes, set_link
 from cxfs.server.limits import PATH_NAMES_MAX, SUBTREE_OBJECTS_MAX, VERSIONS_KEPT
 from cxfs.server.quota import charge, room
 from cxfs.server.store import note_unused
@@ -36,14 +39,20 @@ Path = TreePath | UuidPath
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """What an upload asks for beside its bytes. `modified_ms` None: now. `if_version` 0: a new file only."""
+    """What an upload asks for beside its bytes. Without a time: now. `if_version` 0: a new file only.
+
+    `link` is where it leads if it is a symbolic link, whatever its bytes are.
+    """
 
     content_type: str
-    modified_ms: int | None = None
     if_version: int | None = None
+    attributes: Attributes = AS_IT_IS
+    link: str | None = None
 
 
-def make_folder(connection: sqlite3.Connection, caller: Caller, path: Path, *, now: int) -> Node:
+def make_folder(
+    connection: sqlite3.Connection, caller: Caller, path: Path, *, now: int, attributes: Attributes = AS_IT_IS
+) -> Node:
     """A new, empty folder. Raises AlreadyExists, also for the root."""
     if isinstance(path, TreePath) and not path.names:
         find(connection, caller, path, write=True)
@@ -51,9 +60,19 @@ def make_folder(connection: sqlite3.Connection, caller: Caller, path: Path, *, n
     place = find_place(connection, caller, path)
     if place.node is not None:
         raise AlreadyExists(f"there is already {place.name!r}")
-    number = insert(connection, place.folder, place.name, now=now)
-    _touch(connection, place.folder.number, now=now)
-    return by_number(connection, number)
+    return make_folder_at(connection, place.folder, place.name, now=now, attributes=attributes)
+
+
+def make_folder_at(
+    connection: sqlite3.Connection, folder: Node, name: str, *, now: int, attributes: Attributes = AS_IT_IS
+) -> Node:
+    """The same where the name is known to be free."""
+    number = _insert(connection, folder, name, now=now)
+    set_attributes(connection, number, attributes)
+    made = by_number(connection, number)
+    note(connection, made.owner, made.id, "created")
+    _touch(connection, folder.number, now=now)
+    return made
 
 
 def remove(
@@ -72,6 +91,7 @@ def remove(
     _require_version(node, if_version)
     if not recursive and _has_children(connection, node):
         raise NotEmpty(f"{node.name!r} still holds something")
+    note_deleted(connection, node)
     erase(connection, node.owner, node.number)
     _touch(connection, node.parent, now=now)
 
@@ -85,14 +105,17 @@ def move(connection: sqlite3.Connection, caller: Caller, path: Path, to: Path, *
     if place.node is not None and place.node.number == node.number:
         return node
     _clear_place(connection, node, place, overwrite=overwrite)
+    previous_path = path_of(connection, node)
     connection.execute(
         "UPDATE nodes SET parent = ?, name = ? WHERE number = ?", (place.folder.number, place.name, node.number)
     )
     if place.folder.owner != node.owner:
         change_owner(connection, node.owner, node.number, place.folder.owner)
+    moved = by_number(connection, node.number)
+    note_moved(connection, moved, node.owner, previous_path)
     for folder in {node.parent, place.folder.number}:
         _touch(connection, folder, now=now)
-    return by_number(connection, node.number)
+    return moved
 
 
 def copy(connection: sqlite3.Connection, caller: Caller, path: Path, to: Path, *, overwrite: bool, now: int) -> Node:
@@ -102,21 +125,21 @@ def copy(connection: sqlite3.Connection, caller: Caller, path: Path, to: Path, *
     if place.node is not None and place.node.number == node.number:
         raise AlreadyExists("a copy cannot take the place of its original")
     _clear_place(connection, node, place, overwrite=overwrite)
-    number = _copy_tree(connection, node, place, now=now)
+    made = by_number(connection, _copy_tree(connection, node, place, now=now))
+    note(connection, made.owner, made.id, "created")
     _touch(connection, place.folder.number, now=now)
-    return by_number(connection, number)
+    return made
 
 
 def update(
-    connection: sqlite3.Connection, caller: Caller, path: Path, *, modified_ms: int | None, description: str | None
+    connection: sqlite3.Connection, caller: Caller, path: Path, *, attributes: Attributes, description: str | None
 ) -> Node:
     """New attributes; None leaves one as it is. The object's own version stays: its content is the same."""
     node = find(connection, caller, path, write=True)
-    connection.execute(
-        "UPDATE nodes SET modified_ms = coalesce(?, modified_ms), description = coalesce(?, description)"
-        " WHERE number = ?",
-        (modified_ms, description, node.number),
-    )
+    set_attributes(connection, node.number, attributes)
+    if description is not None:
+        connection.execute("UPDATE nodes SET description = ? WHERE number = ?", (description, node.number))
+    note(connection, node.owner, node.id, "updated")
     if node.parent is not None:
         _touch(connection, node.parent, now=None)
     return by_number(connection, node.number)
@@ -164,20 +187,32 @@ def put_at(connection: sqlite3.Connection, place: Place, content: Content, uploa
     """The same where the place is known to hold no folder."""
     number = know_content(connection, content)
     if place.node is None:
-        node, replaced, kept = _new_file(connection, place, number, upload, now=now), 0, 0
+        file, replaced, kept = _new_file(connection, place, number, upload, now=now), 0, 0
     else:
-        node, replaced = place.node.number, place.node.size
+        file, replaced = place.node.number, place.node.size
         kept = _keep_version(connection, place.node, now=now)
         connection.execute(
-            "UPDATE nodes SET version = version + 1, content = ?, content_type = ?, modified_ms = ? WHERE number = ?",
-            (number, upload.content_type, _modified(upload, now), node),
+            "UPDATE nodes SET version = version + 1, content = ?, content_type = ?, modified_ms = ?,"
+            " modified_rest_ns = 0, link = NULL WHERE number = ?",
+            (number, upload.content_type, now, file),
         )
+    set_attributes(connection, file, upload.attributes, replacing_xattrs=True)
+    if upload.link is not None:
+        set_link(connection, file, upload.link)
     charge(connection, place.folder.owner, current=content.size - replaced, before=kept)
+    node = by_number(connection, file)
+    note(connection, node.owner, node.id, "created" if place.node is None else "updated")
     _touch(connection, place.folder.number, now=now if place.node is None else None)
-    return by_number(connection, node)
+    return node
 
 
-def insert(
+def dress_folder(connection: sqlite3.Connection, node: Node, attributes: Attributes) -> None:
+    """It gets these attributes; the listing that it stands in is known to have changed anyway."""
+    set_attributes(connection, node.number, attributes)
+    note(connection, node.owner, node.id, "updated")
+
+
+def _insert(
     connection: sqlite3.Connection,
     folder: Node,
     name: str,
@@ -188,7 +223,7 @@ def insert(
     content_type: str = "",
     description: str = "",
 ) -> int:
-    """A new node's number: a folder, or with `content` a file. Touches nothing else; `put` and `make_folder` do."""
+    """A new node's number: a folder, or with `content` a file. Touches nothing else."""
     cursor = connection.execute(
         "INSERT INTO nodes (id, owner, parent, name, is_folder, version, created_ms, modified_ms, content,"
         " content_type, description) VALUES (?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?)",
@@ -219,27 +254,31 @@ def know_content(connection: sqlite3.Connection, content: Content) -> int:
 
 
 def _new_file(connection: sqlite3.Connection, place: Place, content: int, upload: Upload, *, now: int) -> int:
-    return insert(
+    return _insert(
         connection,
         place.folder,
         place.name,
         now=now,
-        modified_ms=_modified(upload, now),
         content=content,
         content_type=upload.content_type,
     )
 
 
-def _modified(upload: Upload, now: int) -> int:
-    return now if upload.modified_ms is None else upload.modified_ms
-
-
 def _keep_version(connection: sqlite3.Connection, node: Node, *, now: int) -> int:
     """The content becomes a former version; the one that is too many goes. How many more bytes history holds then."""
     connection.execute(
-        "INSERT INTO versions (node, version, content, content_type, modified_ms, replaced_ms)"
-        " VALUES (?, ?, ?, ?, ?, ?)",
-        (node.number, node.version, node.content, node.content_type, node.modified_ms, now),
+        "INSERT INTO versions (node, version, content, content_type, modified_ms, modified_rest_ns, link, replaced_ms)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            node.number,
+            node.version,
+            node.content,
+            node.content_type,
+            node.modified_ms,
+            node.modified_rest_ns,
+            node.link,
+            now,
+        ),
     )
     dropped = connection.execute(
         "DELETE FROM versions WHERE node = ? AND version <= ?"
@@ -264,6 +303,7 @@ def _clear_place(connection: sqlite3.Connection, node: Node, place: Place, *, ov
         raise NotADirectory(f"{place.name!r} is a file")
     if _has_children(connection, place.node):
         raise NotEmpty(f"{place.name!r} still holds something")
+    note_deleted(connection, place.node)
     erase(connection, place.node.owner, place.node.number)
 
 
@@ -292,7 +332,7 @@ def _copy_tree(connection: sqlite3.Connection, node: Node, place: Place, *, now:
             raise InvalidRequest(
                 f"one copy makes at most {SUBTREE_OBJECTS_MAX} objects; copy the folders in it one by one"
             )
-        number = insert(
+        number = _insert(
             connection,
             folder,
             name,
@@ -302,6 +342,7 @@ def _copy_tree(connection: sqlite3.Connection, node: Node, place: Place, *, now:
             content_type=source.content_type,
             description=source.description,
         )
+        copy_attributes(connection, source, number)
         top = number if top is None else top
         size += source.size
         if source.is_folder:
@@ -314,6 +355,9 @@ def _copy_tree(connection: sqlite3.Connection, node: Node, place: Place, *, now:
 
 def _touch(connection: sqlite3.Connection, folder: int, *, now: int | None) -> None:
     """The folder's listing changed; with `now`, its set of names did."""
-    connection.execute(
-        "UPDATE nodes SET version = version + 1, modified_ms = coalesce(?, modified_ms) WHERE number = ?", (now, folder)
-    )
+    owner, uuid = connection.execute(
+        "UPDATE nodes SET version = version + 1 WHERE number = ? RETURNING owner, id", (folder,)
+    ).fetchone()
+    if now is not None:
+        connection.execute("UPDATE nodes SET modified_ms = ?, modified_rest_ns = 0 WHERE number = ?", (now, folder))
+    note(connection, owner, uuid, "updated")

@@ -16,6 +16,7 @@ from multipart import (  # type: ignore[import-untyped]
 
 from cxfs.server.errors import InvalidRequest, RequestTooLarge
 from cxfs.server.limits import (
+    ATTRIBUTES_BYTES_MAX,
     BUNDLE_BYTES_MAX,
     BUNDLE_ITEM_BYTES_MAX,
     BUNDLE_ITEMS_MAX,
@@ -31,6 +32,7 @@ URL_ENCODED: Final = "application/x-www-form-urlencoded"
 MULTIPART: Final = "multipart/form-data"
 FILE_FIELD: Final = "file"
 ITEMS_FIELD: Final = "items"
+XATTRS_FIELD: Final = "xattrs"
 BOUNDARY_CHARACTERS_MAX: Final = 256
 
 
@@ -80,8 +82,9 @@ class FormReader:
 
     def _collect(self, piece: bytes | bytearray) -> None:
         self._value += piece
-        if len(self._value) > FIELD_BYTES_MAX:
-            raise RequestTooLarge(f"the field {self._name[:40]!r} is over {FIELD_BYTES_MAX} bytes")
+        bytes_max = ATTRIBUTES_BYTES_MAX if self._name == XATTRS_FIELD else FIELD_BYTES_MAX
+        if len(self._value) > bytes_max:
+            raise RequestTooLarge(f"the field {self._name[:40]!r} is over {bytes_max} bytes")
 
     def _end(self) -> None:
         if self._in_file:

@@ -93,13 +93,16 @@ def add_token(connection: sqlite3.Connection, *, user: int, app: int | None, now
 
 def bearer_of(connection: sqlite3.Connection, token: str) -> Bearer:
     """Whose token it is; raises BadAuthToken or SuspendedAccount."""
-    row = None
-    if 0 < len(token) <= _TOKEN_CHARACTERS_MAX:
-        row = connection.execute(
-            "SELECT number, id, suspended, hash, used_ms"
-            " FROM tokens JOIN users ON user = owner JOIN owners ON number = owner WHERE hash = ?",
-            (hash_of(token),),
-        ).fetchone()
+    return bearer_with(connection, hash_of(token) if 0 < len(token) <= _TOKEN_CHARACTERS_MAX else b"")
+
+
+def bearer_with(connection: sqlite3.Connection, token_hash: bytes) -> Bearer:
+    """The same for a token that was seen before."""
+    row = connection.execute(
+        "SELECT number, id, suspended, hash, used_ms"
+        " FROM tokens JOIN users ON user = owner JOIN owners ON number = owner WHERE hash = ?",
+        (token_hash,),
+    ).fetchone()
     if row is None:
         raise BadAuthToken("the access token is missing or not (any more) valid")
     if row[2]:

@@ -19,8 +19,20 @@ BODY_BYTES_MAX: Final = 64 << 10
 FIELD_BYTES_MAX: Final = 32 << 10
 """One field beside the file of an upload. Over it: RequestTooLarge."""
 
+ATTRIBUTES_BYTES_MAX: Final = 256 << 10
+"""Instead of either where extended attributes come: all that an object can have, percent-encoded."""
+
+XATTRS_BYTES_MAX: Final = 64 << 10
+"""Names and values of all extended attributes of one object: Linux's bound of one value. Over it: RequestTooLarge."""
+
+XATTR_NAME_BYTES_MAX: Final = 255
+"""Of one, with its family: Linux's. Over it: InvalidRequest."""
+
+LINK_BYTES_MAX: Final = 4_095
+"""Where a symbolic link leads: Linux's longest path. Over it: InvalidRequest."""
+
 FIELDS_MAX: Final = 32
-"""Fields in one form; the contract knows five. Over it: RequestTooLarge."""
+"""Fields in one form; the contract knows seven. Over it: RequestTooLarge."""
 
 DESCRIPTION_CHARACTERS_MAX: Final = 4_096
 """An object's description. Over it: InvalidRequest."""
@@ -31,8 +43,26 @@ CONTENT_TYPE_CHARACTERS_MAX: Final = 127
 PAGE_ENTRIES_MAX: Final = 1_000
 """Entries in one page of a listing, and the default. A larger `limit` is answered with this many."""
 
+PAGE_XATTR_BYTES: Final = 1 << 20
+"""Extended attributes in one page of a listing, as JSON: the entry that passes it is the last."""
+
 NUMBER_MAX: Final = (1 << 63) - 1
 """Largest whole number that a parameter may hold: SQLite's. Over it: InvalidRequest."""
+
+CHANGES_KEPT: Final = 100_000
+"""Changes of one owner that a follower may be behind. Beyond it the cursor is answered with `reset`, and the follower
+asks for what it needs anew: cheaper for both than to tell it all of this."""
+
+CHANGES_PER_ANSWER_MAX: Final = 500
+"""Changes in one answer; more come with the next. Its making holds the event loop for a few milliseconds."""
+
+CHANGES_WAIT_S_MAX: Final = 60
+"""How long a question for changes waits. Proxies give up on a silent server after that time (nginx's default)."""
+
+WAITS_MAX: Final = 10_000
+WAITS_OF_AN_ACCOUNT_MAX: Final = 100
+"""Questions for changes that wait in one process, a few KiB and a connection each; and of those, one account's: some
+machines that follow some groups each. Over either: RateLimited."""
 
 VERSIONS_KEPT: Final = 64
 """Former versions of one file. The oldest goes when the next comes."""

@@ -152,7 +152,42 @@ CREATE TABLE small (
 ) STRICT;
 """
 
-STEPS: Final = (_FORMAT_1, _FORMAT_2, _FORMAT_3, _FORMAT_4)
+_FORMAT_5: Final = """
+ALTER TABLE owners ADD COLUMN changes INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE owners ADD COLUMN changes_since INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE owners ADD COLUMN groups_changed INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE feed (
+    owner INTEGER NOT NULL REFERENCES owners,
+    object TEXT NOT NULL,
+    position INTEGER NOT NULL,
+    created INTEGER NOT NULL,
+    moved INTEGER NOT NULL,
+    gone INTEGER NOT NULL CHECK (gone IN (0, 1)),
+    version INTEGER NOT NULL,
+    path TEXT,
+    previous_path TEXT,
+    PRIMARY KEY (owner, object)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX feed_by_position ON feed (owner, position);
+"""
+
+_FORMAT_6: Final = """
+ALTER TABLE nodes ADD COLUMN modified_rest_ns INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE nodes ADD COLUMN mode INTEGER;
+ALTER TABLE nodes ADD COLUMN link TEXT;
+ALTER TABLE nodes ADD COLUMN xattrs TEXT NOT NULL DEFAULT '';
+ALTER TABLE versions ADD COLUMN modified_rest_ns INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE versions ADD COLUMN link TEXT;
+DROP VIEW objects;
+CREATE VIEW objects AS
+SELECT
+    n.number, n.id, n.owner, n.parent, above.id AS parent_id, n.name, n.is_folder, n.version, n.created_ms,
+    n.modified_ms, n.description, n.content_type, n.content, coalesce(c.size, 0) AS size, coalesce(c.sha1, '') AS sha1,
+    coalesce(c.md5, '') AS md5, coalesce(c.sha256, x'') AS sha256, n.modified_rest_ns, n.mode, n.link, n.xattrs
+FROM nodes n LEFT JOIN nodes above ON above.number = n.parent LEFT JOIN contents c ON c.number = n.content;
+"""
+
+STEPS: Final = (_FORMAT_1, _FORMAT_2, _FORMAT_3, _FORMAT_4, _FORMAT_5, _FORMAT_6)
 """What makes each format from the one before; the number of the last one taken stands in `PRAGMA user_version`. A new
 directory takes all of them, so that no step is ever untried."""
 

@@ -5,10 +5,12 @@ granian does HTTP and TLS in one worker process or several; this process only wa
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import fcntl
 import logging
 import os
+import resource
 import signal
 import socket
 import threading
@@ -25,7 +27,7 @@ from cxfs.server import audit
 from cxfs.server.app import make_app
 from cxfs.server.certificates import Certificates, ensure_certificates
 from cxfs.server.errors import ServerError
-from cxfs.server.limits import PIECE_BYTES
+from cxfs.server.limits import PIECE_BYTES, WAITS_MAX
 from cxfs.server.store import open_store
 
 if TYPE_CHECKING:
@@ -41,6 +43,8 @@ READY_TIMEOUT_S: Final = 30
 """A server that accepts nothing by then will not."""
 STOP_TIMEOUT_S: Final = 5
 """After a signal, requests in flight get this long. What is cut off then is as after a crash: the old version."""
+REQUESTS_MAX: Final = 1_024
+"""Requests in one worker process at once, beside those that only wait for changes."""
 _PROBE_PAUSE_S: Final = 0.02
 _PR_SET_PDEATHSIG: Final = 1  # <linux/prctl.h>
 
@@ -89,6 +93,7 @@ def _run(directory: Path, address: str, port: int, workers: int, certificates: C
         ssl_cert=certificates and certificates.certificate,
         ssl_key=certificates and certificates.key,
         workers_kill_timeout=STOP_TIMEOUT_S,
+        backpressure=WAITS_MAX + REQUESTS_MAX,  # who waits for changes keeps no other request out
     )
     try:
         server.serve(target_loader=partial(_worker, directory, os.getpid(), authority), wrap_loader=False)
@@ -103,16 +108,31 @@ def _worker(directory: Path, parent: int, authority: bytes | None) -> Starlette:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)  # a killed parent must not leave us at the port
     if os.getppid() != parent:
         raise SystemExit(1)
+    _allow_connections(WAITS_MAX + REQUESTS_MAX)
     opened = open_store(directory)
     app = make_app(opened.__enter__(), authority=authority)
 
+    def stop() -> None:
+        """Granian ends when the last request is answered; it listens to SIGINT alike, and tells nobody before."""
+        app.state.waits.close()
+        signal.raise_signal(signal.SIGINT)
+
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop)
         yield
         opened.__exit__(None, None, None)
 
     app.router.lifespan_context = lifespan
     return app
+
+
+def _allow_connections(number: int) -> None:
+    """As many descriptors as the system lets a process have without asking anybody, up to what it can use."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 2 * number if hard == resource.RLIM_INFINITY else min(2 * number, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _address(host: str, port: int) -> str:

@@ -11,6 +11,7 @@ from urllib.parse import quote
 from starlette.responses import Response, StreamingResponse
 
 from cxfs.server import changes
+from cxfs.server.attributes import attributes_of, parse_link
 from cxfs.server.calls import Call, Offload, Parameters, answer
 from cxfs.server.changes import Upload
 from cxfs.server.errors import InvalidRequest, QuotaExceeded
@@ -18,14 +19,15 @@ from cxfs.server.forms import FormReader, boundary_of
 from cxfs.server.limits import CONTENT_TYPE_CHARACTERS_MAX, FORM_ENVELOPE_BYTES, PIECE_BYTES
 from cxfs.server.ranges import Span, check_if_match, etag_of, if_range_holds, last_modified, requested_span
 from cxfs.server.sources import Pieces, Source, file_at, opened
-from cxfs.server.wire import TreePath, UuidPath, parse_time
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
+    from cxfs.server.attributes import Attributes
     from cxfs.server.contents import Arrival
     from cxfs.server.store import Store
     from cxfs.server.trees import Node
+    from cxfs.server.wire import TreePath, UuidPath
 
 _ANY_TYPE: Final = "application/octet-stream"
 _HARMLESS: Final = {
@@ -178,12 +180,14 @@ def _if_version(reader: FormReader) -> int | None:
 
 
 def _asked(reader: FormReader) -> Upload:
-    kind = reader.fields.get("file_content_type") or reader.file_type
-    return upload_of(kind, reader.fields.get("modified"), _if_version(reader))
+    sent = reader.fields
+    kind = sent.get("file_content_type") or reader.file_type
+    attributes = attributes_of(sent.get("modified"), sent.get("mode"), sent.get("xattrs"))
+    return upload_of(kind, attributes, _if_version(reader), sent.get("link"))
 
 
-def upload_of(kind: str, modified: str | None, if_version: int | None) -> Upload:
-    """What was sent beside the bytes of one file; raises InvalidRequest for a time that is none."""
+def upload_of(kind: str, attributes: Attributes, if_version: int | None, link: str | None) -> Upload:
+    """What was sent beside the bytes of one file; raises InvalidRequest."""
     if not (kind.isascii() and kind.isprintable() and len(kind) <= CONTENT_TYPE_CHARACTERS_MAX):
         kind = ""
-    return Upload(kind, None if modified is None else parse_time(modified), if_version)
+    return Upload(kind, if_version, attributes, parse_link(link))

@@ -8,17 +8,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
+from msgspec import UNSET
 
 from cxfs.server.accounts import Caller, Role, role_in
+from cxfs.server.attributes import show_mode
 from cxfs.server.errors import AccessDenied, InvalidPath, IsADirectory, NotADirectory, NotFound
-from cxfs.server.wire import File, TreePath, UuidPath, show_time
+from cxfs.server.limits import PAGE_XATTR_BYTES
+from cxfs.server.wire import File, TreePath, UuidPath, show_fine_time, show_time
 
 if TYPE_CHECKING:
     import sqlite3
 
 
 class Node(NamedTuple):
-    """A file or folder. `content` and what follows it belong to files; `parent` is None for a root."""
+    """A file or folder. `content` and the digests belong to files; `parent` is None for a root."""
 
     number: int
     id: str
@@ -37,6 +40,10 @@ class Node(NamedTuple):
     sha1: str
     md5: str
     sha256: bytes
+    modified_rest_ns: int
+    mode: int | None
+    link: str | None
+    xattrs: str
 
     @property
     def file(self) -> File:
@@ -52,7 +59,11 @@ class Node(NamedTuple):
             is_dir=bool(self.is_folder),
             checksum=self.sha1,
             md5checksum=self.md5,
-            parent=self.parent_id or msgspec.UNSET,
+            parent=self.parent_id or UNSET,
+            modified_ns=show_fine_time(self.modified_ms, self.modified_rest_ns) if self.modified_rest_ns else UNSET,
+            mode=UNSET if self.mode is None else show_mode(self.mode),
+            link=UNSET if self.link is None else self.link,
+            xattrs=msgspec.Raw(self.xattrs) if self.xattrs else UNSET,
         )
 
 
@@ -73,7 +84,9 @@ class Page(NamedTuple):
 
 
 SORT_KEYS: Final = frozenset({"name", "size", "created", "modified"})
-_OF_VERSION: Final = ("version", "modified_ms", "content_type", "content", "size", "sha1", "md5", "sha256")
+_OF_VERSION: Final = (
+    "version", "modified_ms", "content_type", "content", "size", "sha1", "md5", "sha256", "modified_rest_ns", "link"
+)  # fmt: skip
 _COLUMN: Final = {"name": "name", "size": "size", "created": "created_ms", "modified": "modified_ms"}
 
 
@@ -151,7 +164,10 @@ def children(connection: sqlite3.Connection, folder: int) -> list[Node]:
 def page_of(
     connection: sqlite3.Connection, folder: Node, *, offset: int, limit: int, sort_by: str, descending: bool
 ) -> Page:
-    """Entries in the order of the key, equal ones by name; names compare by their UTF-8 bytes. Raises NotADirectory."""
+    """Entries in the order of the key, equal ones by name; names compare by their UTF-8 bytes. Raises NotADirectory.
+
+    Fewer than `limit` where extended attributes make the page long.
+    """
     if not folder.is_folder:
         raise NotADirectory(f"{folder.name!r} is a file")
     direction = "DESC" if descending else "ASC"
@@ -159,9 +175,16 @@ def page_of(
     rows = connection.execute(
         f"SELECT * FROM objects WHERE parent = ? ORDER BY {order} LIMIT ? OFFSET ?",  # noqa: S608 - from our own words
         (folder.number, limit, offset),
-    ).fetchall()
+    )
+    entries: list[Node] = []
+    length = 0
+    for row in rows:
+        entries.append(Node(*row))
+        length += len(entries[-1].xattrs)
+        if length > PAGE_XATTR_BYTES:
+            break
     (total,) = connection.execute("SELECT count(*) FROM nodes WHERE parent = ?", (folder.number,)).fetchone()
-    return Page(folder, [Node(*row) for row in rows], total)
+    return Page(folder, entries, total)
 
 
 def versions_of(connection: sqlite3.Connection, node: Node) -> list[Node]:
@@ -169,7 +192,8 @@ def versions_of(connection: sqlite3.Connection, node: Node) -> list[Node]:
     if node.is_folder:
         raise IsADirectory(f"{node.name!r} is a folder and has no versions")
     rows = connection.execute(
-        "SELECT v.version, v.modified_ms, v.content_type, v.content, c.size, c.sha1, c.md5, c.sha256"
+        "SELECT v.version, v.modified_ms, v.content_type, v.content, c.size, c.sha1, c.md5, c.sha256,"
+        " v.modified_rest_ns, v.link"
         " FROM versions v JOIN contents c ON c.number = v.content WHERE v.node = ? ORDER BY v.version DESC",
         (node.number,),
     )

@@ -41,7 +41,7 @@ class Stats(msgspec.Struct, frozen=True):
 
 
 class File(msgspec.Struct, rename="camel", frozen=True):
-    """A file or folder as the contract shows it. `parent` is missing for a root."""
+    """A file or folder as the contract shows it. What follows `parent` is missing where it was never set."""
 
     id: str
     version: int
@@ -58,6 +58,10 @@ class File(msgspec.Struct, rename="camel", frozen=True):
     stats: Stats = Stats()
     suspended: bool = False
     parent: str | msgspec.UnsetType = msgspec.UNSET
+    modified_ns: str | msgspec.UnsetType = msgspec.UNSET
+    mode: str | msgspec.UnsetType = msgspec.UNSET
+    link: str | msgspec.UnsetType = msgspec.UNSET
+    xattrs: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
 
 def new_uuid() -> str:
@@ -104,8 +108,16 @@ def parse_path_in_url(raw: bytes) -> TreePath | UuidPath:
         raise InvalidPath("a path is percent-encoded UTF-8") from error
 
 
-def parse_time(text: str) -> int:
-    """Milliseconds since the epoch from `2012-10-22T21:26:47.700Z`; anything finer than that is cut off."""
+def parse_owner_in_url(raw: bytes) -> str:
+    """A UUID, or `self`."""
+    owner = unquote_to_bytes(raw).decode("utf-8", "replace")
+    if owner != "self" and _UUID.fullmatch(owner) is None:
+        raise InvalidPath("an owner is a UUID or self")
+    return owner
+
+
+def parse_fine_time(text: str) -> tuple[int, int]:
+    """Milliseconds since the epoch from `2012-10-22T21:26:47.700Z`, and the nanoseconds that are left over."""
     match = _TIME.fullmatch(text)
     if match is None:
         raise InvalidRequest("a time looks like 2012-10-22T21:26:47.700Z")
@@ -114,13 +126,19 @@ def parse_time(text: str) -> int:
         moment = datetime(year, month, day, hour, minute, second, tzinfo=UTC)
     except ValueError as error:
         raise InvalidRequest(f"no such time: {error}") from error
-    return (moment - _EPOCH) // timedelta(milliseconds=1) + int((match[7] or "").ljust(3, "0")[:3])
+    fraction = (match[7] or "").ljust(9, "0")
+    return (moment - _EPOCH) // timedelta(milliseconds=1) + int(fraction[:3]), int(fraction[3:])
 
 
 def show_time(milliseconds: int) -> str:
-    """The reverse of `parse_time`."""
+    """As the contract always shows it."""
     seconds, rest = divmod(milliseconds, 1_000)
     return f"{_second(seconds)}.{rest:03}Z"
+
+
+def show_fine_time(milliseconds: int, rest_ns: int) -> str:
+    """The reverse of `parse_fine_time`."""
+    return f"{show_time(milliseconds)[:-1]}{rest_ns:06}Z"
 
 
 @lru_cache(maxsize=4_096)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import socket
 from typing import TYPE_CHECKING, Final, NoReturn, Self
 
@@ -39,7 +40,7 @@ class ServiceManager:
         """The one that the environment names. Its words are taken out: they are not for programs that we start."""
         address = environ.pop("NOTIFY_SOCKET", None)
         limit_us, watched = environ.pop("WATCHDOG_USEC", ""), environ.pop("WATCHDOG_PID", "")
-        is_watched = limit_us.isascii() and limit_us.isdigit() and int(limit_us) > 0
+        is_watched = re.fullmatch(r"[0-9]{1,19}", limit_us) is not None and int(limit_us) > 0
         if watched not in {"", str(os.getpid())}:
             is_watched = False
         return cls(address, watchdog_s=int(limit_us) / 1_000_000 if is_watched else None)

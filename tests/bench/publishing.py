@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_MARKED = re.compile(r"(<!-- table:(?P<name>[\w-]+) -->\n).*?(?P<end><!-- /table:(?P=name) -->)", re.DOTALL)
+_MARKED = re.compile(r"(<!-- table:(?P<name>[\w-]+) -->\n)(?P<table>.*?)(?P<end><!-- /table:(?P=name) -->)", re.DOTALL)
 
 
 def published(document: str, tables: Mapping[str, str]) -> str:
@@ -23,3 +23,8 @@ def published(document: str, tables: Mapping[str, str]) -> str:
     if strange := set(found) - set(tables):
         raise ValueError(f"no table is named {', '.join(sorted(strange))}")
     return _MARKED.sub(lambda match: f"{match[1]}\n{tables[match['name']] or 'Not taken.'}\n\n{match['end']}", document)
+
+
+def tables_in(document: str) -> dict[str, str]:
+    """Those that it shows, by their names."""
+    return {match["name"]: match["table"].strip("\n") for match in _MARKED.finditer(document)}

@@ -20,8 +20,25 @@ class Suite:
 
 SUITES: Final = (
     Suite(
-        "tests/mounted/posix",
-        chapters=("link",),
+        "tests/mounted/chapters",
+        chapters=(
+            "names",
+            "open",
+            "read_write",
+            "truncate",
+            "unlink",
+            "rename",
+            "link",
+            "symlink",
+            "mkdir",
+            "rmdir",
+            "readdir",
+            "chmod",
+            "chown",
+            "utimens",
+            "mknod",
+            "mkfifo",
+        ),
     ),
 )
 """In the order of the page."""

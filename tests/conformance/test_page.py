@@ -11,7 +11,7 @@ from tests.conformance import __main__ as command
 from tests.conformance.recording import PROPERTY, Recorder, record
 from tests.conformance.report import Row, rows_of, table
 from tests.conformance.suites import SUITES, Suite
-from tests.mounted.posix import declared
+from tests.mounted.chapters import declared
 from tests.test_semantics import ROOT, items
 
 if TYPE_CHECKING:

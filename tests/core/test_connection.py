@@ -8,7 +8,7 @@ from typing import Final
 import pytest
 from hypothesis import given, strategies as st
 
-from cxfs.core.connection import NEXT, Connection, Sign, State, Thresholds
+from cxfs.core.connection import FAILING_S, NEXT, Connection, Sign, State, Thresholds
 
 LIMITS: Final = Thresholds()
 BAD: Final = [Sign.SICK, Sign.NOTHING]
@@ -192,3 +192,38 @@ def test_a_new_state_begins_with_short_pauses() -> None:
     long_offline = Connection(state=State.OFFLINE, probes=50)
 
     assert long_offline.after(Sign.SICK, 9.0).probe_pause_s(1.0) == 1
+
+
+# ------------------------------------------------------------------------------------------------ the life of one
+
+
+def test_three_failures_over_time_are_enough() -> None:
+    """Whatever they are."""
+    for bad in BAD:
+        assert told(*[bad] * 3, every_s=FAILING_S / 2).state is State.DEGRADED
+        assert told(*[bad] * 3, every_s=FAILING_S / 2 - 0.01).state is State.ONLINE
+
+
+def test_a_change_is_told_with_its_moment_and_its_reason() -> None:
+    """And a change for the better with its moment alone."""
+    signed_out = Connection().after(Sign.REFUSED, 5.0, "the token is not taken")
+    back = signed_out.after(Sign.TAKEN, 8.0, "a new token")
+
+    assert (signed_out.since_s, signed_out.reason) == (5.0, "the token is not taken")
+    assert (back.since_s, back.reason) == (8.0, "")
+    assert Connection().after(Sign.REFUSED, 5.0).reason == ""
+
+
+def test_no_sign_of_life_is_no_sign_of_life() -> None:
+    """Whoever was offline does not come back by one more failure to reach it."""
+    offline = Connection(state=State.OFFLINE)
+
+    assert offline.after(Sign.NOTHING, 1.0).state is State.OFFLINE
+    assert offline.after(Sign.SICK, 1.0).state is State.DEGRADED
+
+
+def test_half_of_each_pause_is_waited_and_the_rest_is_a_lot() -> None:
+    """Drawn evenly."""
+    offline = Connection(state=State.OFFLINE)
+
+    assert [offline.probe_pause_s(jitter) for jitter in (0.0, 0.5, 1.0)] == [0.5, 0.75, 1.0]

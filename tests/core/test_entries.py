@@ -66,7 +66,7 @@ def test_what_is_no_path_is_refused(text: str) -> None:
         TreePath.parse(text)
 
 
-@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "a\0b", "/", "é/", "\udc80"])
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "a\0b", "/", "é/", "é\0", "\udc80"])
 def test_a_name_that_no_path_can_hold_has_no_child_path(name: str) -> None:
     """The object is there and is reached by its UUID."""
     assert not EntryName.parse(name).fits_in_a_path

@@ -52,3 +52,9 @@ def test_patterns_that_fit_all_or_nothing_are_refused(text: str) -> None:
     """They are a mistake."""
     with pytest.raises(ValueError, match=r"expected|every"):
         parse_patterns(text)
+
+
+@pytest.mark.parametrize("text", ["X", "X*X", "*X"])
+def test_a_pattern_of_few_letters_is_one(text: str) -> None:
+    """Only stars alone would fit every name."""
+    assert parse_patterns(text) == (text,)

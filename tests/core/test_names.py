@@ -216,13 +216,13 @@ def test_a_name_of_255_bytes_from_a_program_is_taken() -> None:
 
 def test_a_name_over_255_bytes_is_too_long() -> None:
     """ENAMETOOLONG, as on every local disk, and without asking the server."""
-    with pytest.raises(NameTooLong):
+    with pytest.raises(NameTooLong, match=r"^a name has at most 255 bytes, this one has 256$"):
         from_kernel(b"x" * 256)
 
 
 def test_a_name_that_is_not_utf8_is_refused() -> None:
     """CX holds text: any stand-in for the bytes would be another name."""
-    with pytest.raises(BadName):
+    with pytest.raises(BadName, match=r"^CX names are UTF-8, this one is not$"):
         from_kernel(b"caf\xe9")
 
 

@@ -104,3 +104,28 @@ def test_a_name_is_shown_on_one_line_of_bearable_length() -> None:
     (notice,) = Notices("home").due(parked("line\nfeed", "x" * 500), 0.0)
 
     assert notice.body.splitlines()[:2] == ["line?feed", "x" * NAME_CHARACTERS_MAX + "…"]
+
+
+def test_a_notice_says_at_a_glance_what_it_is_about() -> None:
+    """Its first line is all that some desktops show."""
+    all_at_once = Condition(parked={"1": "a", "2": "b"}, reported=[("self:/b", "gone")], is_signed_out=True)
+
+    assert [notice.summary for notice in Notices("home").due(all_at_once, 0.0)] == [
+        "home: 2 changes cannot be sent",
+        "home: Something changed on both sides",
+        "home: Signed out",
+    ]
+
+
+def test_where_all_are_named_no_others_are_counted() -> None:
+    """Three fit."""
+    (notice,) = Notices("home").due(parked("a", "b", "c"), 0.0)
+
+    assert notice.body.splitlines()[:-1] == ["a", "b", "c"]
+
+
+def test_a_name_that_just_fits_is_shown_whole() -> None:
+    """With nothing behind it that would say otherwise."""
+    (notice,) = Notices("home").due(parked("x" * NAME_CHARACTERS_MAX), 0.0)
+
+    assert notice.body.splitlines()[0] == "x" * NAME_CHARACTERS_MAX

@@ -44,6 +44,7 @@ WAITS = {
     "a folder's time, for what comes into it": (STAMP_B, UPLOAD_IN_B),
     "a folder's time, for what goes from it": (STAMP_B, REMOVE_Y_IN_B),
     "a folder's time, for the folder itself": (STAMP_B, MAKE_B),
+    "a new version, for attributes of the one before": (NEW_VERSION_IN_B, STAMP_IN_B),
     "a temporary file's end, for the change that carries its content on": (REMOVE_CARRIED, NEW_VERSION_IN_B),
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cxfs.core.pace import DELAY_S_MIN, GROWTH, UNKNOWN_BYTES, Pace
+from cxfs.core.pace import DELAY_S_MIN, GROWTH, MEASURED_S, UNKNOWN_BYTES, Pace
 
 MIB = 1 << 20
 
@@ -173,3 +173,65 @@ def test_bursts_are_believed_only_until_a_rate_is_seen() -> None:
     one_after_the_other(pace, 1, delay_s=0.1, rate=10e6, size=4 * MIB, start_s=now)
 
     assert pace.carried_bytes < 4 * MIB
+
+
+def test_a_rate_is_what_came_in_the_time_that_it_took() -> None:
+    """To the byte, as soon as there was enough time for it."""
+    pace = Pace()
+    pace.begins(5.0)
+
+    pace.arrived(1_000, 5.5)
+    assert pace.rate == 2_000
+    pace.arrived(1_000, 6.0)
+    assert pace.rate == 2_000
+
+
+def test_a_rate_is_seen_after_so_long_and_no_sooner() -> None:
+    """In less, what was told of together looks as if it had come together."""
+    pace = Pace()
+    pace.begins(0.0)
+
+    pace.arrived(1_000, 0.75 * MEASURED_S)
+    assert pace.rate is None
+    pace.arrived(1_000, MEASURED_S)
+    assert pace.rate == 2_000 / MEASURED_S
+
+
+def test_a_new_rate_is_believed_by_a_quarter() -> None:
+    """One odd moment is not the line."""
+    pace = Pace()
+    pace.begins(0.0)
+
+    pace.arrived(1_000, 0.5)
+    pace.arrived(2_000, 1.0)
+
+    assert pace.rate == pytest.approx(0.75 * 2_000 + 0.25 * 4_000)
+
+
+def test_a_burst_is_over_with_the_last_of_its_bodies_and_is_all_that_came_in_it() -> None:
+    """However many there were side by side, in however many pieces."""
+    pace = Pace()
+    pace.answered(0.1, alone=True)
+    pace.begins(1.0)
+    pace.begins(1.0)
+    for _ in range(4):
+        pace.arrived(MIB, 1.001)
+
+    pace.ended(1.001)
+    assert pace.carried_bytes == UNKNOWN_BYTES
+    pace.ended(1.001)
+    assert pace.carried_bytes == GROWTH * 4 * MIB
+
+
+def test_a_burst_may_take_a_certain_part_of_a_round_trip_and_no_more() -> None:
+    """What took longer than that came at the rate of the line."""
+    carried = []
+    for took_s in (0.015625, 0.015626):
+        pace = Pace()
+        pace.answered(0.015625 * GROWTH, alone=True)
+        pace.begins(0.0)
+        pace.arrived(MIB, took_s)
+        pace.ended(took_s)
+        carried.append(pace.carried_bytes)
+
+    assert carried == [GROWTH * MIB, UNKNOWN_BYTES]

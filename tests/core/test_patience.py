@@ -75,6 +75,8 @@ def test_a_slow_answer_is_remembered_and_forgotten_in_time() -> None:
 
     patience.answered(3.0)
     assert patience.attempt_s(0, left_s=100.0) == 6.0
+    patience.answered(0.1)
+    assert patience.attempt_s(0, left_s=100.0) == 4.5
     for _ in range(10):
         patience.answered(0.1)
     assert patience.attempt_s(0, left_s=100.0) == ANSWER_S

@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cxfs.core.entries import SELF, Entry, EntryName, Uuid
-from cxfs.core.procession import ESTABLISHED, RECENT_VISITS, SKIPPED_MAX, Members, Order, Step, Trail, Window
+from cxfs.core.procession import (
+    ESTABLISHED,
+    NUMBERED_MAX,
+    RECENT_VISITS,
+    SKIPPED_MAX,
+    Members,
+    Order,
+    Step,
+    Trail,
+    Window,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -148,3 +158,81 @@ def test_a_window_doubles_and_halves_within_its_bounds() -> None:
         sizes.append(window.size)
 
     assert sizes == [4, 8, 16, 16, 8, 4, 4]
+
+
+def test_a_folder_is_arranged_once_in_each_order_however_many_ask() -> None:
+    """Sorting ten thousand members with each visit would cost more than it saves."""
+    folder = members(*FILES)
+
+    for order in Order:
+        assert folder.arranged(order) is folder.arranged(order)
+        assert folder.row(order, folders=False) is folder.row(order, folders=False)
+        folder.place(FILES[0].id, order)
+        places = folder._places[order]
+        folder.place(FILES[1].id, order)
+        assert folder._places[order] is places
+
+
+@pytest.mark.parametrize("order", Order)
+def test_each_member_has_its_place_in_each_order(order: Order) -> None:
+    """What comes behind it is what is fetched ahead."""
+    folder = members(*reversed(FILES))
+    wanted = {Order.LISTED: FILES[::-1], Order.NAMED: FILES, Order.NUMBERED: BY_NUMBER}[order]
+
+    assert [folder.place(each.id, order) for each in wanted] == [*range(len(FILES))]
+
+
+def test_files_sort_by_their_bare_names() -> None:
+    """`a` comes before `a-b`, as in the listing of a program that sorts."""
+    names = [entry("a-b", 2), entry("a", 1)]
+
+    assert [each.name for each in members(*names).arranged(Order.NAMED)] == ["a", "a-b"]
+
+
+def test_numbers_are_looked_at_in_folders_of_a_certain_size() -> None:
+    """And no more: taking them takes time."""
+    largest = members(*(entry(str(number), number) for number in range(NUMBERED_MAX)))
+    larger = members(*(entry(str(number), number) for number in range(NUMBERED_MAX + 1)))
+
+    assert [*largest.orders()] == [Order.LISTED, Order.NAMED, Order.NUMBERED]
+    assert [*larger.orders()] == [Order.LISTED, Order.NAMED]
+
+
+def test_what_was_visited_not_so_long_ago_leads_on() -> None:
+    """The last visit that counts is so many before this one."""
+    elsewhere = [FILES[10 + at * 2 % 20] for at in range(RECENT_VISITS - 1)]
+    visited = [FILES[0], *elsewhere, FILES[1]]
+
+    assert steps(visited, members(*FILES))[-1] == 1
+
+
+def test_the_first_by_name_begins_as_well_as_the_first_of_the_listing() -> None:
+    """A program that sorts what it has listed takes the first by name."""
+    listed = members(*(FILES[at * 11 % 30] for at in range(5, 35)))
+
+    assert Trail(folders=False).visit(FILES[0].id, listed, begins=True) == Step(Order.NAMED, 1)
+
+
+def test_what_is_not_there_is_a_jump_in_the_order_of_the_listing() -> None:
+    """Nothing is known of where it would be in any other."""
+    assert Trail(folders=False).visit(entry("gone", 5).id, members(*FILES)) == Step(Order.LISTED, 0)
+
+
+def test_who_changes_the_order_begins_anew() -> None:
+    """Steps by the listing prove nothing about steps by number."""
+    trail = Trail(folders=False)
+    folder = members(*FILES)
+    for each in FILES[3:7]:
+        trail.visit(each.id, folder)
+    after_it = BY_NUMBER[BY_NUMBER.index(FILES[6]) + 1]
+
+    assert trail.visit(after_it.id, folder) == Step(Order.NUMBERED, 1)
+
+
+def test_a_window_is_a_whole_number() -> None:
+    """Of files."""
+    window = Window(least=4, most=18)
+    for change in (window.grow, window.grow, window.grow, window.shrink, window.shrink):
+        change()
+
+    assert repr(window.size) == "4"

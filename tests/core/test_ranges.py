@@ -152,3 +152,13 @@ def test_the_header_names_the_last_byte_and_comes_back_the_same(one: ByteRange) 
 def test_the_first_byte_alone_is_zero_to_zero() -> None:
     """The example of the RFC."""
     assert ByteRange(0, 1).in_header == "bytes=0-0"
+
+
+def test_what_lies_beside_is_no_part_of_it() -> None:
+    """Not even an empty one: each part is read, and a read of nothing is one too many."""
+    there = RangeSet([ByteRange(0, 10), ByteRange(20, 30), ByteRange(40, 50)])
+
+    assert there.within(ByteRange(10, 20)) == []
+    assert there.within(ByteRange(15, 40)) == [ByteRange(20, 30)]
+    assert there.missing(ByteRange(0, 10)) == []
+    assert there.missing(ByteRange(20, 40)) == [ByteRange(30, 40)]

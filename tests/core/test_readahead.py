@@ -322,3 +322,66 @@ def test_a_file_read_from_end_to_end_waits_for_its_first_blocks_only(size: int) 
 
     ahead = RangeSet(part for plan in planned for part in plan.want)
     assert ahead.missing(ByteRange(0, size)) == [blocks(0, 2)]
+
+
+def stepping(size: int, *starts: int, length: int = 1) -> list[ByteRange]:
+    """What is wanted at the last of these reads of `length` blocks, in equal steps, on a short line."""
+    return wanted(size, *(blocks(start, start + length) for start in starts))[-1]
+
+
+def test_who_takes_much_in_each_step_is_foreseen_fewer_of_them() -> None:
+    """All of them together are no more than a window; one of them always is."""
+    window_blocks = WINDOW_BYTES // BLOCK_BYTES
+    third, tenth = window_blocks // 3, window_blocks // 10
+
+    assert stepping(LARGE, 0, 1000, 2000, 3000, length=window_blocks) == [blocks(4000, 4000 + window_blocks)]
+    assert stepping(LARGE, 0, 500, 1000, 1500, 2000, 2500, length=third)[-1] == blocks(4000, 4000 + third)
+    assert len(stepping(LARGE, 0, 300, 600, 900, 1200, 1500, 1800, 2100, length=tenth)) == 1
+
+
+def test_equal_steps_are_foreseen_to_the_last_byte_and_back_to_the_first() -> None:
+    """And none beyond."""
+    size = 500 * BLOCK_BYTES
+
+    assert stepping(size, 99, 199, 299, 399) == [blocks(499, 500)]
+    assert stepping(size, 400, 300, 200, 100) == [blocks(0, 1)]
+
+
+def jumping(line: Line, at: int) -> list[ByteRange]:
+    """What comes along with this block for somebody who has jumped about for long."""
+    here_and_there = [blocks(each * each * 13 % 8000, each * each * 13 % 8000 + 1) for each in range(1, 40)]
+    return wanted(LARGE, *here_and_there, blocks(at, at + 1), line=line)[-1]
+
+
+@pytest.mark.parametrize(
+    ("carried_bytes", "along"),
+    [
+        (BLOCK_BYTES, 0),
+        (BLOCK_BYTES * 3 // 2, 0),
+        (2 * BLOCK_BYTES - 1, 0),
+        (2 * BLOCK_BYTES, 1),
+        (2 * BLOCK_BYTES + 1, 3),
+        (4 * BLOCK_BYTES, 3),
+    ],
+)
+def test_as_much_comes_along_as_the_line_brings_meanwhile(carried_bytes: int, along: int) -> None:
+    """In whole powers of two, and nothing where it would be less than a block more."""
+    came = jumping(Line(carried_bytes, 128 * MIB), 7001)
+
+    assert sum(each.length for each in came) == along * BLOCK_BYTES
+
+
+def test_no_more_comes_along_than_may_be_ahead_of_a_reader() -> None:
+    """However much the line carries."""
+    came = jumping(Line(LARGE, 4 * MIB), 7001)
+
+    assert sum(each.length for each in came) == 4 * MIB - BLOCK_BYTES
+
+
+def test_what_comes_along_stands_around_the_block_on_a_grid() -> None:
+    """So that what one read brings meets what another has brought, with no gap and nothing twice."""
+    line = Line(4 * BLOCK_BYTES, 128 * MIB)
+
+    assert jumping(line, 7000) == [blocks(7001, 7004)]
+    assert jumping(line, 7002) == [blocks(7003, 7004), blocks(7000, 7002)]
+    assert jumping(line, 7003) == [blocks(7000, 7003)]

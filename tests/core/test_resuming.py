@@ -60,3 +60,12 @@ def test_the_pause_that_the_server_asks_for_is_kept_or_is_too_long() -> None:
 
     assert transfer.pause_s(RateLimited("busy", retry_after_s=7.0), got_on=False, now_s=0.0, jitter=0.0) == 7.0
     assert transfer.pause_s(RateLimited("busy", retry_after_s=7.0), got_on=False, now_s=55.0, jitter=0.0) is None
+
+
+def test_the_pauses_of_one_that_makes_no_progress_grow() -> None:
+    """And begin short: most breaks are mended by then."""
+    transfer = Resumption(STALL_S, now_s=0.0)
+
+    pauses = [transfer.pause_s(Unreachable("broke"), got_on=False, now_s=0.0, jitter=0.5) for _ in range(4)]
+
+    assert pauses == pytest.approx([0.05, 0.1, 0.2, 0.4])

@@ -104,3 +104,8 @@ def test_a_lot_out_of_bounds_stays_within_the_pause(odd: float) -> None:
 
     assert pause_s is not None
     assert 0 <= pause_s <= 0.1
+
+
+def test_a_try_needs_the_time_of_the_first_pause_and_no_more() -> None:
+    """With less there is no time for an answer."""
+    assert POLICY.pause_s(failures=1, jitter=0.0, left_s=POLICY.first_pause_s) == 0

@@ -8,7 +8,20 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from cxfs.core.entries import NAME_CHARACTERS_MAX, EntryName
-from cxfs.core.uploads import IN_FLIGHT, NEXT, Event, IllegalStep, State, conflict_name, is_conflict_name, step
+from cxfs.core.uploads import (
+    IN_FLIGHT,
+    LARGE_BYTES,
+    LARGE_SETTLE_S,
+    NEXT,
+    Event,
+    IllegalStep,
+    State,
+    conflict_name,
+    is_conflict_name,
+    is_large,
+    settling_s,
+    step,
+)
 
 ACCEPTED, CLOSED, FAILED, HANDED_OVER = Event.ACCEPTED, Event.CLOSED, Event.FAILED, Event.HANDED_OVER
 REFUSED, RETRIED, STARTED, WRITTEN = Event.REFUSED, Event.RETRIED, Event.STARTED, Event.WRITTEN
@@ -181,3 +194,15 @@ def test_an_extension_without_room_is_part_of_the_name() -> None:
     assert ours.startswith("a.bbb")
     assert ours.endswith("bbb (conflict laptop 2026-03-01)")
     assert len(ours) == NAME_CHARACTERS_MAX
+
+
+def test_a_large_file_begins_at_its_size() -> None:
+    """The very byte that makes it one."""
+    assert [is_large(size) for size in (0, LARGE_BYTES - 1, LARGE_BYTES)] == [False, False, True]
+
+
+def test_a_large_file_is_sent_soon_and_any_other_after_the_usual_time() -> None:
+    """Unless the usual time is shorter still."""
+    assert settling_s(LARGE_BYTES, 5.0) == LARGE_SETTLE_S
+    assert settling_s(LARGE_BYTES, LARGE_SETTLE_S / 2) == LARGE_SETTLE_S / 2
+    assert settling_s(LARGE_BYTES - 1, 5.0) == 5.0

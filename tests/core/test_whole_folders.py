@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from cxfs.core.entries import Uuid
-from cxfs.core.whole_folders import OWING_MAX, OWING_START, PROVEN, REMEMBERED_S, WholeFolders
+from cxfs.core.pace import DELAY_S_MIN, UNKNOWN_BYTES
+from cxfs.core.whole_folders import OWING_MAX, OWING_START, PAYS, PROVEN, REMEMBERED_S, WholeFolders
 
 
 def folder(number: int) -> Uuid:
@@ -102,3 +103,61 @@ def test_what_was_seen_of_the_line_is_doubted_in_time() -> None:
         folders.kept_out()
 
     assert 2 * 62_500 < folders.room_bytes(0.1, 1.25e6) < 3 * 62_500
+
+
+def test_a_folder_pays_once_however_much_of_it_is_read() -> None:
+    """Else one folder would buy room for many."""
+    folders = WholeFolders()
+    brings(folders, 0)
+    for _ in range(5):
+        pays(folders, 0)
+
+    assert sum(brings(folders, number) for number in range(1, 1000)) == OWING_START + PAYS
+
+
+def test_what_came_along_brings_nothing_itself() -> None:
+    """All of its folder is here or on its way."""
+    folders = WholeFolders()
+    brings(folders, 1)
+
+    assert not any(folders.read(folder(1), 0.0, was_brought=True) for _ in range(3))
+
+
+def test_it_is_proved_right_by_so_many_folders_and_no_fewer() -> None:
+    """The very one that proves it."""
+    folders = WholeFolders()
+    at_once = []
+    for number in range((PROVEN - OWING_START) // PAYS + 1):
+        at_once.append(folders.read(folder(1000 + number), 0.0, was_brought=False))
+        brings(folders, number)
+        pays(folders, number)
+
+    assert at_once == [False] * 4 + [True]
+
+
+@pytest.mark.parametrize(
+    ("round_trip_s", "room_bytes"), [(0.1, UNKNOWN_BYTES // 2), (DELAY_S_MIN / 2, UNKNOWN_BYTES // 4)]
+)
+def test_before_a_rate_was_seen_a_folder_may_be_as_large_as_is_believed(round_trip_s: float, room_bytes: int) -> None:
+    """Less on a line so short that nobody notices the wait for a file."""
+    assert WholeFolders().room_bytes(round_trip_s, None) == room_bytes
+
+
+def test_a_folder_that_comes_ends_the_doubt() -> None:
+    """It tells how fast the line is now."""
+    folders = WholeFolders()
+    folders.kept_out()
+    brings(folders, 1)
+
+    assert folders.room_bytes(0.1, 1.25e6) == 62_500
+
+
+def test_each_that_has_not_paid_halves_what_may_be_owed_for() -> None:
+    """Down to whole folders."""
+    folders = WholeFolders()
+    brings(folders, 0)
+    pays(folders, 0)
+    brings(folders, 1)
+    brings(folders, 2)
+
+    assert sum(brings(folders, number, at_s=REMEMBERED_S) for number in range(100, 200)) == (OWING_START + PAYS) // 4

@@ -107,7 +107,15 @@ def test_a_folder_that_others_can_enter_is_refused(files: FileStore, folder: Pat
         files.save("home", sign_in("another"))
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[]", "null", '{"access_token": "s3cr3t"}', "s3cr3t", "\0"])
+ENDLESS = (
+    '{"access_token": "s3cr3t", "api_url": "a", "account_id": "i", "account_name": "n", "at_ms": 1e999,'
+    ' "client_id": "", "client_secret": "s"}'
+)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{}", "[]", "null", '{"access_token": "s3cr3t"}', "s3cr3t", "\0", "[" * 5_000, ENDLESS]
+)
 def test_a_file_that_holds_something_else_is_said_without_quoting_it(files: FileStore, folder: Path, text: str) -> None:
     """Half of a secret is still half of a secret."""
     files.save("home", sign_in())

@@ -120,14 +120,45 @@ class Desk:
 
     async def touches(self, name: str, modified_ms: int) -> None:
         """What `touch -d` does."""
-        await self.fs.set_attributes(await self.node(name), Wanted(modified_ms=modified_ms), None)
+        await self.fs.set_attributes(await self.node(name), Wanted(modified_ns=modified_ms * 1_000_000), None)
+
+    async def sets_mode(self, name: str, mode: int) -> None:
+        """What `chmod` does."""
+        await self.fs.set_attributes(await self.node(name), Wanted(mode=mode), None)
+
+    async def sets_time(self, name: str, modified_ns: int) -> None:
+        """What `touch -d` does, to the nanosecond."""
+        await self.fs.set_attributes(await self.node(name), Wanted(modified_ns=modified_ns), None)
+
+    async def sets(self, name: str, attribute: str, value: bytes) -> None:
+        """What `setfattr` does."""
+        await self.fs.set_extended_attribute(await self.node(name), attribute.encode(), value)
+
+    async def takes_away(self, name: str, attribute: str) -> None:
+        """What `setfattr -x` does."""
+        await self.fs.remove_extended_attribute(await self.node(name), attribute.encode())
+
+    async def xattrs(self, name: str) -> dict[str, bytes]:
+        """What `getfattr -d` prints."""
+        node = await self.node(name)
+        names = self.fs.listed_attributes(node)
+        return {each: self.fs.extended_attribute(node, each.encode()) for each in names}
 
     # ------------------------------------------------------------ names
 
-    async def makes_folder(self, name: str) -> None:
+    async def links(self, name: str, target: str) -> None:
+        """What `ln -s` does."""
+        folder, _, last = name.rpartition("/")
+        (await self.fs.make_link(await self.node(folder), last.encode(), target.encode())).kernel = True
+
+    async def target(self, name: str) -> str:
+        """What `readlink` prints."""
+        return self.fs.target(await self.node(name))
+
+    async def makes_folder(self, name: str, mode: int = 0o755) -> None:
         """What `mkdir` does."""
         folder, _, last = name.rpartition("/")
-        (await self.fs.make_folder(await self.node(folder), last.encode(), 0o755)).kernel = True
+        (await self.fs.make_folder(await self.node(folder), last.encode(), mode)).kernel = True
 
     async def removes(self, name: str) -> None:
         """What `rm` does."""

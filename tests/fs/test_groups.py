@@ -169,7 +169,7 @@ async def test_looking_into_one_of_two_groups_of_one_name_renames_neither(
 
 async def test_a_group_is_dated_once_it_was_listed(desk: Desk, band: Cloud, clock: MockClock) -> None:
     """Before that by when it was learnt of; and it goes on being so when the list of the groups is taken anew."""
-    await band.files.set_modified(band.at(""), 1_234_567_890_123)
+    await band.files.update(band.at(""), 1_234_567_890_123)
     at_first = (await desk.stat("Groups/band")).modified_ns
 
     await desk.names("Groups/band")
@@ -260,8 +260,8 @@ def changes_of(desk: Desk, folder: str, file: str, child: str) -> dict[str, Call
         "truncate": lambda: desk.truncates(file, 0),
         "chmod": lambda: sets(file, Wanted(mode=0o600)),
         "chown": lambda: sets(file, Wanted(uid=0)),
-        "utimens": lambda: sets(file, Wanted(modified_ms=0)),
-        "utimens of the folder": lambda: sets(folder, Wanted(modified_ms=0)),
+        "utimens": lambda: sets(file, Wanted(modified_ns=0 * 1_000_000)),
+        "utimens of the folder": lambda: sets(folder, Wanted(modified_ns=0 * 1_000_000)),
     }
 
 

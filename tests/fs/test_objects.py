@@ -11,7 +11,6 @@ import trio
 from cxfs.core.errors import (
     AlreadyExists,
     Denied,
-    ForeignAttribute,
     Invalid,
     IsADirectory,
     NoSpace,
@@ -473,21 +472,19 @@ async def test_a_copy_that_went_beside_is_told_from_others(desk: Desk, cloud: Cl
 @pytest.mark.promise
 async def test_setting_an_attribute_syncs(desk: Desk, cloud: Cloud, clock: MockClock) -> None:
     """Setting `user.cx.sync` of a file or folder, to whatever value, returns when the server has it and all below it;
-    no other attribute can be set."""
+    no other of `user.cx.*` can be set."""
     await desk.makes_folder("folder")
     await desk.writes("folder/a", b"12345")
     await desk.writes("b", b"678")
 
-    await desk.fs.set_extended_attribute(await desk.node("b"), b"user.cx.sync")
+    await desk.fs.set_extended_attribute(await desk.node("b"), b"user.cx.sync", b"")
     alone = await cloud.tree()
-    await desk.fs.set_extended_attribute(await desk.node("folder"), b"user.cx.sync")
+    await desk.fs.set_extended_attribute(await desk.node("folder"), b"user.cx.sync", b"")
 
     assert alone["b"] == b"678"
     assert await cloud.tree() == {"folder/": b"", "folder/a": b"12345", "b": b"678"}
     with pytest.raises(Unsupported):
-        await desk.fs.set_extended_attribute(await desk.node("b"), b"user.cx.status")
-    with pytest.raises(ForeignAttribute):
-        await desk.fs.set_extended_attribute(await desk.node("b"), b"user.colour")
+        await desk.fs.set_extended_attribute(await desk.node("b"), b"user.cx.status", b"")
 
 
 async def test_what_the_server_has_is_synced_at_once(desk: Desk, cloud: Cloud, wire: Wire, clock: MockClock) -> None:
@@ -496,7 +493,7 @@ async def test_what_the_server_has_is_synced_at_once(desk: Desk, cloud: Cloud, w
     node = await desk.node("a")
     wire.requests.clear()
 
-    await desk.fs.set_extended_attribute(node, b"user.cx.sync")
+    await desk.fs.set_extended_attribute(node, b"user.cx.sync", b"")
 
     assert wire.requests == []
 
@@ -511,9 +508,9 @@ async def test_a_refusal_reaches_the_program_that_sets_it(desk: Desk, wire: Wire
     await desk.writes("folder/a", b"12345")
 
     with pytest.raises(NotSynced, match="1 of 1 files"):
-        await desk.fs.set_extended_attribute(await desk.node("folder"), b"user.cx.sync")
+        await desk.fs.set_extended_attribute(await desk.node("folder"), b"user.cx.sync", b"")
     with pytest.raises(NoSpace):
-        await desk.fs.set_extended_attribute(await desk.node("folder/a"), b"user.cx.sync")
+        await desk.fs.set_extended_attribute(await desk.node("folder/a"), b"user.cx.sync", b"")
 
 
 async def test_a_server_that_takes_nothing_is_not_waited_for(mounts: Mounts, wire: Wire, clock: MockClock) -> None:
@@ -530,7 +527,7 @@ async def test_a_server_that_takes_nothing_is_not_waited_for(mounts: Mounts, wir
             for node in nodes:
                 began = trio.current_time()
                 with pytest.raises(Unreachable):
-                    await desk.fs.set_extended_attribute(node, b"user.cx.sync")
+                    await desk.fs.set_extended_attribute(node, b"user.cx.sync", b"")
                 waited.append(trio.current_time() - began)
 
         assert waited == [pytest.approx(60, abs=2), 0]

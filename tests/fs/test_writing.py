@@ -255,17 +255,31 @@ async def test_a_folder_with_a_file_on_its_way_is_not_empty(desk: Desk, clock: M
 
 @pytest.mark.promise
 async def test_the_time_that_was_set_does_not_jump(desk: Desk, cloud: Cloud, clock: MockClock) -> None:
-    """A modification time set by the user (cp -p, rsync, tar, touch -d) is kept, to the millisecond, and does not jump
+    """A modification time set by the user (cp -p, rsync, tar, touch -d) is kept, to the nanosecond, and does not jump
     when the upload completes."""
     await desk.writes("a", b"1")
-    await desk.touches("a", 1_234_567_890_123)
+    await desk.sets_time("a", 1_234_567_890_123_456_789)
     before = (await desk.stat("a")).modified_ns
 
     await desk.settles()
 
-    assert before == 1_234_567_890_123_000_000
+    assert before == 1_234_567_890_123_456_789
     assert (await desk.stat("a")).modified_ns == before
-    assert (await cloud.entry("a")).modified_ms == 1_234_567_890_123
+    assert (await cloud.entry("a")).modified_ns == before
+
+
+async def test_a_time_that_the_server_keeps_to_the_millisecond_does_not_jump_either(
+    mounts: Mounts, cloud: Cloud, clock: MockClock
+) -> None:
+    """What it would cut off is not shown here before."""
+    async with mounts(capabilities=frozenset({"attributes", "bundle"})) as desk:
+        await desk.writes("a", b"1")
+        await desk.sets_time("a", 1_234_567_890_123_456_789)
+        before = (await desk.stat("a")).modified_ns
+
+        await desk.settles()
+
+        assert before == (await desk.stat("a")).modified_ns == 1_234_567_890_123_000_000
 
 
 async def test_a_time_set_while_the_file_is_being_sent_is_kept(
@@ -299,15 +313,33 @@ async def test_without_the_capability_a_time_holds_for_this_mount(
 
 
 @pytest.mark.promise
-async def test_modes_and_owners_hold_for_this_mount(desk: Desk, clock: MockClock) -> None:
-    """chmod and chown of one's own files succeed and hold for this mount's life."""
-    await desk.writes("script", b"#!/bin/sh\n")
+async def test_owners_hold_for_this_mount_and_modes_where_the_server_keeps_none(
+    mounts: Mounts, clock: MockClock
+) -> None:
+    """chown of one's own files succeeds and holds for this mount's life, and so does chmod where the server keeps no
+    modes."""
+    async with mounts(capabilities=frozenset()) as desk:
+        await desk.writes("script", b"#!/bin/sh\n")
 
-    await desk.fs.set_attributes(await desk.node("script"), Wanted(mode=0o755, uid=7, gid=8), None)
-    await desk.settles()
+        await desk.fs.set_attributes(await desk.node("script"), Wanted(mode=0o755, uid=7, gid=8), None)
+        await desk.settles()
 
-    seen = await desk.stat("script")
-    assert (seen.mode, seen.uid, seen.gid) == (0o755, 7, 8)
+        seen = await desk.stat("script")
+        assert (seen.mode, seen.uid, seen.gid) == (0o755, 7, 8)
+
+
+@pytest.mark.promise
+async def test_modes_are_kept_by_the_server(mounts: Mounts, clock: MockClock) -> None:
+    """Modes, also those that files and folders are made with, are kept by a server that can (capability `posix`), and
+    every mount shows them."""
+    async with mounts() as desk:
+        await desk.writes("script", b"#!/bin/sh\n")
+        await desk.sets_mode("script", 0o755)
+        await desk.makes_folder("folder", 0o700)
+        await desk.settles()
+
+    async with mounts() as desk:
+        assert [(await desk.stat(name)).mode for name in ("script", "folder")] == [0o755, 0o700]
 
 
 @pytest.mark.promise

@@ -45,6 +45,17 @@ def test_a_folder_inside_a_mount_is_no_mount(table: Path) -> None:
     assert mounting.mounted_at(Path("/mnt/tower/inside"), table) is None
 
 
+@pytest.mark.parametrize("end", ["\r", "\x0b", "\x0c", "\x1c", "\x85", "\u2028"])
+def test_a_name_that_ends_a_line_elsewhere_hides_no_mount(table: Path, end: str) -> None:
+    """Anybody may mount something under such a name, and the kernel writes it as it is."""
+    table.write_text(f"40 22 0:44 / /mnt/odd{end}name rw - fuse.other a{end}b rw\n{TABLE}", newline="")
+
+    there = mounting.mounted_at(Path(f"/mnt/odd{end}name"), table)
+
+    assert there == Mounted(Path(f"/mnt/odd{end}name"), "fuse.other", f"a{end}b", "0:44")
+    assert mounting.mounted_at(Path("/mnt/my cx"), table) is not None
+
+
 def test_a_missing_device_says_how_to_get_it(tmp_path: Path) -> None:
     """On a machine of one's own, and in a container."""
     with pytest.raises(FuseMissing, match="modprobe fuse, as root; in a container start it with --device"):

@@ -25,6 +25,7 @@ from cxfs.fs.listings import Child
 from cxfs.fs.node import Node
 from cxfs.fs.space import Space
 from cxfs.fuse.answers import ERRNO, errno_of
+from cxfs.fuse.open_folders import OpenFolder
 from cxfs.fuse.operations import Operations
 from cxfs.remote import failures
 from cxfs.remote.redaction import KnownSecrets
@@ -120,7 +121,7 @@ def calls(operations: Operations) -> dict[str, Callable[[], Awaitable[object]]]:
     """Every handler, called as pyfuse3 calls it, on the root and on one open file and folder."""
     ctx: Any = Context()
     operations._handles[5] = cast("Any", object())
-    operations._folders[6] = FolderHandle(operations._fs.root, ())
+    operations._folders._open[6] = OpenFolder(FolderHandle(operations._fs.root, ()), opener=1)
     return {
         "lookup": lambda: operations.lookup(1, b"a", ctx),
         "getattr": lambda: operations.getattr(1, ctx),
@@ -448,7 +449,7 @@ class Listed(Broken):
         return handle.children[index], self.nodes[index]
 
     def attributes_now(self, node: Node) -> Attributes:
-        return Attributes(node.inode, node.is_folder, 1_000, 0o640, 7, 8, 1_234_567_000_000, 0)
+        return Attributes(node.inode, node.is_folder, 1_000, 0o640, 7, 8, 1_234_567_000_000, 0, 1)
 
     def believed_s(self, node: Node) -> float:
         return 12.5
@@ -500,6 +501,22 @@ async def test_a_listing_can_go_on_from_any_cookie() -> None:
 
     assert [name for name, _, _ in seen] == [b".", b"..", *(node.shown.encode() for node in fs.nodes)]
     assert [cookie for _, _, cookie in seen] == sorted({cookie for _, _, cookie in seen})
+
+
+async def test_a_listing_that_is_read_from_its_beginning_again_is_taken_anew() -> None:
+    """rewinddir(3) comes without an opendir."""
+    fs, buffer = Listed(["a"]), Buffer(room=10)
+    operations = listing_operations(fs, buffer)
+    handle = await operations.opendir(1, cast("Any", Context()))
+    await operations.readdir(handle, 0, None)
+    fs.nodes.append(Node(11, is_folder=False, parent=fs.root, shown="b"))
+
+    await operations.readdir(handle, 3, None)
+    unchanged = [name for name, _, _ in buffer.lines]
+    await operations.readdir(handle, 0, None)
+
+    assert unchanged == [b".", b"..", b"a"]
+    assert [name for name, _, _ in buffer.lines[3:]] == [b".", b"..", b"a", b"b"]
 
 
 async def test_only_what_the_kernel_took_is_counted() -> None:

@@ -448,6 +448,7 @@ DAMAGES = {
     "ranges that are no JSON": "UPDATE changes SET sum = x'', held = '[[0,' WHERE path LIKE '%/bad'",
     "ranges that are none": "UPDATE changes SET sum = x'', held = '[[0]]' WHERE path LIKE '%/bad'",
     "ranges of no numbers": """UPDATE changes SET sum = x'', held = '[["a", null]]' WHERE path LIKE '%/bad'""",
+    "ranges in a nest": f"UPDATE changes SET sum = x'', held = '{'[' * 5_000}' WHERE path LIKE '%/bad'",
     "ranges that are a number": "UPDATE changes SET sum = x'', held = '7' WHERE path LIKE '%/bad'",
     "text that is not UTF-8": "UPDATE changes SET sum = x'', path = CAST(x'73656c663a2fff' AS TEXT)"
     " WHERE path LIKE '%/bad'",
@@ -492,6 +493,24 @@ def test_what_was_set_aside_stays_there(
     assert recovered == [good]
     assert set_aside(folder) == 1 + (what in WITHOUT_ID)
     assert drafts_in(folder) == {good.id, bad.id}
+
+
+@pytest.mark.parametrize("row", ["[", "[]", "[7]", "['unquoted']", "[" * 5_000])
+def test_a_row_that_was_set_aside_and_is_damaged_since_holds_nothing_up(
+    outbox: Outbox, folder: Path, restarted: Callable[[], Outbox], row: str
+) -> None:
+    """It may have been about any draft, so none is removed; the mount begins all the same."""
+    good = accept(outbox, "good")
+    (folder / "drafts" / "nobodys").touch()
+    journal = sqlite3.connect(folder / "journal.sqlite")
+    with journal:
+        journal.execute("INSERT INTO quarantine VALUES (?, 'damaged')", (row,))
+    journal.close()
+
+    recovered = restarted().recover()
+
+    assert recovered == [good]
+    assert drafts_in(folder) == {good.id, "nobodys"}
 
 
 def test_a_row_without_its_draft_is_set_aside(outbox: Outbox, folder: Path) -> None:

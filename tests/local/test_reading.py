@@ -72,6 +72,20 @@ def test_a_row_that_a_daemon_has_set_aside_is_shown(tmp_path: Path) -> None:
     assert (found.id, found.path, found.size) == (row.id, "self:/a", 5)
 
 
+@pytest.mark.parametrize("row", ["[", "[7]", '["("]', "[" * 5_000, '["' + "(" * 5_000 + '"]'])
+def test_a_row_that_was_set_aside_and_is_damaged_since_is_shown_all_the_same(tmp_path: Path, row: str) -> None:
+    """As one of which nothing is known but why it was set aside."""
+    accepts(tmp_path, "self:/a", b"12345")
+    with sqlite3.connect(tmp_path / "journal.sqlite") as journal:
+        journal.execute("INSERT INTO quarantine VALUES (?, 'the disk was bad')", (row,))
+    journal.close()
+
+    content = read_journal(tmp_path)
+
+    assert [change.size for change in content.changes] == [5]
+    assert [found.reason for found in content.set_aside] == ["the disk was bad"]
+
+
 @pytest.mark.parametrize("content", [b"not a database at all, but long enough to look at" * 100, b"SQLite format 3\0"])
 def test_what_is_no_journal_is_said_in_a_line(tmp_path: Path, content: bytes) -> None:
     """With its name."""

@@ -32,7 +32,7 @@ WATCHED: Final[dict[type, tuple[str, ...]]] = {
     Draft: ("write", "truncate", "make_durable"),
     Transport: ("upload",),
     Bundles: ("put", "delete"),
-    Files: ("make_folder", "delete", "move", "set_modified"),
+    Files: ("make_folder", "delete", "move", "update"),
 }
 
 

@@ -129,11 +129,11 @@ def test_rmdir_refuses_a_folder_that_holds_something(mount: Mount, folder: Path)
     assert (folder / "full/precious").read_bytes() == b"kept"
 
 
-def test_touch_d_sets_a_time_to_the_millisecond(mount: Mount, folder: Path) -> None:
-    """CX keeps times as milliseconds."""
-    mount.run("touch", "-d", "2012-10-22 21:26:47.700", folder / "dated")
+def test_touch_d_sets_a_time_to_the_nanosecond(mount: Mount, folder: Path) -> None:
+    """As on a local disk."""
+    mount.run("touch", "-d", "2012-10-22 21:26:47.700123456", folder / "dated")
 
-    assert (folder / "dated").stat().st_mtime_ns == 1_350_941_207_700_000_000
+    assert (folder / "dated").stat().st_mtime_ns == 1_350_941_207_700_123_456
 
 
 def test_truncate_shrinks_a_file(mount: Mount, account: Account, folder: Path) -> None:

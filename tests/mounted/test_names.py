@@ -153,8 +153,9 @@ def test_a_name_over_255_bytes_is_too_long(mount: Mount, folder: Path, name: str
     assert refused == "ENAMETOOLONG"
 
 
+@pytest.mark.promise
 def test_a_name_that_is_not_utf_8_is_refused(mount: Mount, folder: Path) -> None:
-    """A CX name is text: better an error than a file that nobody else can read."""
+    """A name that is not UTF-8 cannot be made: that fails with EINVAL."""
     refused = refusal(mount, os.fsencode(folder) + b"/caf\xe9")
 
     assert refused == "EINVAL"

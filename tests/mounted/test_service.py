@@ -160,6 +160,7 @@ def test_the_unit_shows_that_the_server_is_away(session: Session, running_server
         faults.opens()
 
         wait_until(lambda: session.tells("StatusText").endswith(str(session.mountpoint)))
+        session.run("systemctl", "--user", "stop", "cxfs@test.service")  # while the server can still be had
 
 
 def test_a_daemon_that_is_killed_comes_back_with_what_was_written(session: Session, own_account: Account) -> None:

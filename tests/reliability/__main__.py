@@ -13,7 +13,7 @@ from typing import Final
 
 import pytest
 
-from tests.bench.publishing import published
+from tests.bench.publishing import published, tables_in
 from tests.reliability.proofs import PROOFS, table
 
 ROOT: Final = Path(__file__).parents[2]
@@ -43,7 +43,8 @@ def main() -> int:
     status = pytest.main(["-q", "-n", "auto", "--dist", "loadfile", "-m", forms, *modules], plugins=[passed])
     if status == 0:
         made = table(passed.tests)
-        PAGE.write_text(published(PAGE.read_text(encoding="utf-8"), {TABLE: made}), encoding="utf-8")
+        page = PAGE.read_text(encoding="utf-8")
+        PAGE.write_text(published(page, tables_in(page) | {TABLE: made}), encoding="utf-8")
         sys.stdout.write(f"{made}\n")
     return int(status)
 

@@ -346,7 +346,7 @@ async def test_a_copy_whose_answer_was_lost_is_not_sent_again(files: Files, cx: 
 
 async def test_a_time_of_modification_is_set_in_the_wires_words(files: Files, cx: FakeCx) -> None:
     """`touch -d`, `cp -p`, `rsync -a`."""
-    await files.set_modified(THE_OBJECT, 1_350_941_207_700)
+    await files.update(THE_OBJECT, 1_350_941_207_700)
 
     assert (cx.last.path, cx.last.form) == (f"/1/files/update/self:{UUID}", {"modified": "2012-10-22T21:26:47.700Z"})
 

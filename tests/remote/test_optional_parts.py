@@ -45,7 +45,7 @@ async def test_the_time_of_modification_is_kept(ours: Account) -> None:
     uploaded = await ours.puts("self:/a")
     assert uploaded.modified_ms == 1_350_941_207_700
 
-    changed = await ours.files.set_modified(uploaded.path, 1_000)
+    changed = await ours.files.update(uploaded.path, 1_000)
 
     assert changed.modified_ms == 1_000
     assert (await ours.files.entry(uploaded.path)).modified_ms == 1_000

@@ -65,6 +65,15 @@ class Person:
         """As the documentation shows it: fields first."""
         return await self.ask("POST", f"/1/data/{self.path(path)}", data=fields, files={"file": content})
 
+    async def news(self, cursor: str | None = None, **more: str) -> dict[str, Any]:
+        """The call `changes`, which must be answered."""
+        return found_in(await self.follow(cursor, **more))
+
+    async def follow(self, cursor: str | None = None, **more: str) -> httpx.Response:
+        """The call `changes`."""
+        asked = more if cursor is None else {"cursor": cursor, **more}
+        return await self.ask("GET", f"/1/files/changes/{self.owner}", params={"access_token": self.token, **asked})
+
     async def download(self, path: str, query: str = "", headers: Mapping[str, str] | None = None) -> httpx.Response:
         """Bytes."""
         return await self.ask("GET", f"/1/data/{self.path(path)}{query}", headers=headers)

@@ -7,7 +7,7 @@ from hypothesis import given, strategies as st
 
 from cxfs.server.errors import InvalidRequest
 from cxfs.server.forms import FormReader
-from cxfs.server.wire import new_uuid, parse_time, show_time
+from cxfs.server.wire import new_uuid, parse_fine_time, show_fine_time, show_time
 from tests.server.person import BOUNDARY, form
 
 awkward = st.lists(
@@ -30,32 +30,34 @@ def test_a_form_reads_the_same_in_whatever_pieces_it_comes(content: bytes, sizes
     assert (found, reader.fields) == (content, {"modified": "then", "ifVersion": "1"})
 
 
-@given(st.integers(-62_135_596_800_000, 253_402_300_799_999))
-def test_a_time_comes_back_as_it_went(milliseconds: int) -> None:
+@given(st.integers(-62_135_596_800_000, 253_402_300_799_999), st.integers(0, 999_999))
+def test_a_time_comes_back_as_it_went(milliseconds: int, rest_ns: int) -> None:
     """From the year 1 to 9999, before 1970 too."""
-    assert parse_time(show_time(milliseconds)) == milliseconds
+    assert parse_fine_time(show_time(milliseconds)) == (milliseconds, 0)
+    assert parse_fine_time(show_fine_time(milliseconds, rest_ns)) == (milliseconds, rest_ns)
 
 
 @pytest.mark.parametrize(
-    ("text", "milliseconds"),
+    ("text", "milliseconds", "rest_ns"),
     [
-        ("1970-01-01T00:00:00Z", 0),
-        ("1970-01-01T00:00:00.7Z", 700),
-        ("1970-01-01T00:00:00.123999Z", 123),
-        ("1969-12-31T23:59:59.999Z", -1),
-        ("2012-10-22T21:26:47.700Z", 1_350_941_207_700),
+        ("1970-01-01T00:00:00Z", 0, 0),
+        ("1970-01-01T00:00:00.7Z", 700, 0),
+        ("1970-01-01T00:00:00.123999Z", 123, 999_000),
+        ("1970-01-01T00:00:00.123456789Z", 123, 456_789),
+        ("1969-12-31T23:59:59.999Z", -1, 0),
+        ("2012-10-22T21:26:47.700Z", 1_350_941_207_700, 0),
     ],
 )
-def test_a_time_may_be_coarser_or_finer_than_milliseconds(text: str, milliseconds: int) -> None:
-    """Clients differ; what is finer is cut off."""
-    assert parse_time(text) == milliseconds
+def test_a_time_may_be_coarser_or_finer_than_milliseconds(text: str, milliseconds: int, rest_ns: int) -> None:
+    """Clients differ; what is finer is kept beside."""
+    assert parse_fine_time(text) == (milliseconds, rest_ns)
 
 
 @pytest.mark.parametrize("text", ["2012-13-01T00:00:00Z", "0000-01-01T00:00:00Z", "2012-10-22T21:26:60Z", "x"])
 def test_a_time_that_never_was_is_refused(text: str) -> None:
     """Also the leap second, which no clock of ours can show."""
     with pytest.raises(InvalidRequest):
-        parse_time(text)
+        parse_fine_time(text)
 
 
 def test_uuids_are_22_characters_and_never_alike() -> None:

@@ -131,5 +131,5 @@ async def test_what_the_server_does_not_know_is_ignored(ann: Person) -> None:
 async def test_the_capabilities_are_public(visitor: httpx.AsyncClient) -> None:
     """A client may look before it has a token; it hears what is really there."""
     assert found_in(await visitor.get("/1/capabilities")) == {
-        "capabilities": ["attributes", "versions", "conditional-upload", "groups", "bundle"]
+        "capabilities": ["attributes", "versions", "conditional-upload", "groups", "bundle", "changes", "posix"]
     }

@@ -7,6 +7,7 @@ import select
 import signal
 import socket
 import ssl
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import httpx
@@ -15,8 +16,10 @@ import pytest
 from cxfs.server import administration
 from cxfs.server.administration import ServerError
 from cxfs.server.hashes import form_token
+from cxfs.server.limits import WAITS_OF_AN_ACCOUNT_MAX
 from cxfs.server.serving import serve
 from cxfs.server.store import open_store
+from tests.mounting import wait_until
 from tests.server.person import BOUNDARY, FORM_HEADERS, form, refusal_of
 from tests.server_process import ServerProcess, free_port
 
@@ -140,6 +143,28 @@ def test_a_signal_ends_it_cleanly(server: ServerProcess, client: httpx.Client) -
     assert list((server.directory / "incoming").iterdir()) == []
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", server.port))
+
+
+def test_a_signal_ends_the_wait_for_changes(tmp_path: Path) -> None:
+    """With an answer; a connection that breaks is what a client gets of a server that has to be killed in the end."""
+    with ServerProcess(tmp_path / "served", insecure=True) as server, ExitStack() as connections:
+        token = server.add_user("ann")
+        address = f"/1/files/changes/self?access_token={token}&timeout=60&cursor="
+        cursor = httpx.get(server.url + address).json()["cursor"]
+        waiting = [
+            connections.enter_context(socket.create_connection(("127.0.0.1", server.port)))
+            for _ in range(WAITS_OF_AN_ACCOUNT_MAX)
+        ]
+        for connection in waiting:
+            connection.sendall(f"GET {address}{cursor} HTTP/1.1\r\nHost: cx\r\nConnection: close\r\n\r\n".encode())
+        one_more = f"{server.url}{address}{cursor}".replace("timeout=60", "timeout=1")
+        wait_until(lambda: httpx.get(one_more).status_code == 429)  # so all the others wait
+
+        status = server.stop()
+
+        answers = [connection.makefile("rb").read() for connection in waiting]
+    assert {answer.split(b"\r\n")[0] for answer in answers} == {b"HTTP/1.1 200 OK"}
+    assert status == 0
 
 
 def test_workers_end_with_the_process_that_watches_them(server: ServerProcess) -> None:

@@ -52,6 +52,7 @@ POST /1/bundle/get note        200    200    200     200     404       401      
 POST /1/bundle/put note        200    200    200     403     404       401      403        401
 POST /1/bundle/put new         200    200    200     403     404       401      403        401
 POST /1/bundle/delete note     200    200    200     403     404       401      403        401
+GET  /1/files/changes/ -       200    200    200     200     404       401      403        401
 GET  /1/users/self             200    200    200     200     200       401      403        401
 GET  /1/users/self/groups      200    200    200     200     200       401      403        401
 GET  /1/capabilities           200    200    200     200     200       200      200        200
@@ -172,6 +173,8 @@ def request_of(store: Store, asker: Asker, row: list[str]) -> tuple[str, str, di
         body["app"] = ""
     elif address.startswith("/1/bundle/"):
         return method, address, bundle_of(address, asker.person, PATHS[path[0]])
+    elif address == "/1/files/changes/":
+        address += asker.person.owner
     elif path:
         address += asker.person.path(PATHS[path[0]])
         body = {"to": f"{asker.person.owner}:/folder/there"}

@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.bench.publishing import published
+from tests.bench.publishing import published, tables_in
 from tests.mounting import CountingServer, account_of
 from tests.soak.soaking import Soak
 
@@ -34,7 +34,7 @@ def main() -> int:
     sys.stdout.write(f"{made}\n")
     if asked.publish is not None and not report.wrong:
         page = asked.publish.read_text(encoding="utf-8")
-        asked.publish.write_text(published(page, {TABLE: made}), encoding="utf-8")
+        asked.publish.write_text(published(page, tables_in(page) | {TABLE: made}), encoding="utf-8")
     return 1 if report.wrong else 0
 
 

@@ -125,6 +125,7 @@ def test_the_words_of_the_environment_are_for_us_alone() -> None:
         {"WATCHDOG_USEC": "20000000", "WATCHDOG_PID": "1"},
         {"WATCHDOG_USEC": "soon"},
         {"WATCHDOG_USEC": "0"},
+        {"WATCHDOG_USEC": "9" * 5_000},
         {"WATCHDOG_USEC": ""},
         {},
     ],

@@ -13,7 +13,7 @@ import pytest
 
 from tests.conformance.recording import record
 from tests.conformance.report import Row
-from tests.mounted.posix.person import NOBODY, Person
+from tests.mounted.chapters.person import NOBODY, Person
 from tests.mounting import Mount, account_of
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def here(request: pytest.FixtureRequest, ground: Path, numbers: Iterator[int]) -
 @pytest.hookimpl(wrapper=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
     """A case in the mount ends as on a local disk, unless it is marked; either way it counts."""
-    if pyfuncitem.callspec.params["here"] == "on a local disk":
+    if pyfuncitem.funcargs.get("here") is None or pyfuncitem.callspec.params["here"] == "on a local disk":
         return (yield)
     mark = pyfuncitem.get_closest_marker("differs")
     told = Row(pyfuncitem.path.stem.removeprefix("test_"), 1, mark is None, () if mark is None else mark.args[1:])

@@ -6,18 +6,14 @@ import os
 from errno import EEXIST, ENAMETOOLONG, ENOENT, ENOTDIR, EPERM
 from typing import TYPE_CHECKING
 
-import pytest
-
-from tests.mounted.posix.calls import creat, fails
+from tests.mounted.chapters.calls import creat, fails
+from tests.mounted.chapters.explained import NO_HARD_LINKS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-NO_HARD_LINKS = "Hard links fail with EPERM: CX has one name for an object."
-
-
-@pytest.mark.differs(EPERM, NO_HARD_LINKS)
+@NO_HARD_LINKS
 def test_both_names_are_of_one_file(here: Path) -> None:
     creat(here / "file", b"content")
 
@@ -27,7 +23,7 @@ def test_both_names_are_of_one_file(here: Path) -> None:
     assert os.stat(here / "file").st_nlink == 2
 
 
-@pytest.mark.differs(EPERM, NO_HARD_LINKS)
+@NO_HARD_LINKS
 def test_the_file_outlives_its_first_name(here: Path) -> None:
     creat(here / "file", b"content")
 

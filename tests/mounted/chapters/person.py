@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 _PROGRAM: Final = """
 import os, pickle, sys
-from tests.mounted.posix import calls
+from tests.mounted.chapters import calls
 
 user = int(sys.argv[1])
 os.setgroups([]), os.setgid(user), os.setuid(user), os.umask(0o022)

@@ -1,0 +1,237 @@
+"""The log of changes, owner by owner, that the capability `changes` tells of. Knows no waiting, no rights, no request.
+
+It is written in the transaction of what it tells of. A position is taken by counting up the owner's row, which is
+locked from then until the commit: whoever sees a position sees all before it, however many write at once. There is one
+row an object, which its next change moves to the end: the log says what has come about, not how.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+
+import msgspec
+
+from cxfs.server.limits import CHANGES_KEPT, CHANGES_PER_ANSWER_MAX
+from cxfs.server.trees import Node
+from cxfs.server.wire import File
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterator, Sequence
+
+Kind = Literal["created", "updated", "moved", "deleted"]
+
+_FORGET_STEP: Final = 250
+"""Old changes are dropped so many at a time: dropping one for each that comes would cost as much as writing it."""
+
+_ASKED_AT_ONCE: Final = 500
+"""Parameters of one statement; databases have a limit for them."""
+
+_NOTE: Final = """
+INSERT INTO feed (owner, object, position, created, moved, gone, version, path, previous_path)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (owner, object) DO UPDATE SET
+    position = excluded.position,
+    created = CASE WHEN excluded.created > 0 THEN excluded.created ELSE feed.created END,
+    moved = CASE WHEN excluded.moved > 0 THEN excluded.moved ELSE feed.moved END,
+    gone = excluded.gone,
+    version = excluded.version,
+    path = excluded.path,
+    previous_path = coalesce(excluded.previous_path, feed.previous_path)
+"""
+
+
+class Change(msgspec.Struct, rename="camel", frozen=True):
+    """One object's, as the contract shows it. `file` is missing for what is gone."""
+
+    id: str
+    version: int
+    path: str
+    kind: Kind
+    previous_path: str | msgspec.UnsetType = msgspec.UNSET
+    file: File | msgspec.UnsetType = msgspec.UNSET
+
+
+class News(msgspec.Struct, frozen=True):
+    """What has come about behind a cursor, in order, and the cursor behind that. `reset`: the log does not go back.
+
+    `groups`: of a user's tree, another number when the groups that the user is in have changed.
+    """
+
+    cursor: str
+    changes: list[Change]
+    reset: bool = False
+    groups: int | msgspec.UnsetType = msgspec.UNSET
+
+
+class _Row(NamedTuple):
+    """The last change of an object; `created` and `moved` are the positions at which that last happened, or 0."""
+
+    object: str
+    position: int
+    created: int
+    moved: int
+    gone: int
+    version: int
+    path: str | None
+    previous_path: str | None
+
+    def kind(self, after: int) -> Kind:
+        """What it comes to for whoever has read up to that position."""
+        if self.gone:
+            return "deleted"
+        return "created" if self.created > after else "moved" if self.moved > after else "updated"
+
+
+class Paths:
+    """File paths at one moment; what many have in common is looked up once."""
+
+    def __init__(self, connection: sqlite3.Connection, owner: int) -> None:
+        self._connection = connection
+        (self._root,) = connection.execute("SELECT id FROM owners WHERE number = ?", (owner,)).fetchone()
+        self._known: dict[int, str] = {}
+
+    def of(self, node: Node) -> str:
+        """`OWNER:/a/b`."""
+        return f"{self._root}:/" if node.parent is None else f"{self._folder(node.parent)}/{node.name}"
+
+    def _folder(self, number: int) -> str:
+        """Without the slash at its end."""
+        below: list[tuple[int, str]] = []
+        while number not in self._known:
+            parent, name = self._connection.execute(
+                "SELECT parent, name FROM nodes WHERE number = ?", (number,)
+            ).fetchone()
+            if parent is None:
+                self._known[number] = f"{self._root}:"
+            else:
+                below.append((number, name))
+                number = parent
+        path = self._known[number]
+        for number, name in reversed(below):
+            path = f"{path}/{name}"
+            self._known[number] = path
+        return path
+
+
+def path_of(connection: sqlite3.Connection, node: Node) -> str:
+    """Where it is."""
+    return Paths(connection, node.owner).of(node)
+
+
+def note(
+    connection: sqlite3.Connection,
+    owner: int,
+    uuid: str,
+    kind: Kind,
+    *,
+    version: int = 0,
+    path: str | None = None,
+    previous_path: str | None = None,
+) -> None:
+    """Adds a change. `version` and `path` are those of what is gone; what is there is asked when the log is read."""
+    position = _count_up(connection, owner)
+    created, moved = position * (kind == "created"), position * (kind == "moved")
+    row = (owner, uuid, position, created, moved, kind == "deleted", version, path, previous_path)
+    connection.execute(_NOTE, row)
+    if position % _FORGET_STEP == 0:
+        connection.execute("DELETE FROM feed WHERE owner = ? AND position <= ?", (owner, position - CHANGES_KEPT))
+
+
+def note_deleted(connection: sqlite3.Connection, node: Node) -> None:
+    """It and all below it are about to go."""
+    note(connection, node.owner, node.id, "deleted", version=node.version, path=path_of(connection, node))
+
+
+def note_moved(connection: sqlite3.Connection, node: Node, owner: int, previous_path: str) -> None:
+    """It has come to its place from `previous_path`, which may have been another owner's tree."""
+    if owner == node.owner:
+        note(connection, owner, node.id, "moved", previous_path=previous_path)
+        return
+    note(connection, owner, node.id, "deleted", version=node.version, path=previous_path)
+    if connection.execute("SELECT 1 FROM feed WHERE owner = ? AND object = ?", (node.owner, node.id)).fetchone():
+        forget(connection, node.owner)
+    note(connection, node.owner, node.id, "created")
+
+
+def forget(connection: sqlite3.Connection, owner: int) -> None:
+    """Every cursor given out until now is answered with a reset.
+
+    For what has been another's meanwhile: what happened below it there is in no log that a follower of this one reads.
+    """
+    connection.execute(
+        "UPDATE owners SET changes = changes + 1, changes_since = changes + 1 WHERE number = ?", (owner,)
+    )
+
+
+def note_groups(connection: sqlite3.Connection, user: int) -> None:
+    """The user is in other groups now, or has another role in one: whoever follows the user's tree hears of it."""
+    connection.execute(
+        "UPDATE owners SET changes = changes + 1, groups_changed = changes + 1 WHERE number = ?", (user,)
+    )
+
+
+def position_of(cursor: str) -> int | None:
+    """None for what is no cursor of ours."""
+    return int(cursor) if cursor.isascii() and cursor.isdigit() and len(cursor) <= len(str(1 << 62)) else None
+
+
+def news(connection: sqlite3.Connection, owner: int, cursor: str | None) -> News:
+    """Behind that cursor, as much as fits one answer; without one, where the log ends now. Ask it in a snapshot."""
+    last, since, kind, groups_changed = connection.execute(
+        "SELECT changes, changes_since, kind, groups_changed FROM owners WHERE number = ?", (owner,)
+    ).fetchone()
+    groups = groups_changed if kind == "user" else msgspec.UNSET
+    position = last if cursor is None else position_of(cursor)
+    if position is None or not max(since, last - CHANGES_KEPT) <= position <= last:
+        return News(str(last), [], reset=True, groups=groups)
+    if position == last:
+        return News(str(last), [], groups=groups)
+    rows = [
+        _Row(*row)
+        for row in connection.execute(
+            "SELECT object, position, created, moved, gone, version, path, previous_path FROM feed"
+            " WHERE owner = ? AND position > ? ORDER BY position LIMIT ?",
+            (owner, position, CHANGES_PER_ANSWER_MAX),
+        )
+    ]
+    until = rows[-1].position if len(rows) == CHANGES_PER_ANSWER_MAX else last
+    return News(str(until), _shown(connection, owner, rows, after=position, until=until), groups=groups)
+
+
+def positions(connection: sqlite3.Connection, owners: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """How far the log of each of these owners goes."""
+    for start in range(0, len(owners), _ASKED_AT_ONCE):
+        some = owners[start : start + _ASKED_AT_ONCE]
+        marks = ", ".join("?" * len(some))
+        yield from connection.execute(f"SELECT number, changes FROM owners WHERE number IN ({marks})", some).fetchall()  # noqa: S608 - our own words
+
+
+def _shown(connection: sqlite3.Connection, owner: int, rows: list[_Row], *, after: int, until: int) -> list[Change]:
+    """What lay in a folder that is gone is left out: the folder's own change, further on, stands for it."""
+    there = map(
+        Node._make,
+        connection.execute(
+            "SELECT * FROM objects WHERE owner = ? AND id IN"
+            " (SELECT object FROM feed WHERE owner = ? AND position > ? AND position <= ?)",
+            (owner, owner, after, until),
+        ),
+    )
+    nodes = {node.id: node for node in there}
+    paths, changes = Paths(connection, owner), []
+    for row in rows:
+        node, kind = nodes.get(row.object), row.kind(after)
+        if node is not None:
+            previous_path = (kind == "moved" and row.previous_path) or msgspec.UNSET
+            changes.append(Change(node.id, node.version, paths.of(node), kind, previous_path, node.file))
+        elif kind == "deleted":
+            changes.append(Change(row.object, row.version, row.path or "", kind))
+    return changes
+
+
+def _count_up(connection: sqlite3.Connection, owner: int) -> int:
+    """The next position; the owner's row is locked until the transaction is over."""
+    (position,) = connection.execute(
+        "UPDATE owners SET changes = changes + 1 WHERE number = ? RETURNING changes", (owner,)
+    ).fetchone()
+    return int(position)
