@@ -121,12 +121,6 @@ class AttributeRules:
         """Of a new folder there, for which `mode` was asked: the setgid bit is handed down."""
         return mode | self.of(folder).mode & stat.S_ISGID
 
-    def join_group(self, node: Node, folder: Node) -> None:
-        """Something new belongs to the group of its folder, if that has the setgid bit."""
-        above = self.of(folder)
-        if above.mode & stat.S_ISGID and above.gid != self._gid:
-            self.keep(node, gid=above.gid)
-
     def keep(self, node: Node, *, mode: int | None = None, uid: int | None = None, gid: int | None = None) -> None:
         """Remembers a mode or owner that a program set."""
         kept = self._kept.get(node.inode, NOTHING_KEPT)

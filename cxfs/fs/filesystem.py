@@ -198,7 +198,6 @@ class FileSystem:
         mode = self._attributes.mode_in(folder, mode)
         node = await self._namespace.make_folder(folder, from_kernel(name), self._setting.of_new(mode))
         self._setting.keep_mode(node, mode)
-        self._attributes.join_group(node, folder)
         return node
 
     async def make_link(self, folder: Node, name: bytes, target: bytes) -> Node:
@@ -242,7 +241,6 @@ class FileSystem:
         """A new file, open for writing; it shows here at once and is accepted when closed."""
         opened = await self._create(folder, name, self._setting.of_new(mode))
         self._setting.keep_mode(opened.handle.node, mode)
-        self._attributes.join_group(opened.handle.node, folder)
         await self._namespace.touched(folder)
         return opened
 

@@ -23,12 +23,7 @@ if TYPE_CHECKING:
 
     from tests.differential.steps import Step
 
-KEEPS_ATTRIBUTES: Final = False
-"""Whether the server keeps modes, links and times of any precision, so that they outlive a remount."""
-
-
 NO_HARD_LINKS: Final = "Hard links fail with EPERM: CX has one name for an object."
-NO_SYMBOLIC_LINKS: Final = "Symbolic links fail with EPERM."
 NO_UNNAMED_FILES: Final = "O_TMPFILE fails with EOPNOTSUPP, after which programs make a file with a name."
 NOTHING_IS_RESERVED: Final = (
     "fallocate fails with EOPNOTSUPP, after which posix_fallocate writes what it would have reserved."
@@ -106,17 +101,6 @@ class Lawful(Performer):
         self.ruled[NO_HARD_LINKS] += 1
         raise OSError(errno.EPERM, "link")
 
-    def _symlink(self, step: Step) -> None:
-        """By NO_SYMBOLIC_LINKS, where the server does not keep them."""
-        if KEEPS_ATTRIBUTES:
-            super()._symlink(step)
-            return
-        with _untouched(self.at(step.path)):
-            super()._symlink(step)
-            os.unlink(self.at(step.path))
-        self.ruled[NO_SYMBOLIC_LINKS] += 1
-        raise OSError(errno.EPERM, "symlink")
-
     def _settle(self, step: Step) -> None:
         """There is no server."""
 
@@ -125,12 +109,6 @@ class Lawful(Performer):
         ruled = dict(self.ruled)
         self.ruled.clear()
         return ruled
-
-    def remounted(self) -> None:
-        """chmod holds for this mount's life, where the server does not keep it."""
-        if not KEEPS_ATTRIBUTES:
-            for path in self._top.rglob("*"):
-                path.chmod(0o755 if path.is_dir() else 0o644)
 
 
 def _sought(seek: Callable[[], int]) -> int | None:

@@ -97,9 +97,9 @@ class Sides:
         finally:
             self._close_all()
 
-    def difference(self, story: Story) -> str:
+    def difference(self, story: Story, *, folder: str = "") -> str:
         """What is different, and the shortest way found that leads there; nothing where both sides are the same."""
-        found = self.differences(story)
+        found = self.differences(story, folder=folder)
         if not found:
             return ""
         shortest = shortened(story, lambda less: _kinds(self.differences(less)) == _kinds(found), trials_max=TRIALS_MAX)
@@ -153,7 +153,6 @@ class Sides:
         """Another daemon, which knows what the server and its state folder tell. Nothing is open afterwards."""
         self._close_all()
         self._mount.remount()
-        self._local[0].ask("remounted")
 
     def evict(self) -> None:
         """The cache of content is emptied, of what nobody has open."""

@@ -142,32 +142,40 @@ def test_a_story_is_the_same_in_a_mount_and_in_a_local_folder(sides: Sides) -> N
     assert {name: differences for name, differences in found.items() if differences} == {}
 
 
-def test_whatever_a_program_does_a_mount_answers_as_a_local_folder(sides: Sides) -> None:
-    """Calls by chance; in the end another daemon shows the same."""
+def round_of(sides: Sides, number: int, *, stories_max: int, steps_max: int) -> None:
+    """So many stories, another daemon that shows what they left, and as many that go on from there."""
+    folders = [f"round-{number}-{each}" for each in range(stories_max)]
+    parts = iter([*folders, *folders])
 
-    @given(story=stories(30))
-    @settings(IN_TURN, max_examples=30)
-    def each(story: Story) -> None:
-        assert sides.difference(story) == ""
+    @seed(number)
+    @given(story=stories(steps_max))
+    @settings(IN_TURN, max_examples=stories_max)
+    def begins(story: Story) -> None:
+        assert sides.difference([*BEGINNING, *story], folder=next(parts)) == ""
 
-    each()
+    @seed(number)
+    @given(story=stories(steps_max))
+    @settings(IN_TURN, max_examples=stories_max)
+    def goes_on(story: Story) -> None:
+        assert sides.difference(story, folder=next(parts)) == ""
+
+    begins()
     sides.remount()
+    assert sides.tree_differences(*folders) == []
+    goes_on()
 
-    assert sides.tree_differences(*sides.folders) == []
+
+def test_whatever_a_program_does_a_mount_answers_as_a_local_folder(sides: Sides) -> None:
+    """Calls by chance."""
+    round_of(sides, 0, stories_max=15, steps_max=30)
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("number", range(12))
+@pytest.mark.parametrize("number", range(1, 21))
 def test_a_mount_answers_as_a_local_folder_in_thousands_of_stories(
     sides: Sides, number: int, record_property: Callable[[str, object], None]
 ) -> None:
-    """As above, longer, and more of them; with remounts in between in every third."""
+    """As above, longer, and more of them."""
+    round_of(sides, number, stories_max=75, steps_max=60)
 
-    @seed(number)
-    @given(story=stories(60, remounts=number % 3 == 0))
-    @settings(IN_TURN, max_examples=60 if number % 3 == 0 else 500)
-    def each(story: Story) -> None:
-        assert sides.difference(story) == ""
-
-    each()
     record(record_property, sides.row(CHAPTER))

@@ -64,7 +64,7 @@ def lived_through(sides: Sides, *, crowds_max: int, steps_max: int, number: int)
 
 def test_several_programs_at_a_time_see_what_they_see_in_a_local_folder(sides: Sides) -> None:
     """A few crowds."""
-    lived_through(sides, crowds_max=8, steps_max=20, number=1)
+    lived_through(sides, crowds_max=6, steps_max=20, number=1)
 
 
 @pytest.mark.long
@@ -72,5 +72,5 @@ def test_many_crowds_of_programs_see_what_they_see_in_a_local_folder(
     sides: Sides, record_property: Callable[[str, object], None]
 ) -> None:
     """As above, longer, and more of them."""
-    lived_through(sides, crowds_max=1_000, steps_max=60, number=2)
+    lived_through(sides, crowds_max=200, steps_max=60, number=2)
     record(record_property, sides.row(CHAPTER))
