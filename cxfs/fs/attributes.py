@@ -44,6 +44,7 @@ class Attributes(NamedTuple):
     modified_ns: int
     created_ns: int
     links: int
+    """Names that it has: none, of what was unlinked and is still open."""
     is_link: bool = False
 
 
@@ -117,9 +118,15 @@ class AttributeRules:
         """The time alone."""
         return self._modified_ns(node, self._kept.get(node.inode, NOTHING_KEPT))
 
-    def mode_in(self, folder: Node, mode: int) -> int:
-        """Of a new folder there, for which `mode` was asked: the setgid bit is handed down."""
-        return mode | self.of(folder).mode & stat.S_ISGID
+    def handed_down(self, folder: Node, mode: int) -> int:
+        """The mode of a new folder in this one that is asked for with `mode`: the setgid bit is inherited."""
+        return mode | (self.of(folder).mode & stat.S_ISGID)
+
+    def begin(self, node: Node, folder: Node) -> None:
+        """Something new in a folder with the setgid bit is of the folder's group."""
+        above = self.of(folder)
+        if above.mode & stat.S_ISGID and above.gid != self._gid:
+            self.keep(node, gid=above.gid)
 
     def keep(self, node: Node, *, mode: int | None = None, uid: int | None = None, gid: int | None = None) -> None:
         """Remembers a mode or owner that a program set."""
@@ -135,18 +142,18 @@ class AttributeRules:
         """Remembers a time that the server does not keep, for the version the node is at."""
         version = node.entry.version if node.entry is not None else None
         kept = self._kept.get(node.inode, NOTHING_KEPT)
-        self._kept[node.inode] = replace(kept, modified_ms=modified_ms, modified_version=version)
+        self._kept[node.inode] = replace(kept, modified_ms=modified_ms, modified_version=version, names_changed_ms=None)
 
     def names_changed(self, folder: Node, now_ms: int) -> None:
         """A name came or went: a time set on the folder before no longer holds, nor one that the server told before."""
         kept = self._kept.get(folder.inode, NOTHING_KEPT)
         self._kept[folder.inode] = replace(kept, modified_ms=None, modified_version=None, names_changed_ms=now_ms)
 
-    def time_was_set(self, node: Node) -> None:
-        """By a program: what names did in it before dates it no longer."""
-        kept = self._kept.get(node.inode)
+    def is_dated(self, folder: Node) -> None:
+        """A time was set on it since names came and went, which whoever keeps it knows."""
+        kept = self._kept.get(folder.inode)
         if kept is not None and kept.names_changed_ms is not None:
-            self._kept[node.inode] = replace(kept, names_changed_ms=None)
+            self._kept[folder.inode] = replace(kept, names_changed_ms=None)
 
     def drop_time(self, node: Node) -> None:
         """A time that was set did not come to be after all."""
@@ -167,13 +174,15 @@ class AttributeRules:
             return node.change.modified_ms * 1_000_000 + node.change.posix.rest_ns
         if node.entry is None:
             return 0
+        if kept.names_changed_ms is not None:
+            return max(node.entry.modified_ns, kept.names_changed_ms * 1_000_000)
         stamp = self._errands.stamp_of(node.entry.id)
         if stamp is not None and stamp.modified_ms is not None:
             return stamp.modified_ms * 1_000_000 + stamp.posix.rest_ns
         # A folder's version counts what happens in it; a time set on the folder is dropped by our own doing only.
         if kept.modified_ms is not None and (node.is_folder or kept.modified_version == node.entry.version):
             return kept.modified_ms * 1_000_000
-        return max(node.entry.modified_ns, (kept.names_changed_ms or 0) * 1_000_000)
+        return node.entry.modified_ns
 
     # ------------------------------------------------------------ extended attributes
 

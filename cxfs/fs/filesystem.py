@@ -195,9 +195,10 @@ class FileSystem:
 
     async def make_folder(self, folder: Node, name: bytes, mode: int) -> Node:
         """A new folder with these permission bits."""
-        mode = self._attributes.mode_in(folder, mode)
+        mode = self._attributes.handed_down(folder, mode)
         node = await self._namespace.make_folder(folder, from_kernel(name), self._setting.of_new(mode))
         self._setting.keep_mode(node, mode)
+        self._attributes.begin(node, folder)
         return node
 
     async def make_link(self, folder: Node, name: bytes, target: bytes) -> Node:
@@ -241,6 +242,7 @@ class FileSystem:
         """A new file, open for writing; it shows here at once and is accepted when closed."""
         opened = await self._create(folder, name, self._setting.of_new(mode))
         self._setting.keep_mode(opened.handle.node, mode)
+        self._attributes.begin(opened.handle.node, folder)
         await self._namespace.touched(folder)
         return opened
 

@@ -67,12 +67,12 @@ class Setting:
 
     async def set(self, node: Node, *, mode: int | None = None, modified_ns: int | None = None) -> None:
         """chmod(2) and utimensat(2). None: left as it is."""
-        if modified_ns is not None:
-            self._attributes.time_was_set(node)
         if self.keeps_posix and self._is_kept_there(node):
             rest_ns = 0 if modified_ns is None else modified_ns % 1_000_000
             update = PosixUpdate(mode=None if mode is None else permissions(mode), rest_ns=rest_ns)
             await self._keep(node, None if modified_ns is None else modified_ns // 1_000_000, update)
+            if modified_ns is not None:
+                self._attributes.is_dated(node)
             return
         if mode is not None:
             self._attributes.keep(node, mode=mode)

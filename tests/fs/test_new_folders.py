@@ -443,15 +443,16 @@ async def test_modes_of_a_new_folder_hold(desk: Desk, clock: MockClock) -> None:
     assert (await desk.stat("d")).mode == 0o700
 
 
-async def test_the_setgid_bit_of_a_folder_is_handed_down_to_folders(desk: Desk, clock: MockClock) -> None:
-    """As on a local disk; who owns them is the mount's matter."""
+async def test_what_is_made_in_a_setgid_folder_belongs_to_its_group(desk: Desk, clock: MockClock) -> None:
+    """So that a folder that a team shares stays theirs, all the way down."""
     await desk.makes_folder("d")
-    await desk.fs.set_attributes(await desk.node("d"), Wanted(mode=0o2775), None)
+    await desk.fs.set_attributes(await desk.node("d"), Wanted(mode=0o2775, gid=4321), None)
 
     await desk.makes_folder("d/e")
     await desk.writes("d/a", b"content")
 
-    assert [(await desk.stat(name)).mode for name in ("d/e", "d/a")] == [0o2755, 0o644]
+    made = [await desk.stat(name) for name in ("d/e", "d/a")]
+    assert [(each.mode, each.gid) for each in made] == [(0o2755, 4321), (0o644, 4321)]
 
 
 async def test_a_listing_taken_before_the_folder_got_its_uuid_stays_true(desk: Desk, clock: MockClock) -> None:

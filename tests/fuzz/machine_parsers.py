@@ -17,6 +17,7 @@ from cxfs.core.errors import BadName, BadReply, NameTooLong
 from cxfs.core.interrupts import is_to_end, was_killed
 from cxfs.core.names import chosen, escape, from_kernel, tag_of, tagged, unescape
 from cxfs.core.order import Kind
+from cxfs.core.posix import PosixUpdate, marked, target_in
 from cxfs.core.ranges import ByteRange
 from cxfs.fuse import mounting
 from cxfs.local import extents
@@ -71,7 +72,20 @@ def uuid(raw: bytes) -> None:
     assert 2 <= Uuid.parse(raw.decode(errors="replace")).number < 1 << 63
 
 
+def link(raw: bytes) -> None:
+    """A file is a link when its content is what a link that leads there has, byte for byte; any other is a file."""
+    target = target_in(raw)
+    assert target is None or marked(target) == raw
+
+
 # ---------------------------------------------------------------- the journal
+
+
+def posix_update(raw: bytes) -> None:
+    """What is read is written the same."""
+    found = PosixUpdate.parse(raw.decode(errors="replace"))
+    assert PosixUpdate.parse(found.text) == found
+
 
 CHANGE: Final = ChangeRow(
     id="0123456789abcdef01234567", generation=2, inode=4711, parent=ID, path=PATH, object=ID, base_version=3,
@@ -119,7 +133,7 @@ def journal_with(changes: list[tuple[object, ...]], set_aside: list[tuple[str, s
         journal.execute("PRAGMA ignore_check_constraints=ON")
         journal.execute("BEGIN")
         for cells in changes:
-            journal.execute(f"INSERT OR REPLACE INTO changes VALUES ({', '.join('?' * 15)}, x'')", cells)
+            journal.execute(f"INSERT OR REPLACE INTO changes VALUES ({', '.join('?' * len(cells))}, x'')", cells)
         journal.executemany("INSERT INTO quarantine VALUES (?, ?)", set_aside)
         journal.execute("COMMIT")
     for cells in changes:
@@ -263,6 +277,16 @@ PARSERS: Final[tuple[Parser, ...]] = (
     ),
     Parser(
         "cxfs.local.rows: ErrandRow.parse", errand_row, (ERRAND.values,), UNREADABLE, inputs=cells_near(ERRAND.values)
+    ),
+    Parser(
+        "cxfs.core.posix: PosixUpdate.parse",
+        posix_update,
+        (b"", PosixUpdate(0o755, 7, "a", (("user.a", b"b"), ("user.c", None))).text.encode()),
+        (ValueError, TypeError),
+        (b'"mode"', b'"xattrs"', b"null", b"1e999", b"{}", b'"="', b"true"),
+    ),
+    Parser(
+        "cxfs.core.posix: target_in", link, (marked("../a"), marked("b" * 1_024)), words=(b"XSym\n", b"0004", b"\n")
     ),
     Parser("cxfs.local.statements: draft_of", quarantine, (SET_ASIDE, b"['unquoted']"), words=ROW_WORDS),
     Parser("cxfs.local.block_index: BlockIndex.load", block_index, (index_of(LARGE, SMALL), index_of())),
