@@ -7,6 +7,7 @@
 # make conformance what the mount does beside what a local folder does; writes the table of docs/conformance.md
 # make mutants     whether a test notices when the rules or the journal are changed in one place; the tables of docs/reliability.md
 # make coverage    the whole test suite, and which branches of each layer it takes; the table of docs/reliability.md
+# make applications  git, sqlite, rsync, editors, compilers, fio, stress-ng and more in full; writes docs/applications.md
 # make check       format, lint, types, layers
 # make bench       cxfs beside what could be mounted instead, in figures: hours, as root  (ARGS="--rtt 0 --only cxfs,sshfs")
 # make man         man pages in build/man, of the same words as the help pages
@@ -21,7 +22,7 @@ ARGS ?=
 MOUNTPOINT ?= cx-demo
 SECONDS ?= 1800
 
-.PHONY: demo test test-long soak conformance reliability mutants coverage desktop check bench man clean
+.PHONY: demo test test-long soak applications conformance reliability mutants coverage desktop check bench man clean
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 
@@ -49,6 +50,9 @@ desktop: $(STAMP)-test
 	  [ -z "$$missing" ] || { echo "missing:" $$missing "(apt install xvfb openbox thunar pcmanfm tumbler xdotool" \
 	  "imagemagick dbus gvfs libglib2.0-bin adwaita-icon-theme)"; exit 1; }
 	@$(VENV)/bin/python -m pytest -q -s -m desktop tests/desktop $(ARGS)
+
+applications: $(STAMP)-applications
+	@$(VENV)/bin/python -m tests.applications $(ARGS)
 
 mutants: $(STAMP)-mutants
 	@$(VENV)/bin/python -m tests.mutation $(ARGS)

@@ -32,6 +32,7 @@ class MountOptions:
     umask: int = 0o022
     metadata_ttl_s: float = 30.0
     negative_ttl_s: float = 5.0
+    feed_ttl_s: float = 600.0
     metadata_deadline_s: float = 10.0
     data_deadline_s: float = 60.0
     cache_bytes_max: int = 10 << 30
@@ -67,6 +68,8 @@ class MountOptions:
             stall_s=self.data_deadline_s,
             patience_s=patience_s(self.metadata_deadline_s),
             groups=self.groups,
+            follows=self.feed_ttl_s > 0,
+            feed_ttl_s=self.feed_ttl_s,
             groups_refresh_s=max(GROUPS_REFRESH_S_MIN, self.metadata_ttl_s),
             sync_remote=self.sync_remote,
             local_only=self.local_only,

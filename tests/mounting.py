@@ -38,6 +38,7 @@ MOUNT_LIFE_S_MAX: Final = 240.0
 """Far above what the tests of one mount take together; what still waits then fails."""
 POLL_S: Final = 0.02
 PROFILE: Final = "test"
+LISTENS: Final = "GET /1/files/changes/"
 
 T = TypeVar("T")
 
@@ -88,7 +89,14 @@ class CountingServer(ServerProcess):
         super().__init__(directory, program=_COUNTING_PROGRAM)
 
     def requests(self) -> list[str]:
-        """`METHOD ADDRESS` of all so far, without parameters."""
+        """`METHOD ADDRESS` of all so far, without parameters; those that listen for changes are not among them."""
+        return [line for line in self._all_requests() if not line.startswith(LISTENS)]
+
+    def questions_for_changes(self) -> int:
+        """How many there were so far."""
+        return sum(1 for line in self._all_requests() if line.startswith(LISTENS))
+
+    def _all_requests(self) -> list[str]:
         return (self.directory / "requests").read_text(encoding="utf-8", errors="replace").splitlines()
 
     def content_bytes(self) -> int:
@@ -203,7 +211,7 @@ class Mount:
     """`cxfs mount` of an account at `path`, in a home of its own; programs run in it by `run`. Always `end` it.
 
     The home has the profile PROFILE, signed in by a token file; with `profile` it has none, and that will be its name.
-    After `life_s` seconds it is ended, whoever uses it.
+    After `life_s` seconds it is ended, whoever uses it, and so it is when a program takes over `program_s` seconds.
     """
 
     def __init__(
@@ -214,6 +222,7 @@ class Mount:
         prefix: Sequence[str] = (),
         profile: str | None = None,
         life_s: float = MOUNT_LIFE_S_MAX,
+        program_s: float = PROGRAM_TIMEOUT_S,
     ) -> None:
         self.account = account
         self.home = home
@@ -224,6 +233,7 @@ class Mount:
         self._prefix = tuple(prefix)
         self._guard: threading.Timer | None = None
         self._life_s = life_s
+        self._program_s = program_s
         self._config_file = None if profile else home / "config.toml"
         self.path.mkdir(parents=True)
         if self._config_file is not None:
@@ -327,7 +337,7 @@ class Mount:
     def ending_of(self, process: subprocess.Popen[str]) -> int:
         """The exit status of a spawned program, which must end in time; its pipes are closed."""
         try:
-            process.communicate(timeout=PROGRAM_TIMEOUT_S)
+            process.communicate(timeout=self._program_s)
         except subprocess.TimeoutExpired:
             self.kill()
             process.kill()
@@ -368,12 +378,12 @@ class Mount:
             errors="surrogateescape",
         ) as process:
             try:
-                out, err = process.communicate(text or "", timeout=PROGRAM_TIMEOUT_S)
+                out, err = process.communicate(text or "", timeout=self._program_s)
             except subprocess.TimeoutExpired:
                 said = self.log()
                 self.kill()  # first: a program that waits for the mount cannot be ended before
                 process.kill()
-                raise AssertionError(f"{command} did not end within {PROGRAM_TIMEOUT_S:g} s\n{said}") from None
+                raise AssertionError(f"{command} did not end within {self._program_s:g} s\n{said}") from None
         return subprocess.CompletedProcess(command, process.returncode, out, err)
 
 

@@ -34,6 +34,7 @@ class MountWords(TypedDict, total=False):
     umask: int
     metadata_ttl_s: float
     negative_ttl_s: float
+    feed_ttl_s: float
     metadata_deadline_s: float
     data_deadline_s: float
     cache_bytes_max: int
@@ -224,6 +225,7 @@ _VALUED: Final[dict[str, tuple[str, Callable[[str], object]]]] = {
     "fsname": ("source", _source),
     "metadata_ttl": ("metadata_ttl_s", parse_seconds),
     "negative_ttl": ("negative_ttl_s", parse_seconds),
+    "feed_ttl": ("feed_ttl_s", parse_seconds),
     "metadata_deadline": ("metadata_deadline_s", parse_deadline),
     "data_deadline": ("data_deadline_s", parse_deadline),
     "cache_size": ("cache_bytes_max", parse_size),

@@ -78,6 +78,8 @@ class Machine:
 class VolumeOptions:
     """Sizes in bytes, times in seconds. `groups`: a mount of the whole account shows them.
 
+    `follows`: what a server tells of changes is listened to; nothing is asked for as long as `feed_ttl_s` then.
+
     `local_only`: patterns of names of new files that stay on this machine.
     """
 
@@ -93,6 +95,8 @@ class VolumeOptions:
     buffer_bytes_max: int = BUFFER_BYTES_MAX
     groups: bool = True
     groups_refresh_s: float = 30.0
+    follows: bool = True
+    feed_ttl_s: float = 600.0
     continued_bytes_max: int = CONTINUED_BYTES_MAX
     sync_remote: bool = False
     local_only: Sequence[str] = DEFAULT_PATTERNS

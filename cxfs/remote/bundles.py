@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections import deque
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -115,6 +116,7 @@ class Bundles:
         )
         if not body.is_over:
             raise BadReply("the server confirmed a bundle before it had all of it")
+        body.tell()
         return receipts
 
     async def delete(self, removals: Sequence[BundleRemoval]) -> list[CxfsError | None]:
@@ -176,21 +178,29 @@ class _Outgoing:
     """A body that tells its uploads what was handed over. No generator: those outlive a cancelled request."""
 
     def __init__(self, pieces: list[tuple[bytes, list[BundleUpload]]]) -> None:
-        self._pieces = iter(pieces)
+        self._pieces = deque(pieces)
         self._ended: list[BundleUpload] = []
-        self.is_over = False
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the last piece was handed over; the answer to it may come before anybody asks for another one."""
+        return not self._pieces
 
     def __aiter__(self) -> _Outgoing:
         return self
 
     async def __anext__(self) -> bytes:
+        self.tell()
+        if self.is_over:
+            raise StopAsyncIteration
+        piece, self._ended = self._pieces.popleft()
+        return piece
+
+    def tell(self) -> None:
+        """The uploads that ended in the last piece hear of it."""
         for upload in self._ended:
             upload.on_sent(len(upload.content))
-        piece, self._ended = next(self._pieces, (b"", []))
-        if not piece:
-            self.is_over = True
-            raise StopAsyncIteration
-        return piece
+        self._ended = []
 
 
 def _results(count: int, body: bytes) -> list[msgspec.Raw]:

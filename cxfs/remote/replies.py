@@ -18,6 +18,7 @@ import msgspec
 
 from cxfs.core.entries import Entry, EntryName, Owner, Uuid
 from cxfs.core.errors import BadReply
+from cxfs.core.feed import Change, News
 from cxfs.core.posix import PLAIN, TARGET_BYTES_MAX, Posix, PosixUpdate, Values
 from cxfs.remote import endpoints
 from cxfs.remote.failures import Misshapen
@@ -70,10 +71,26 @@ class _Capabilities(msgspec.Struct):
     capabilities: list[Any]
 
 
+class _Change(msgspec.Struct):
+    """[ours]; `file` may be missing."""
+
+    id: str
+    kind: Any = None
+    file: _File | None = None
+
+
+class _News(msgspec.Struct):
+    cursor: str
+    changes: list[_Change]
+    reset: Any = False
+    groups: Any = None
+
+
 _FILE: Final = msgspec.json.Decoder(_File)
 _LISTING: Final = msgspec.json.Decoder(_Listing)
 _VERSIONS: Final = msgspec.json.Decoder(_Versions)
 _CAPABILITIES: Final = msgspec.json.Decoder(_Capabilities)
+_NEWS: Final = msgspec.json.Decoder(_News)
 _OBJECT: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 T = TypeVar("T")
@@ -128,6 +145,19 @@ def versions(body: bytes, owner: Owner) -> tuple[Entry, ...]:
 def capabilities(body: bytes) -> frozenset[str]:
     """The names of what the server can do beyond the core."""
     return frozenset(each for each in decoded(_CAPABILITIES, body).capabilities if isinstance(each, str))
+
+
+def news(body: bytes, owner: Owner) -> News:
+    """What has come about in the tree of this owner."""
+    told = decoded(_NEWS, body)
+    changes = tuple(_change(each, owner) for each in told.changes)
+    return News(told.cursor, changes, reset=told.reset is True, groups=_count_or_none(told.groups))
+
+
+def _change(told: _Change, owner: Owner) -> Change:
+    is_gone = told.kind == "deleted"
+    entry = None if told.file is None or is_gone else _entry(told.file, owner, None)
+    return Change(uuid(told.id), entry, is_described=is_gone or entry is not None)
 
 
 def nothing(body: bytes) -> None:
@@ -249,7 +279,7 @@ def in_wire(time_ms: int, rest_ns: int = 0) -> str:
 
     With nine digits behind the point where there is a rest.
     """
-    low, high = (datetime(1, 1, 1, tzinfo=UTC) - _EPOCH), (datetime(9999, 12, 31, tzinfo=UTC) - _EPOCH)
+    low, high = datetime(1, 1, 1, tzinfo=UTC) - _EPOCH, datetime(9999, 12, 31, 23, 59, 59, 999_000, tzinfo=UTC) - _EPOCH
     clamped = min(max(time_ms, low // _MILLISECOND), high // _MILLISECOND)
     moment = _EPOCH + clamped * _MILLISECOND
     return moment.replace(tzinfo=None).isoformat(timespec="milliseconds") + (f"{rest_ns:06}Z" if rest_ns else "Z")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -37,6 +38,8 @@ log = logging.getLogger(__name__)
 
 AUTHORITY_ADDRESS: Final = f"{PREFIX}ca.pem"
 
+_LENGTH: Final = re.compile(r"[0-9]{1,19}")
+
 
 class CallRoute(BaseRoute):
     """An address by the bytes of the request line. Starlette's own routes see `%2F` as `/`, and no newline."""
@@ -63,7 +66,7 @@ class CallRoute(BaseRoute):
                 f"this call takes {' or '.join(self._handlers)}", headers={"Allow": ", ".join(self._handlers)}
             )
         declared = request.headers.get("content-length", "")
-        body = Body(receive, int(declared) if declared.isascii() and declared.isdigit() else None)
+        body = Body(receive, int(declared) if _LENGTH.fullmatch(declared) else None)
         try:
             response = await handler(request, body, scope["raw_path"][len(self._address) :])
         except Refusal:

@@ -251,17 +251,6 @@ def test_sort_o_sorts_a_file_in_place(mount: Mount, account: Account, folder: Pa
     assert eventually(lambda: account.tree(mount.address(folder)), sorted_words) == sorted_words
 
 
-def test_sed_i_replaces_a_file_by_a_temporary_one(mount: Mount, account: Account, folder: Path) -> None:
-    """Write beside, then rename over: what editors do."""
-    account.put(mount.address(folder / "config"), b"colour = red\n")
-
-    mount.run("sed", "-i", "s/red/blue/", folder / "config")
-
-    edited = {"config": checksum(b"colour = blue\n")}
-    assert tree_of(folder) == edited
-    assert eventually(lambda: account.tree(mount.address(folder)), edited) == edited
-
-
 def test_tee_writes_several_files_at_once(mount: Mount, folder: Path) -> None:
     """Two files open for writing side by side."""
     mount.run("tee", folder / "one", folder / "two", text="twice")

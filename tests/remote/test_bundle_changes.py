@@ -25,12 +25,14 @@ from cxfs.core.errors import (
     VersionConflict,
 )
 from cxfs.remote.bundles import BYTES_MAX, ITEMS_MAX, PIECE_BYTES, BundleRemoval, Bundles, BundleUpload
+from cxfs.remote.session import open_session
 from tests.remote.fake_cx import OTHER_UUID, TOKEN, UUID, FakeCx, Heard, Pieces, file, refusal
 from tests.remote.test_uploads import parts_of
 
 if TYPE_CHECKING:
     from cxfs.core.entries import Path
     from cxfs.remote.session import Session
+    from cxfs.remote.urls import ServiceUrls
     from tests.remote.account import Account
 
 CONTENTS = [b"hello", b"", bytes(range(256)) * 30]
@@ -293,3 +295,22 @@ async def test_answers_come_from_the_request_as_it_was_heard(session: Session, c
 
     with pytest.raises(BadReply, match="before it had all"):
         await Bundles(session).put(uploads())
+
+
+async def test_an_answer_to_the_last_byte_is_one_to_the_whole(urls: ServiceUrls) -> None:
+    """A server that counts them need not wait for the end of the stream, and nobody may ask the stream again."""
+    sent: list[int] = []
+
+    class Prompt(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            assert isinstance(request.stream, httpx.AsyncByteStream)
+            left, pieces = int(request.headers["content-length"]), aiter(request.stream)
+            while left:
+                left -= len(await anext(pieces))
+            return httpx.Response(200, stream=Pieces(results(*GOOD).content))
+
+    async with open_session(urls, lambda: "token", transport=Prompt()) as session:
+        entries = await Bundles(session).put(uploads(sent))
+
+    assert [type(each) for each in entries] == [Entry] * 3
+    assert sent == [len(content) for content in CONTENTS]

@@ -1,0 +1,81 @@
+"""stress-ng's stressors of file systems: each does one kind of call as often as it can, and verifies the answers."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tests.applications.application import Application
+
+_SLOW: Final = {"link", "symlink", "inotify", "dnotify"}
+"""They sleep between two tries."""
+
+_NO_IOCTL: Final = "the kernel hands such calls to no mount of FUSE that has no block device below it"
+
+
+def _stressor(name: str, *options: str, times: int = 10, refusal: str = "", remark: str = "") -> Application:
+    words = " ".join((f"stress-ng --{name} {{workers}}", *options, f"--{name}-ops {{times}} --timeout {{seconds}}"))
+    return Application(
+        name=f"stress-ng --{name}",
+        program="stress-ng",
+        package="stress-ng",
+        command=f"{words} --verify --temp-path . --yaml ~/counted",
+        sizes={"workers": (1, 4), "times": (times, 1_000_000), "seconds": (2, 4)},
+        holds="stress-ng calls it, finds no wrong answer, and leaves nothing behind",
+        check="""\
+grep -q 'bogo-ops: [1-9]' ~/counted
+test -z "$(ls -A)\"""",
+        is_large=name in _SLOW,
+        refusal=refusal,
+        remark=remark,
+    )
+
+
+STRESSORS: Final = (
+    _stressor("access"),
+    _stressor("aio"),
+    _stressor("chdir", "--chdir-dirs 64"),
+    _stressor("chmod", times=1),
+    _stressor("chown"),
+    _stressor("copy-file", "--copy-file-bytes 128m"),
+    _stressor("dentry", "--dentries 64"),
+    _stressor("dir", "--dir-dirs 64"),
+    _stressor("dirdeep", "--dirdeep-inodes 64"),
+    _stressor("dirmany", "--dirmany-bytes 0"),
+    _stressor("dnotify"),
+    _stressor("dup"),
+    _stressor("fallocate", "--fallocate-bytes 1m", times=1),
+    _stressor("fcntl"),
+    _stressor("filename", "--filename-opts posix", times=1),
+    _stressor("flock"),
+    _stressor("fpunch", times=1),
+    _stressor("fstat"),
+    _stressor("getdent"),
+    _stressor("hdd", "--hdd-bytes 1m"),
+    _stressor("inotify"),
+    _stressor("iomix", "--iomix-bytes 1m", times=1),
+    _stressor("lease"),
+    _stressor("locka"),
+    _stressor("lockf"),
+    _stressor("lockofd"),
+    _stressor("mknod"),
+    _stressor("mmap", "--mmap-file --mmap-bytes 1m", times=1),
+    _stressor("msync", "--msync-bytes 1m"),
+    _stressor("open"),
+    _stressor("readahead", "--readahead-bytes 1m"),
+    _stressor("rename"),
+    _stressor("revio", "--revio-bytes 1m"),
+    _stressor("seek", "--seek-size 1m"),
+    _stressor("sendfile", times=1),
+    _stressor("splice"),
+    _stressor("sync-file", "--sync-file-bytes 1m", times=1),
+    _stressor("touch"),
+    _stressor("utime"),
+    _stressor(
+        "link", refusal="link calls not allowed", remark="CX has one name for an object: hard links fail with EPERM"
+    ),
+    _stressor("symlink", refusal="link calls not allowed", remark="TODO"),
+    _stressor("xattr", refusal="does not support xattr", remark="TODO"),
+    _stressor("fiemap", refusal="not supported", remark=_NO_IOCTL),
+    _stressor("fsize", refusal="Disk quota exceeded", remark="the quota of the account ends before 2^48 bytes do"),
+    _stressor("verity", refusal="not supported", remark=_NO_IOCTL),
+)
