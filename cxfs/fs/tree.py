@@ -102,10 +102,15 @@ class Tree:
             return None, remaining_s
         return self.nodes.node_of(entry, folder, shown), remaining_s
 
-    async def children(self, folder: Node) -> list[Child]:
-        """Everything in the folder at this moment, what is new included."""
+    async def listed(self, folder: Node) -> Listing:
+        """The folder's listing for somebody who walks there."""
         self._enter(folder, to_list=True)
-        return self._overlay.lines(folder.uuid, await self.listing(folder))
+        return await self.listing(folder)
+
+    def children(self, folder: Node, listing: Listing) -> list[Child]:
+        """Everything in the folder at this moment, what is new since the `listing` included. Asks nobody."""
+        last = self._metadata.last_listing(folder.uuid)
+        return self._overlay.lines(folder.uuid, listing if last is None else last)
 
     def _enter(self, folder: Node, *, to_list: bool = False) -> None:
         if not self.is_new(folder) and not folder.gone:
