@@ -159,8 +159,9 @@ def round_of(sides: Sides, number: int, *, stories_max: int, steps_max: int) -> 
             found.extend(filter(None, [sides.difference([*beginning, *story], folder=next(parts))]))
 
     play(BEGINNING)
-    sides.remount()
-    found += sides.tree_differences(*folders)
+    if not found:
+        sides.remount()
+        found += sides.tree_differences(*folders)
     play([])
     return found
 
