@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from cxfs.core.errors import BadName, CxfsError, Invalid, NameTooLong, Unsupported
@@ -18,7 +19,7 @@ from cxfs.fs.attributes import is_sync, xattr_name
 from cxfs.fs.version_folders import refuse_versions
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from cxfs.fs.attributes import AttributeRules, Attributes
     from cxfs.fs.backups import Backups
@@ -48,12 +49,20 @@ class Wanted:
     modified_ns: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class FolderHandle:
-    """An open folder: everything in it at the moment it was opened, so that the cookies of a listing stay true."""
+    """An open folder, with all that is in it at the moment when it is first read: cookies of its listing stay true.
+
+    So what its opener makes there before it reads is in the listing, too.
+    """
 
     folder: Node
-    children: tuple[Child, ...]
+    take: Callable[[], Sequence[Child]]
+
+    @cached_property
+    def children(self) -> tuple[Child, ...]:
+        """Everything in it. Asks nobody."""
+        return tuple(self.take())
 
 
 class FileSystem:
@@ -131,7 +140,7 @@ class FileSystem:
 
     async def open_folder(self, folder: Node) -> FolderHandle:
         """Everything in the folder, one request for all of it at most."""
-        return FolderHandle(folder, tuple(await self._names.children(folder)))
+        return FolderHandle(folder, await self._names.opened(folder))
 
     def child(self, handle: FolderHandle, index: int) -> tuple[Child, Node] | None:
         """The node of one line of the listing; None when it was removed since."""

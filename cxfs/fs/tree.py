@@ -102,10 +102,15 @@ class Tree:
             return None, remaining_s
         return self.nodes.node_of(entry, folder, shown), remaining_s
 
-    async def children(self, folder: Node) -> list[Child]:
-        """Everything in the folder at this moment, what is new included."""
+    async def opened(self, folder: Node) -> Callable[[], list[Child]]:
+        """For somebody who walks there: what gives everything in the folder at the moment when it is called."""
         self._enter(folder, to_list=True)
-        return self._overlay.lines(folder.uuid, await self.listing(folder))
+        return partial(self._children, folder, await self.listing(folder))
+
+    def _children(self, folder: Node, listing: Listing) -> list[Child]:
+        """What is new since the `listing` included. Asks nobody."""
+        last = self._metadata.last_listing(folder.uuid)
+        return self._overlay.lines(folder.uuid, listing if last is None else last)
 
     def _enter(self, folder: Node, *, to_list: bool = False) -> None:
         if not self.is_new(folder) and not folder.gone:

@@ -40,8 +40,8 @@ class Names(Protocol):
         """The node of a name, or None, and for how many seconds that may be believed."""
         ...
 
-    async def children(self, folder: Node) -> list[Child]:
-        """Everything in the folder."""
+    async def opened(self, folder: Node) -> Callable[[], list[Child]]:
+        """What gives everything in the folder at the moment when it is called."""
         ...
 
     def as_now(self, folder: Node, child: Child) -> Child | None:
@@ -92,14 +92,16 @@ class VersionFolders:
         entry = (await self._versions(folder)).get(shown)
         return (None, 0.0) if entry is None else (self._version(folder, shown, entry), self._ttl_s)
 
-    async def children(self, folder: Node) -> list[Child]:
+    async def opened(self, folder: Node) -> Callable[[], list[Child]]:
         """As the tree's; of `.versions` the files that have been another, or are just becoming another."""
         if not folder.is_former:
-            return await self._tree.children(folder)
+            return await self._tree.opened(folder)
         above = _folder_of(folder)
         if above is None:
-            return [Child(shown, entry, None) for shown, entry in (await self._versions(folder)).items()]
-        return [child for child in await self._tree.children(above) if _has_been_another(child)]
+            versions = [Child(shown, entry, None) for shown, entry in (await self._versions(folder)).items()]
+            return lambda: versions
+        children = await self._tree.opened(above)
+        return lambda: [child for child in children() if _has_been_another(child)]
 
     def as_now(self, folder: Node, child: Child) -> Child | None:
         """As the tree's. What was stays as it was."""

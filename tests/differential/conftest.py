@@ -15,7 +15,15 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def local() -> Iterator[Path]:
-    """A folder in memory."""
-    place = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-    with tempfile.TemporaryDirectory(dir=place, prefix="cxfs-test-") as folder:
+    """A folder in memory, where that keeps extended attributes (Linux 6.6)."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm" if _keeps_attributes("/dev/shm") else None) as folder:
         yield Path(folder)
+
+
+def _keeps_attributes(folder: str) -> bool:
+    try:
+        with tempfile.NamedTemporaryFile(dir=folder) as file:
+            os.setxattr(file.name, "user.kept", b"")
+    except OSError:
+        return False
+    return True

@@ -21,6 +21,7 @@ from tests.differential.steps import Step, parsed
 from tests.differential.told import summary, told
 
 RENAMES: Final = {"RENAME_NOREPLACE": 1, "RENAME_EXCHANGE": 2}
+XATTRS: Final = tuple(f"user.{name}" for name in ("a", "b", "long" * 30, "caf\u00e9", "a.b"))
 LOG: Final = "log"
 """Whose lines come in any order."""
 LINE_BYTES: Final = 40
@@ -42,9 +43,9 @@ class Performer:
         return Descriptors()
 
     def begin(self, folder: str) -> None:
-        """The next story, or the next part of one, in this folder."""
-        self._folder = self._top / folder
-        self._folder.mkdir(exist_ok=True)
+        """The next story, or the next part of one, below this folder: there is one above, too, that is the story's."""
+        self._folder = self._top / folder / "here"
+        self._folder.mkdir(parents=True, exist_ok=True)
 
     def end(self) -> None:
         """Closes what is open."""
@@ -79,10 +80,14 @@ class Performer:
     # ------------------------------------------------------------ descriptors
 
     def _open(self, step: Step) -> None:
+        self._descriptors.add(self.opened(step))
+
+    def opened(self, step: Step) -> int:
+        """A new descriptor."""
         flags = 0
         for name in step.flags:
             flags |= getattr(os, name)
-        self._descriptors.add(os.open(self.at(step.path), flags, step.mode))
+        return os.open(self.at(step.path), flags, step.mode)
 
     def _is_same(self, step: Step) -> bool:
         """Whether the name is that of the open file."""
@@ -132,7 +137,19 @@ class Performer:
         os.chmod(self.at(step.path), step.mode)
 
     def _utimens(self, step: Step) -> None:
-        os.utime(self.at(step.path), ns=(step.when_ns, step.when_ns))
+        os.utime(self.at(step.path), ns=(step.when_ns, step.when_ns), follow_symlinks=not step.flags)
+
+    def _setxattr(self, step: Step) -> None:
+        os.setxattr(self.at(step.path), XATTRS[step.slot], b"%d" % step.when_ns)
+
+    def _getxattr(self, step: Step) -> bytes:
+        return os.getxattr(self.at(step.path), XATTRS[step.slot])
+
+    def _removexattr(self, step: Step) -> None:
+        os.removexattr(self.at(step.path), XATTRS[step.slot])
+
+    def _listxattr(self, step: Step) -> list[str]:
+        return sorted(name for name in os.listxattr(self.at(step.path)) if name.startswith("user."))
 
     def _truncate(self, step: Step) -> None:
         os.truncate(self.at(step.path), step.size)
@@ -187,12 +204,11 @@ class Performer:
         """The system drops its pages of what is in the folder; `step` names nothing."""
         for folder, _, names in os.walk(self._folder):
             for name in names:
-                descriptor = os.open(f"{folder}/{name}", os.O_RDONLY | os.O_NOFOLLOW)
+                if os.path.islink(f"{folder}/{name}"):
+                    continue
+                descriptor = os.open(f"{folder}/{name}", os.O_RDONLY)
                 os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
                 os.close(descriptor)
-
-    def remounted(self) -> None:
-        """There is another daemon since."""
 
     def tree(self, folder: str) -> dict[str, str]:
         """All below a story's folder: what `lstat` tells, and what is in it."""
@@ -205,9 +221,14 @@ class Performer:
             if path.name == LOG:
                 content = b"".join(sorted(content.splitlines(keepends=True)))
             held = f" holds {summary(content)}" if is_file else ""
-            held += f" to {os.readlink(path)}" if path.is_symlink() else ""
+            held += f" to {os.readlink(path)}" if path.is_symlink() else _attributes(path)
             found[path.relative_to(top).as_posix()] = told(status) + held
         return found
+
+
+def _attributes(path: Path) -> str:
+    names = [name for name in sorted(os.listxattr(path)) if name.startswith("user.")]
+    return "".join(f" {name}={os.getxattr(path, name)!r}" for name in names)
 
 
 def main(top: str, side: str) -> None:

@@ -7,8 +7,10 @@ its cache emptied; the local side has nothing of that.
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
+from collections import Counter
 from contextlib import ExitStack, contextmanager
 from itertools import count, groupby
 from pathlib import Path
@@ -16,7 +18,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cxfs.control.client import ControlClient
 from cxfs.control.place import socket_path
+from tests.conformance.report import Row
 from tests.differential.steps import Story, line_of
+from tests.shortening import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -27,6 +31,7 @@ ROOT: Final = Path(__file__).parent.parent.parent
 START: Final = (
     f"import sys; sys.path.insert(0, {str(ROOT)!r}); from tests.differential.performer import main; main(*sys.argv[1:])"
 )
+TRIALS_MAX: Final = 100
 APART: Final = {"remount", "evict"}
 """Steps that are done to the mount, and not by a program in it."""
 
@@ -66,7 +71,16 @@ class Sides:
         self._numbers = count(1)
         self.folders: list[str] = []
         """Of the stories so far."""
-        self.steps = 0
+        self._steps = 0
+
+    def row(self, chapter: str) -> Row:
+        """Of the steps since it was last asked for: those that ended as a local folder has it by itself have passed."""
+        ruled: Counter[str] = Counter()
+        for program in self._local:
+            ruled.update(program.ask("counts"))
+        steps, self._steps = self._steps, 0
+        explained = [sentence for sentence, count in ruled.items() if count]
+        return Row(chapter, steps, steps - ruled.total(), sorted(explained))
 
     def differences(self, *stories: Story, folder: str = "") -> list[str]:
         """Between what came of the steps, and of the folder in the end; those after the first follow from it.
@@ -83,6 +97,14 @@ class Sides:
         finally:
             self._close_all()
 
+    def difference(self, story: Story, *, folder: str = "") -> str:
+        """What is different, and the shortest way found that leads there; nothing where both sides are the same."""
+        found = self.differences(story, folder=folder)
+        if not found:
+            return ""
+        shortest = shortened(story, lambda less: _kinds(self.differences(less)) == _kinds(found), trials_max=TRIALS_MAX)
+        return "\n".join([*found, "by", *map(repr, shortest)])
+
     def _played(self, stories: Sequence[Story]) -> list[str]:
         if len(stories) == 1:
             for is_apart, group in groupby(stories[0], key=lambda step: step.what in APART):
@@ -96,7 +118,7 @@ class Sides:
         return self._compared(stories)
 
     def _compared(self, stories: Sequence[Story]) -> list[str]:
-        self.steps += sum(map(len, stories))
+        self._steps += sum(map(len, stories))
         local, mounted = self._outcomes(self._local, stories), self._outcomes(self._mounted, stories)
         return [
             f"{step}: {expected} locally, {found} in the mount"
@@ -131,12 +153,16 @@ class Sides:
         """Another daemon, which knows what the server and its state folder tell. Nothing is open afterwards."""
         self._close_all()
         self._mount.remount()
-        self._local[0].ask("remounted")
 
     def evict(self) -> None:
         """The cache of content is emptied, of what nobody has open."""
         with ControlClient(socket_path(self._mount.state_folder)) as control:
             control.ask("clear-cache")
+
+
+def _kinds(differences: Sequence[str]) -> list[str]:
+    """What differs, without numbers."""
+    return [re.sub(r"[0-9a-f]*\d[0-9a-f]*", "", each) for each in differences[:1]]
 
 
 @contextmanager

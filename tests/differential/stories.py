@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from hypothesis import strategies as st
 
-from tests.differential.steps import MILLISECOND_NS, Step, Story
+from tests.differential.steps import Step, Story
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-NAMES: Final = ("a", "b", "c", "d", "e", "d/a", "d/b", "d/e", "d/e/a", "link")
+NAMES: Final = ("a", "b", "c", "d", "e", "d/a", "d/b", "d/e", "d/e/a", "link", "link/a", "d/link")
 LONGEST: Final = "n" * 255
 ODD_NAMES: Final = (
     "a/",
@@ -37,6 +37,7 @@ ODD_NAMES: Final = (
 )
 SIZES: Final = (0, 1, 10, 4_096, 5_000, 70_000, 131_072, 1_100_000)
 PLACES: Final = (0, 1, 100, 4_095, 4_096, 6_000, 131_072, 200_000, 1_048_576, 3_000_000)
+TARGETS: Final = ("a", "d", "d/a", "../a", "link", "missing", ".", "..", "a/", "e/a", "t" * 1_000)
 MODES: Final = (0o600, 0o644, 0o700, 0o755, 0o640, 0o444, 0o1777, 0o2755, 0o4755, 0o000)
 SECONDS: Final = (0, 1, 86_400, 1_000_000_000, 1_234_567_890)
 OPTIONS: Final = (
@@ -78,10 +79,9 @@ def steps(what: str, **arguments: st.SearchStrategy[Any]) -> st.SearchStrategy[S
 _slots = st.integers(0, 4)
 _sizes = st.sampled_from(SIZES)
 _places = st.sampled_from(PLACES)
+_targets = st.sampled_from(TARGETS)
 _modes = st.sampled_from(MODES)
-_times = st.builds(
-    lambda seconds, part: seconds * 10**9 + part * MILLISECOND_NS, st.sampled_from(SECONDS), st.integers(0, 999)
-)
+_times = st.builds(lambda seconds, part: seconds * 10**9 + part, st.sampled_from(SECONDS), st.integers(0, 10**9 - 1))
 _options = chosen({st.sampled_from(USUAL_OPTIONS): 4, st.lists(st.sampled_from(OPTIONS), unique=True, max_size=4): 1})
 _flags = st.builds(
     lambda access, options: (access, *sorted(options)),
@@ -109,9 +109,11 @@ def calls(names: st.SearchStrategy[str]) -> st.SearchStrategy[Step]:
             steps("mkdir", path=names, mode=st.sampled_from([0o777, 0o777, 0o700])): 4,
             steps("unlink rmdir", path=names): 5,
             steps("list stat lstat access load readlink", path=names): 6,
-            steps("link symlink", path=names, to=names): 3,
+            steps("link", path=names, to=names): 1,
+            steps("symlink", path=names, to=_targets): 4,
+            steps("setxattr getxattr removexattr listxattr", path=names, slot=_slots, when_ns=_times): 5,
             steps("chmod", path=names, mode=_modes): 3,
-            steps("utimens", path=names, when_ns=_times): 3,
+            steps("utimens", path=names, when_ns=_times, flags=st.sampled_from([(), (), ("AT_SYMLINK_NOFOLLOW",)])): 3,
             steps("truncate", path=names, size=_places): 4,
         }
     )
@@ -146,11 +148,10 @@ BEGINNING: Final = [
 ]
 
 
-def stories(most: int, *, remounts: bool = False) -> st.SearchStrategy[Story]:
-    """So many steps at the most, in a folder that has something in it already."""
+def stories(most: int) -> st.SearchStrategy[Story]:
+    """So many steps at the most, for a folder that has something in it already."""
     names = chosen({st.sampled_from(NAMES): 8, st.sampled_from(ODD_NAMES): 1})
-    step = chosen({calls(names): 40, _between: 2, steps("remount"): 1 if remounts else 0})
-    return st.lists(step, min_size=most // 2, max_size=most).map(lambda steps: [*BEGINNING, *steps])
+    return st.lists(chosen({calls(names): 20, _between: 1}), min_size=most // 2, max_size=most)
 
 
 PROGRAMS: Final = 3

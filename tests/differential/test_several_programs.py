@@ -9,20 +9,22 @@ from itertools import count
 from typing import TYPE_CHECKING, Final
 
 import pytest
-from hypothesis import HealthCheck, given, seed, settings
+from hypothesis import HealthCheck, Phase, given, seed, settings
 
+from tests.conformance.recording import record
 from tests.differential.sides import Sides, beside
 from tests.differential.stories import MEETING, PROGRAMS, crowds
 from tests.mounting import Mount
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from tests.differential.steps import Story
     from tests.mounting import Account
 
 TINY: Final = ("--cache-size", "1M")
+CHAPTER: Final = "calls by chance, several programs at a time"
 LIFE_S: Final = 7_200.0
 
 
@@ -42,7 +44,12 @@ def lived_through(sides: Sides, *, crowds_max: int, steps_max: int, number: int)
 
     @seed(number)
     @given(stories=crowds(steps_max))
-    @settings(max_examples=crowds_max, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(
+        max_examples=crowds_max,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        phases=[Phase.generate],
+    )
     def each(stories: list[Story]) -> None:
         folder = f"crowd-{next(numbers)}"
 
@@ -57,10 +64,13 @@ def lived_through(sides: Sides, *, crowds_max: int, steps_max: int, number: int)
 
 def test_several_programs_at_a_time_see_what_they_see_in_a_local_folder(sides: Sides) -> None:
     """A few crowds."""
-    lived_through(sides, crowds_max=8, steps_max=20, number=1)
+    lived_through(sides, crowds_max=6, steps_max=20, number=1)
 
 
 @pytest.mark.long
-def test_many_crowds_of_programs_see_what_they_see_in_a_local_folder(sides: Sides) -> None:
+def test_many_crowds_of_programs_see_what_they_see_in_a_local_folder(
+    sides: Sides, record_property: Callable[[str, object], None]
+) -> None:
     """As above, longer, and more of them."""
-    lived_through(sides, crowds_max=1_000, steps_max=60, number=2)
+    lived_through(sides, crowds_max=200, steps_max=60, number=2)
+    record(record_property, sides.row(CHAPTER))

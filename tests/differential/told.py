@@ -15,9 +15,8 @@ RECENT_S: Final = 365 * 86400
 
 
 def told(status: os.stat_result) -> str:
-    """What is promised of it. Of folders and links neither size nor number of names is."""
-    is_file = stat.S_ISREG(status.st_mode)
-    size = f" {status.st_size} bytes {status.st_nlink} names" if is_file else ""
+    """What is promised of it. Of folders neither size nor number of names is."""
+    size = "" if stat.S_ISDIR(status.st_mode) else f" {status.st_size} bytes {status.st_nlink} names"
     when = "now" if status.st_mtime > time.time() - RECENT_S else f"{status.st_mtime_ns}"
     return f"{stat.filemode(status.st_mode)} {status.st_uid}:{status.st_gid}{size} of {when}"
 

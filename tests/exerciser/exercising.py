@@ -8,9 +8,11 @@ from __future__ import annotations
 import mmap
 import os
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from tests.exerciser.operations import Kind, Operation, Shadow, content_after
+from tests.shortening import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -18,9 +20,6 @@ if TYPE_CHECKING:
 
 TAIL_MAX: Final = 4_096
 """Operations: of a longer way to a difference only the end is looked at."""
-
-TRIALS_MAX: Final = 300
-"""Runs of a part of it, in the search for the shortest one that shows it as well."""
 
 
 @dataclass(frozen=True)
@@ -208,26 +207,10 @@ def shortest(
         length = min(2 * length, len(done))
         begun, tail = content_after(done[:-length]), list(done[-length:])
         if _differs(begun, tail, path, beside):
-            return begun, _without_the_rest(begun, tail, path, beside)
+            return begun, shortened(tail, partial(_differs, begun, path=path, beside=beside))
         if length == len(done):
             return None
     return None
-
-
-def _without_the_rest(
-    begun: bytes, tail: list[Operation], path: Path, beside: Callable[[str], None]
-) -> list[Operation]:
-    size, trials = len(tail) // 2, 0
-    while size:
-        for at in range(len(tail) - size, -1, -size):
-            less = tail[:at] + tail[at + size :]
-            trials += 1
-            if trials > TRIALS_MAX:
-                return tail
-            if less and _makes_sense(begun, less) and _differs(begun, less, path, beside):
-                tail = less
-        size //= 2
-    return tail
 
 
 def _makes_sense(begun: bytes, operations: Sequence[Operation]) -> bool:
@@ -245,7 +228,8 @@ def _makes_sense(begun: bytes, operations: Sequence[Operation]) -> bool:
 
 
 def _differs(begun: bytes, operations: Sequence[Operation], path: Path, beside: Callable[[str], None]) -> bool:
-    return difference(operations, Shadow(begun), path, beside) is not None
+    makes_sense = _makes_sense(begun, operations)
+    return makes_sense and difference(operations, Shadow(begun), path, beside) is not None
 
 
 def _all_of(written: int, operation: Operation) -> None:

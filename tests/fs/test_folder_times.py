@@ -48,9 +48,10 @@ async def dated(desk: Desk, cloud: Cloud, clock: MockClock) -> Desk:
     return desk
 
 
+@pytest.mark.promise
 @pytest.mark.parametrize("deed", DEEDS.values(), ids=DEEDS)
 async def test_a_folder_is_dated_at_once_when(deed: Callable[[Desk], Awaitable[None]], dated: Desk) -> None:
-    """`make`, mail programs and whoever watches a folder go by its time."""
+    """A name that comes or goes dates its folder at once, whether or not the server knows of it yet."""
     await deed(dated)
 
     assert await modified_ms(dated, "d") >= NOW_MS

@@ -122,7 +122,7 @@ def calls(operations: Operations) -> dict[str, Callable[[], Awaitable[object]]]:
     """Every handler, called as pyfuse3 calls it, on the root and on one open file and folder."""
     ctx: Any = Context()
     operations._handles[5] = cast("Any", object())
-    operations._folders._open[6] = OpenFolder(FolderHandle(operations._fs.root, ()), opener=1)
+    operations._folders._open[6] = OpenFolder(FolderHandle(operations._fs.root, list), opener=1)
     return {
         "lookup": lambda: operations.lookup(1, b"a", ctx),
         "getattr": lambda: operations.getattr(1, ctx),
@@ -446,7 +446,7 @@ class Listed(Broken):
 
     def open_folder(self, folder: Node) -> Awaitable[FolderHandle]:
         async def opened() -> FolderHandle:
-            return FolderHandle(folder, tuple(Child(node.shown, None, None) for node in self.nodes))
+            return FolderHandle(folder, lambda: [Child(node.shown, None, None) for node in self.nodes])
 
         return opened()
 
