@@ -1,4 +1,4 @@
-"""The first figures of the README, taken from the pages that prove them: `python -m tests.headlines` writes them anew."""
+"""The first figures of the README, taken from the pages that prove them: `python -m tests.headlines` writes them."""
 
 from __future__ import annotations
 
@@ -38,8 +38,10 @@ def _conformance() -> tuple[str, str]:
     explained = {sentence for row in rows for sentence in row.explained}
     return (
         "[Like a local folder](docs/conformance.md)",
-        f"{passed:,} of {cases:,} cases and calls of POSIX end as on a local disk; the other {cases - passed:,} are explained"
-        f" by {len(explained)} sentences",
+        (
+            f"{passed:,} of {cases:,} cases and calls of POSIX end as on a local disk; the other {cases - passed:,} are"
+            f" explained by {len(explained)} sentences"
+        ),
     )
 
 
@@ -48,8 +50,10 @@ def _applications() -> tuple[str, str]:
     works = rows.count("works")
     return (
         "[Applications](docs/applications.md)",
-        f"{works} of {len(rows)} tasks of git, sqlite, rsync, tar, editors, compilers, LibreOffice, fio, stress-ng and others"
-        f" work; the page says why the other {len(rows) - works} cannot",
+        (
+            f"{works} of {len(rows)} tasks of git, sqlite, rsync, tar, editors, compilers, LibreOffice, fio, stress-ng and"
+            f" others work; the page says why the other {len(rows) - works} cannot"
+        ),
     )
 
 
