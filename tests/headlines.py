@@ -51,7 +51,7 @@ def _applications() -> tuple[str, str]:
     return (
         "[Applications](docs/applications.md)",
         (
-            f"{works} of {len(rows)} tasks of git, sqlite, rsync, tar, editors, compilers, LibreOffice, fio, stress-ng and"
+            f"{works} of {len(rows)} tasks of git, sqlite, rsync, tar, editors, compilers, fio, stress-ng and"
             f" others work; the page says why the other {len(rows) - works} cannot"
         ),
     )
