@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sqlite3
 from typing import TYPE_CHECKING
@@ -81,6 +82,19 @@ def test_what_is_set_aside_is_kept_with_its_reason(
 
     (found,) = read_journal(folder).set_aside
     assert (found.id, found.reason) == (row.id, "not a CX UUID: 'nonsense'")
+
+
+def test_a_draft_that_lost_its_end_is_told_by_its_bytes(
+    outbox: Outbox, folder: Path, restarted: Callable[[], Outbox]
+) -> None:
+    """So a person knows how much is left of it."""
+    row = accept(outbox, content=b"precious")
+    os.truncate(folder / "drafts" / row.id, 3)
+
+    restarted().recover()
+
+    (found,) = read_journal(folder).set_aside
+    assert found.reason == f"its draft {row.id} has 3 of 8 bytes"
 
 
 def test_the_disk_that_is_looked_at_is_that_of_the_drafts(folder: Path) -> None:
