@@ -327,15 +327,16 @@ async def test_of_two_who_rename_the_last_one_counts(desk: Desk, cloud: Cloud, w
     assert await desk.names() == {"theirs"}
 
 
+@pytest.mark.parametrize("what", ["our new content", "their new name"])
 async def test_news_that_is_older_than_a_deletion_here_brings_nothing_back(
-    desk: Desk, cloud: Cloud, wire: Wire, clock: MockClock
+    desk: Desk, cloud: Cloud, wire: Wire, clock: MockClock, what: str
 ) -> None:
     """It was on its way when the file was deleted, here and there."""
     await cloud.holds({"a": b"1"})
     await desk.names()
     await desk.waits(SOON_S)
     wire.holds_back("GET", "files/changes")
-    await desk.writes("a", b"22")
+    await (desk.writes("a", b"22") if what == "our new content" else cloud.renames("a", "b"))
     await desk.settles()
     await wire.held.wait()
 
