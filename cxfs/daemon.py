@@ -287,6 +287,8 @@ async def _answer_the_kernel(
         await volume.groups.first()
         # For as long as there is a kernel to tell its news.
         watches.append(partial(upkeep.tasks.kept, "groups", volume.groups.run))
+    if volume.feeds.following is not None:
+        watches.append(partial(upkeep.tasks.kept, "changes", volume.feeds.following.run))
     async with mounted(
         operations,
         settings.mountpoint,

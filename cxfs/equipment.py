@@ -71,6 +71,7 @@ def _metadata(options: MountOptions) -> MetadataCache:
         entries_max=ENTRIES_MAX,
         ttl_s=options.metadata_ttl_s,
         negative_ttl_s=options.negative_ttl_s,
+        feed_ttl_s=options.feed_ttl_s,
         timer=time.monotonic,
     )
 

@@ -20,8 +20,8 @@ class MountOptions:
     """How an account is mounted. Times in seconds, sizes in bytes; `root` is the folder of the account to mount.
 
     `groups`: a mount of the whole account shows the groups beside the account's own tree. `notifications`: the desktop
-    is told of what a person should see to. `source` stands in the kernel's table of mounts, `cxfs:PROFILE` unless it
-    was said otherwise.
+    is told of what a person should see to. `versions`: every folder has `.versions`. `source` stands in the kernel's
+    table of mounts, `cxfs:PROFILE` unless it was said otherwise.
     """
 
     allow_other: bool = False
@@ -32,6 +32,7 @@ class MountOptions:
     umask: int = 0o022
     metadata_ttl_s: float = 30.0
     negative_ttl_s: float = 5.0
+    feed_ttl_s: float = 600.0
     metadata_deadline_s: float = 10.0
     data_deadline_s: float = 60.0
     cache_bytes_max: int = 10 << 30
@@ -44,6 +45,7 @@ class MountOptions:
     source: str | None = None
     notifications: bool = True
     local_only: tuple[str, ...] = DEFAULT_PATTERNS
+    versions: bool = False
 
     @property
     def session_limits(self) -> SessionLimits:
@@ -67,7 +69,10 @@ class MountOptions:
             stall_s=self.data_deadline_s,
             patience_s=patience_s(self.metadata_deadline_s),
             groups=self.groups,
+            follows=self.feed_ttl_s > 0,
+            feed_ttl_s=self.feed_ttl_s,
             groups_refresh_s=max(GROUPS_REFRESH_S_MIN, self.metadata_ttl_s),
             sync_remote=self.sync_remote,
             local_only=self.local_only,
+            versions=self.versions,
         )

@@ -60,6 +60,7 @@ def sleep_watch(volume: Volume, upkeep: Upkeep) -> SleepWatch:
     def resumed() -> None:
         upkeep.callers.resume()
         volume.uploader.wake()
+        volume.feeds.interrupt()
         upkeep.tasks.start_soon(volume.space.refresh)
 
     return SleepWatch(prepare, resumed)

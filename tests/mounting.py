@@ -38,6 +38,7 @@ MOUNT_LIFE_S_MAX: Final = 240.0
 """Far above what the tests of one mount take together; what still waits then fails."""
 POLL_S: Final = 0.02
 PROFILE: Final = "test"
+LISTENS: Final = "GET /1/files/changes/"
 
 T = TypeVar("T")
 
@@ -88,7 +89,14 @@ class CountingServer(ServerProcess):
         super().__init__(directory, program=_COUNTING_PROGRAM)
 
     def requests(self) -> list[str]:
-        """`METHOD ADDRESS` of all so far, without parameters."""
+        """`METHOD ADDRESS` of all so far, without parameters; those that listen for changes are not among them."""
+        return [line for line in self._all_requests() if not line.startswith(LISTENS)]
+
+    def questions_for_changes(self) -> int:
+        """How many there were so far."""
+        return sum(1 for line in self._all_requests() if line.startswith(LISTENS))
+
+    def _all_requests(self) -> list[str]:
         return (self.directory / "requests").read_text(encoding="utf-8", errors="replace").splitlines()
 
     def content_bytes(self) -> int:

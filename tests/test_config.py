@@ -93,6 +93,13 @@ def test_a_tilde_is_the_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
         ("[profiles.'../x']", "'../x' is no profile name"),
         ("[profiles.'']", "'' is no profile name"),
         ("[profiles.home", "not TOML"),
+        (f"default_profile = {'9' * 5_000}", "not TOML"),
+        (f"default_profile = {'[' * 5_000}", "not TOML"),
+        (
+            "[profiles.home]\nca_file = '~nobody-of-this-name/ca.pem'",
+            "profiles.home.ca_file: no path: Could not determine",
+        ),
+        ('[profiles.home]\nca_file = "a\\u0000b"', "profiles.home.ca_file: no path: it holds a NUL"),
         ("[profiles.home]\napi_url = 'ftp://x'", "profiles.home.api_url: expected a URL"),
         ("[profiles.home]\napi_url = 'cx.example.org'", "profiles.home.api_url: expected a URL"),
         ("[profiles.home]\napi_url = 'https://x:notaport'", "profiles.home.api_url: not a URL"),
@@ -184,3 +191,9 @@ def test_each_profile_has_folders_of_its_own(monkeypatch: pytest.MonkeyPatch) ->
     folders = (config.cache_folder(profile), config.state_folder(profile))
 
     assert folders == (Path("/var/caches/cxfs/work"), Path("/var/states/cxfs/work"))
+
+
+def test_a_file_in_the_home_of_nobody_is_said() -> None:
+    """A slip of the pen is no bug of ours."""
+    with pytest.raises(ConfigError, match="CXFS_CONFIG=~nobody-of-this-name/c: no path"):
+        config.load({"CXFS_CONFIG": "~nobody-of-this-name/c"})

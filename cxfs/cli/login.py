@@ -140,7 +140,7 @@ def _application_in(file: Path) -> Application:
     from cxfs.credentials import private_files
 
     text = private_files.read(file)
-    with contextlib.suppress(tomllib.TOMLDecodeError):
+    with contextlib.suppress(ValueError, RecursionError):  # not TOML, a number without end, or a nest
         words = tomllib.loads(text)
         client_id, secret = words.get("client_id"), words.get("client_secret")
         if isinstance(client_id, str) and isinstance(secret, str) and client_id:

@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 )
 @click.option("--metadata-ttl", "metadata_ttl_s", type=SECONDS, help="How long names and sizes are believed (30).")
 @click.option("--negative-ttl", "negative_ttl_s", type=SECONDS, help="How long an absent name is believed absent (5).")
+@click.option(
+    "--feed-ttl", "feed_ttl_s", type=SECONDS, help="And where the server tells of each change (600; 0: do not listen)."
+)
 @click.option("--metadata-deadline", "metadata_deadline_s", type=DEADLINE, help="The longest wait for names (10).")
 @click.option("--data-deadline", "data_deadline_s", type=DEADLINE, help="And for content that does not come (60).")
 @click.option("--cache-size", "cache_bytes_max", type=SIZE, help="Disk for what was read (10G).")
@@ -47,6 +50,7 @@ if TYPE_CHECKING:
 @click.option(
     "--notifications/--no-notifications", default=None, help="Tell the desktop of what needs a person (told)."
 )
+@click.option("--versions/--no-versions", default=None, help="Former versions in the folder .versions (none).")
 @click.option("--sync", "sync_remote", type=SYNC, help="Whether fsync and close wait for the server (local).")
 @click.option("--log-level", type=click.Choice(logs.LEVELS), default="info", show_default=True)
 @click.option("--log-file", type=click.Path(dir_okay=False, path_type=Path), help="Instead of the profile's cxfs.log.")

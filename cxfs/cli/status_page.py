@@ -116,6 +116,9 @@ def _single_facts(answer: Mapping[str, Any]) -> dict[str, str]:
         facts["quota"] = f"{tables.fill(used, total)}{tables.size(used)} of {tables.size(total)} used"
     held, limit = cache["bytes_held"], cache["bytes_max"]
     facts["cache"] = f"{tables.fill(held, limit)}{tables.size(held)} of {tables.size(limit)}"
+    if (feed := answer.get("feed")) is not None:
+        is_live = 0 < feed["live"] == feed["followed"]
+        facts["changes"] = "told by the server" if is_live else "not told at the moment: asked for as they get old"
     return facts | _shares(answer)
 
 

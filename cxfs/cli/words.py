@@ -34,6 +34,7 @@ class MountWords(TypedDict, total=False):
     umask: int
     metadata_ttl_s: float
     negative_ttl_s: float
+    feed_ttl_s: float
     metadata_deadline_s: float
     data_deadline_s: float
     cache_bytes_max: int
@@ -46,6 +47,7 @@ class MountWords(TypedDict, total=False):
     source: str
     notifications: bool
     local_only: tuple[str, ...]
+    versions: bool
 
 
 DROPPED: Final = frozenset(
@@ -214,6 +216,8 @@ _FLAGS: Final = {
     "nogroups": ("groups", False),
     "notifications": ("notifications", True),
     "nonotifications": ("notifications", False),
+    "versions": ("versions", True),
+    "noversions": ("versions", False),
 }
 
 _VALUED: Final[dict[str, tuple[str, Callable[[str], object]]]] = {
@@ -224,6 +228,7 @@ _VALUED: Final[dict[str, tuple[str, Callable[[str], object]]]] = {
     "fsname": ("source", _source),
     "metadata_ttl": ("metadata_ttl_s", parse_seconds),
     "negative_ttl": ("negative_ttl_s", parse_seconds),
+    "feed_ttl": ("feed_ttl_s", parse_seconds),
     "metadata_deadline": ("metadata_deadline_s", parse_deadline),
     "data_deadline": ("data_deadline_s", parse_deadline),
     "cache_size": ("cache_bytes_max", parse_size),

@@ -113,9 +113,14 @@ class Config:
 
 
 def config_file(environ: Mapping[str, str] = os.environ) -> Path:
-    """`CXFS_CONFIG`, else `$XDG_CONFIG_HOME/cxfs/config.toml`."""
+    """`CXFS_CONFIG`, else `$XDG_CONFIG_HOME/cxfs/config.toml`. Raises ConfigError for one that names no path."""
     named = environ.get("CXFS_CONFIG")
-    return Path(named).expanduser().absolute() if named else _FOLDERS.user_config_path / "config.toml"
+    if not named:
+        return _FOLDERS.user_config_path / "config.toml"
+    try:
+        return Path(named).expanduser().absolute()
+    except RuntimeError as error:  # ~USER, and no such user
+        raise ConfigError(f"CXFS_CONFIG={named}: no path: {error}") from error
 
 
 def cache_folder(profile: Profile) -> Path:
@@ -165,7 +170,7 @@ def parse(content: bytes, file: Path) -> Config:
     """The configuration in these bytes; relative paths in it are taken from the folder of `file`."""
     try:
         document = tomllib.loads(content.decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # not UTF-8, not TOML, a number without end, or a nest
         raise ConfigError(f"{file}: not TOML: {error}") from error
     top = _Table(document, "", file)
     top.knows("default_profile", "profiles")
@@ -212,7 +217,14 @@ class _Table:
 
     def path(self, key: str) -> Path | None:
         text = self.text(key)
-        return None if text is None else (self.file.parent / Path(text).expanduser()).absolute()
+        if text is None:
+            return None
+        if "\0" in text:
+            raise ConfigError(f"{self.place(key)}: no path: it holds a NUL")
+        try:
+            return (self.file.parent / Path(text).expanduser()).absolute()
+        except RuntimeError as error:  # ~USER, and no such user
+            raise ConfigError(f"{self.place(key)}: no path: {error}") from error
 
     def table(self, key: str) -> _Table:
         value = self._values.get(key, {})

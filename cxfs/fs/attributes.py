@@ -7,6 +7,7 @@ its times are whole milliseconds, so are these, so that none moves when an uploa
 from __future__ import annotations
 
 import base64
+import stat
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -43,18 +44,23 @@ class Attributes(NamedTuple):
     modified_ns: int
     created_ns: int
     links: int
+    """Names that it has: none, of what was unlinked and is still open."""
     is_link: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What a program set and CX does not keep; None: not set. A time counts for the version it was set on."""
+    """What a program set and CX does not keep; None: not set. A time counts for the version it was set on.
+
+    `names_changed_ms` is when a name last came into a folder or left it here, which the server may not know yet.
+    """
 
     mode: int | None = None
     uid: int | None = None
     gid: int | None = None
     modified_ms: int | None = None
     modified_version: int | None = None
+    names_changed_ms: int | None = None
 
 
 NOTHING_KEPT: Final = Kept()
@@ -112,6 +118,16 @@ class AttributeRules:
         """The time alone."""
         return self._modified_ns(node, self._kept.get(node.inode, NOTHING_KEPT))
 
+    def handed_down(self, folder: Node, mode: int) -> int:
+        """The mode of a new folder in this one that is asked for with `mode`: the setgid bit is inherited."""
+        return mode | (self.of(folder).mode & stat.S_ISGID)
+
+    def begin(self, node: Node, folder: Node) -> None:
+        """Something new in a folder with the setgid bit is of the folder's group."""
+        above = self.of(folder)
+        if above.mode & stat.S_ISGID and above.gid != self._gid:
+            self.keep(node, gid=above.gid)
+
     def keep(self, node: Node, *, mode: int | None = None, uid: int | None = None, gid: int | None = None) -> None:
         """Remembers a mode or owner that a program set."""
         kept = self._kept.get(node.inode, NOTHING_KEPT)
@@ -126,10 +142,21 @@ class AttributeRules:
         """Remembers a time that the server does not keep, for the version the node is at."""
         version = node.entry.version if node.entry is not None else None
         kept = self._kept.get(node.inode, NOTHING_KEPT)
-        self._kept[node.inode] = replace(kept, modified_ms=modified_ms, modified_version=version)
+        self._kept[node.inode] = replace(kept, modified_ms=modified_ms, modified_version=version, names_changed_ms=None)
+
+    def names_changed(self, folder: Node, now_ms: int) -> None:
+        """A name came or went: a time set on the folder before no longer holds, nor one that the server told before."""
+        kept = self._kept.get(folder.inode, NOTHING_KEPT)
+        self._kept[folder.inode] = replace(kept, modified_ms=None, modified_version=None, names_changed_ms=now_ms)
+
+    def is_dated(self, folder: Node) -> None:
+        """A time was set on it since names came and went, which whoever keeps it knows."""
+        kept = self._kept.get(folder.inode)
+        if kept is not None and kept.names_changed_ms is not None:
+            self._kept[folder.inode] = replace(kept, names_changed_ms=None)
 
     def drop_time(self, node: Node) -> None:
-        """The node's content or names in it changed: the time set before no longer holds."""
+        """A time that was set did not come to be after all."""
         kept = self._kept.get(node.inode)
         if kept is not None and kept.modified_ms is not None:
             self._kept[node.inode] = replace(kept, modified_ms=None, modified_version=None)
@@ -147,6 +174,8 @@ class AttributeRules:
             return node.change.modified_ms * 1_000_000 + node.change.posix.rest_ns
         if node.entry is None:
             return 0
+        if kept.names_changed_ms is not None:
+            return max(node.entry.modified_ns, kept.names_changed_ms * 1_000_000)
         stamp = self._errands.stamp_of(node.entry.id)
         if stamp is not None and stamp.modified_ms is not None:
             return stamp.modified_ms * 1_000_000 + stamp.posix.rest_ns

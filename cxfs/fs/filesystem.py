@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from cxfs.core.errors import BadName, CxfsError, Invalid, NameTooLong, Unsupported
@@ -15,9 +16,10 @@ from cxfs.core.names import from_kernel
 from cxfs.core.posix import PosixUpdate, marked
 from cxfs.core.ranges import ByteRange
 from cxfs.fs.attributes import is_sync, xattr_name
+from cxfs.fs.version_folders import refuse_versions
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from cxfs.fs.attributes import AttributeRules, Attributes
     from cxfs.fs.backups import Backups
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from cxfs.fs.setting import Setting
     from cxfs.fs.space import Space, SpaceWatch
     from cxfs.fs.tree import Tree
+    from cxfs.fs.version_folders import Names
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +49,26 @@ class Wanted:
     modified_ns: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class FolderHandle:
-    """An open folder: everything in it at the moment it was opened, so that the cookies of a listing stay true."""
+    """An open folder, with all that is in it at the moment when it is first read: cookies of its listing stay true.
+
+    So what its opener makes there before it reads is in the listing, too.
+    """
 
     folder: Node
-    children: tuple[Child, ...]
+    take: Callable[[], Sequence[Child]]
+
+    @cached_property
+    def children(self) -> tuple[Child, ...]:
+        """Everything in it. Asks nobody."""
+        return tuple(self.take())
 
 
 class FileSystem:
-    """One mounted tree. `bring` is as `Bringing.bring`.
+    """One mounted tree. `names` is it too, with `.versions` in it where that is wanted.
+
+    `bring` is as `Bringing.bring`.
 
     `arrive` returns when the server has what was written of a change (mount option `sync=remote`).
     """
@@ -73,6 +86,7 @@ class FileSystem:
         space: SpaceWatch,
         permissions: Permissions,
         *,
+        names: Names,
         bring: Callable[[Node], Awaitable[None]],
         arrive: Callable[[Change], Awaitable[None]] | None = None,
     ) -> None:
@@ -86,6 +100,7 @@ class FileSystem:
         self._setting = setting
         self._space = space
         self._permissions = permissions
+        self._names = names
         self._bring = bring
         self._arrive = arrive
 
@@ -108,7 +123,7 @@ class FileSystem:
             raise
         except BadName:
             return None, 0.0  # nothing is called so, and nothing can be
-        return await self._tree.lookup(folder, shown)
+        return await self._names.lookup(folder, shown)
 
     async def attributes(self, node: Node) -> tuple[Attributes, float]:
         """What `stat` says, fresh, and for how many seconds it may be believed."""
@@ -125,14 +140,14 @@ class FileSystem:
 
     async def open_folder(self, folder: Node) -> FolderHandle:
         """Everything in the folder, one request for all of it at most."""
-        return FolderHandle(folder, tuple(await self._tree.children(folder)))
+        return FolderHandle(folder, await self._names.opened(folder))
 
     def child(self, handle: FolderHandle, index: int) -> tuple[Child, Node] | None:
         """The node of one line of the listing; None when it was removed since."""
-        child = self._tree.as_now(handle.folder, handle.children[index])
+        child = self._names.as_now(handle.folder, handle.children[index])
         if child is None:
             return None
-        return child, self._tree.node_of_child(handle.folder, child)
+        return child, self._names.node_of_child(handle.folder, child)
 
     def space(self) -> Space:
         """The account's room; never waits."""
@@ -195,8 +210,10 @@ class FileSystem:
 
     async def make_folder(self, folder: Node, name: bytes, mode: int) -> Node:
         """A new folder with these permission bits."""
+        mode = self._attributes.handed_down(folder, mode)
         node = await self._namespace.make_folder(folder, from_kernel(name), self._setting.of_new(mode))
         self._setting.keep_mode(node, mode)
+        self._attributes.begin(node, folder)
         return node
 
     async def make_link(self, folder: Node, name: bytes, target: bytes) -> Node:
@@ -224,11 +241,15 @@ class FileSystem:
 
     async def remove_folder(self, folder: Node, name: bytes) -> None:
         """rmdir(2)."""
+        await refuse_versions(self._names, folder, from_kernel(name))
         await self._namespace.remove_folder(folder, from_kernel(name))
 
     async def rename(self, folder: Node, name: bytes, new_folder: Node, new_name: bytes, how: Rename) -> None:
         """Renames, as renameat2(2) does."""
-        await self._renaming.rename(folder, from_kernel(name), new_folder, from_kernel(new_name), how)
+        shown, new_shown = from_kernel(name), from_kernel(new_name)
+        await refuse_versions(self._names, folder, shown)
+        await refuse_versions(self._names, new_folder, new_shown)
+        await self._renaming.rename(folder, shown, new_folder, new_shown, how)
 
     async def fsync_folder(self) -> None:
         """Names that came and went so far, in any folder, survive power loss."""
@@ -240,6 +261,7 @@ class FileSystem:
         """A new file, open for writing; it shows here at once and is accepted when closed."""
         opened = await self._create(folder, name, self._setting.of_new(mode))
         self._setting.keep_mode(opened.handle.node, mode)
+        self._attributes.begin(opened.handle.node, folder)
         await self._namespace.touched(folder)
         return opened
 

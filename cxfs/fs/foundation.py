@@ -6,19 +6,25 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cxfs.core.entries import SELF, Uuid
 from cxfs.core.errors import CxfsError
 from cxfs.core.local_names import LocalNames
 from cxfs.fs.ahead import FilesAhead
 from cxfs.fs.attributes import AttributeRules
 from cxfs.fs.changes import Change, Changes
 from cxfs.fs.errands import Errand, Errands
+from cxfs.fs.feeds import Feeds
+from cxfs.fs.following import Following
+from cxfs.fs.foreign_changes import ForeignChanges
 from cxfs.fs.freshness import Freshness
 from cxfs.fs.group_folders import GroupFolders
 from cxfs.fs.groups import Groups
 from cxfs.fs.journal import Journal
 from cxfs.fs.listings import Listings
+from cxfs.fs.marked_links import MarkedLinks, Targets
 from cxfs.fs.permissions import Permissions
 from cxfs.fs.reader import Reader
+from cxfs.fs.refreshing import Refreshing
 from cxfs.fs.small_files import Bundled, OneByOne
 from cxfs.fs.space import SpaceWatch
 from cxfs.fs.steps import Steps
@@ -29,7 +35,7 @@ from cxfs.local.schema import LOCAL_NAMES
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cxfs.core.entries import Entry, TreePath
+    from cxfs.core.entries import Entry, Owner, TreePath
     from cxfs.fs.ahead import SmallFiles
     from cxfs.fs.surroundings import Surroundings
     from cxfs.local.outbox import Outbox
@@ -56,18 +62,22 @@ class Foundation:
     listings: Listings
     freshness: Freshness
     space: SpaceWatch
+    refreshing: Refreshing
+    feeds: Feeds
 
 
 def lay_foundation(root: Entry, root_path: TreePath, around: Surroundings) -> Foundation:
     """Of the volume over the folder `root`."""
     service, memory, machine, options = around.service, around.memory, around.machine, around.options
-    steps, groups, walks = Steps(), Groups(), Walks(memory.metadata)
+    steps, feeds, walks = Steps(), Feeds(), Walks(memory.metadata)
+    groups = Groups(feeds.want)
     freshness = Freshness(service.connection, patience_s=options.patience_s)
     reader = _reader(around, freshness)
     changes, errands = recovered(memory.outbox, steps, options.local_only), recovered_errands(memory.outbox, steps)
     permissions = Permissions(groups, read_only=options.read_only)
-    folders = GroupFolders(service.files, groups, root=root.id)
-    background = GroupFolders(service.background, groups, root=root.id)
+    targets = Targets(_small_files(around))
+    folders = GroupFolders(MarkedLinks(service.files, targets), groups, root=root.id)
+    background = GroupFolders(MarkedLinks(service.background, targets), groups, root=root.id)
 
     def goes_on() -> bool:
         return ahead.goes_on()  # which stands on the tree, as the tree stands on the listings
@@ -75,6 +85,9 @@ def lay_foundation(root: Entry, root_path: TreePath, around: Surroundings) -> Fo
     listings = Listings(folders, background, memory.metadata, walks, around.nursery, on_ahead=goes_on)
     tree = _tree(root, root_path, folders, listings, freshness, (changes, errands), around)
     ahead = _files_ahead(walks, tree, reader, around)
+    refreshing = Refreshing(tree, memory.metadata, machine.kernel)
+    if around.offers("changes") and options.follows:
+        feeds.following = _following(feeds, tree, listings, groups, refreshing, around)
     return Foundation(
         steps=steps,
         changes=changes,
@@ -90,7 +103,29 @@ def lay_foundation(root: Entry, root_path: TreePath, around: Surroundings) -> Fo
         ahead=ahead,
         listings=listings,
         freshness=freshness,
-        space=SpaceWatch(service.user.profile),
+        space=SpaceWatch(service.user.profile, feeds.news(options.feed_ttl_s)),
+        refreshing=refreshing,
+        feeds=feeds,
+    )
+
+
+def _following(
+    feeds: Feeds, tree: Tree, listings: Listings, groups: Groups, refreshing: Refreshing, around: Surroundings
+) -> Following:
+    async def forget(owner: Owner) -> None:
+        node = tree.root if owner == SELF else tree.nodes.folder_of(Uuid(owner))
+        if node is not None:
+            await refreshing.refresh(node)
+
+    kernel, metadata = around.machine.kernel, around.memory.metadata
+    return Following(
+        around.service.background,
+        ForeignChanges(tree, listings, metadata, groups, kernel),
+        metadata,
+        kernel,
+        forget=forget,
+        on_groups=feeds.groups_changed,
+        jitter=around.machine.jitter,
     )
 
 

@@ -26,7 +26,10 @@ FIRST_WAIT_S: Final = 3.0
 
 
 class GroupWatch:
-    """Asks for the groups every `refresh_s` seconds, and makes cache and kernel forget what is no longer true."""
+    """Asks for the groups every `refresh_s` seconds, and makes cache and kernel forget what is no longer true.
+
+    `is_told`: whether the server tells of other groups by itself, so that nobody need ask.
+    """
 
     def __init__(
         self,
@@ -38,6 +41,7 @@ class GroupWatch:
         kernel: KernelCache,
         wall_ms: Callable[[], int],
         refresh_s: float,
+        is_told: Callable[[], bool] = lambda: False,
     ) -> None:
         self._ask = ask
         self._groups = groups
@@ -46,6 +50,7 @@ class GroupWatch:
         self._kernel = kernel
         self._wall_ms = wall_ms
         self._refresh_s = refresh_s
+        self._is_told = is_told
 
     async def first(self) -> None:
         """Asks once, and for a while only: so that a mount shows its groups from the start where that is possible.
@@ -65,7 +70,8 @@ class GroupWatch:
         """Keeps it fresh, until cancelled."""
         while True:
             await trio.sleep(self._refresh_s)
-            await self.refresh()
+            if not self._is_told():
+                await self.refresh()
 
     async def _learn(self) -> bool:
         """Whether there is news."""

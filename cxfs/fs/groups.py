@@ -13,7 +13,7 @@ from cxfs.core.entries import SELF, Entry, EntryName, Owner, Path, TreePath, Uui
 from cxfs.core.names import shown_names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 GROUPS_NAME: Final = EntryName("Groups")
 
@@ -49,9 +49,10 @@ class Group(Protocol):
 
 
 class Groups:
-    """What was last learnt. Without groups there is no folder for them."""
+    """What was last learnt. Without groups there is no folder for them. `on_look` hears whose tree is looked at."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_look: Callable[[Owner], None] = lambda _: None) -> None:
+        self._on_look = on_look
         self._now: dict[Owner, Group] = {}
         self._roots: dict[Owner, Entry] = {}
         self._version = 0
@@ -108,8 +109,18 @@ class Groups:
     def describe(self, root: Entry) -> Entry:
         """The folder that stands for a group, now that the server has described its root."""
         self._roots[root.owner] = root
+        self._on_look(root.owner)
         known = self.entry(root.owner)
         return known if known is not None else _standing_for(root, root.name)
+
+    def as_seen(self, entry: Entry) -> Entry:
+        """An object of any tree, as the server told of it: in a group's, the root is the folder that stands for it."""
+        root = self._roots.get(entry.owner)
+        if root is None or entry.owner == SELF:
+            return entry
+        if entry.id == root.id:
+            return self.describe(entry)
+        return replace(entry, parent=Uuid(entry.owner)) if entry.parent == root.id else entry
 
     def _entry(self, group: Group) -> Entry:
         root = self._roots.get(group.id)

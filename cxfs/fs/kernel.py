@@ -9,13 +9,16 @@ if TYPE_CHECKING:
 
 
 class KernelCache(Protocol):
-    """The first two return at once; they must work while a handler for the same inode runs. None of them fails."""
+    """All but the last return at once; they must work while a handler for the same inode runs. None of them fails."""
 
     def forget_name(self, folder_inode: int, shown: str) -> None:
         """The name means something else now, or nothing."""
 
+    def forget_deleted(self, folder_inode: int, shown: str, inode: int) -> None:
+        """Somebody else deleted what the name means: whoever watches it is told."""
+
     def drop_pages(self, inode: int) -> None:
-        """Cached content of the inode is no longer true."""
+        """Cached content of the inode is no longer true, nor what `stat` says of it."""
 
     async def forget(self, inodes: Sequence[int], names: Sequence[tuple[int, str]]) -> None:
         """Returns when what `stat` says of the inodes, and what the names in their folders mean, will be asked for.
@@ -29,6 +32,9 @@ class NoKernel:
 
     def forget_name(self, folder_inode: int, shown: str) -> None:
         """Nothing to forget."""
+
+    def forget_deleted(self, folder_inode: int, shown: str, inode: int) -> None:
+        """Nobody to tell."""
 
     def drop_pages(self, inode: int) -> None:
         """Nothing to drop."""

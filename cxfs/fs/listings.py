@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from cxfs.fs.flights import Flight
     from cxfs.fs.supervisor import Nursery
     from cxfs.fs.walks import Walks
-    from cxfs.local.metadata import Listing, MetadataCache
+    from cxfs.local.listing import Listing
+    from cxfs.local.metadata import MetadataCache
 
 
 log = logging.getLogger(__name__)
@@ -104,6 +105,10 @@ FIRST_LOOK_S: Final = 1.0
 REMOVED_MAX: Final = 10_000
 """Objects taken away here that are still recognised when an older answer speaks of them."""
 
+HEARD_MAX: Final = 10_000
+HEARD_S: Final = 120.0
+"""News of others that is compared with answers that may be older: more, and longer, than answers are on their way."""
+
 
 class Listings:
     """The listings of one mount, on their way from the server into the cache.
@@ -135,6 +140,8 @@ class Listings:
         self._unused_count = 0
         self._flights: Flights[Uuid, tuple[Listing, Entry]] = Flights(nursery)
         self._edits: dict[Uuid, list[Edit]] = {}
+        self._overtaken: set[Uuid] = set()
+        self._heard: LRUCache[Uuid, tuple[Entry | None, float]] = LRUCache(HEARD_MAX)
         self._removed: LRUCache[Uuid, bool] = LRUCache(REMOVED_MAX)
 
     async def now(self, address: Callable[[], Path], folder: Uuid) -> tuple[Listing, Entry]:
@@ -234,23 +241,67 @@ class Listings:
         is_whole: bool = True,
     ) -> tuple[Listing, Entry]:
         edits = self._edits[folder] = []
-        began = trio.current_time()
+        began, asked_s = trio.current_time(), self._metadata.now_s
         try:
             answer = await asked_at(address, files.listing)
         finally:
             del self._edits[folder]
             self._took_s = trio.current_time() - began
-        listing = self._metadata.put_listing(folder, answer.entries, believed_s=believed_s, is_whole=is_whole)
+            was_overtaken = folder in self._overtaken
+            self._overtaken.discard(folder)
+        listing = self._metadata.put_listing(
+            folder,
+            answer.entries,
+            believed_s=believed_s,
+            is_whole=is_whole,
+            asked_s=asked_s,
+            owner=answer.folder.owner,
+        )
         for edit in edits:  # the answer may be older than what was done here while it travelled
             if edit.removed is not None:
                 listing.remove(edit.removed)
             if edit.put is not None:
                 listing.put(edit.put)
+        if was_overtaken:
+            self._metadata.doubt(folder)
         return listing, answer.folder
+
+    # ------------------------------------------------------------ what others did
+
+    def overtake(self, *folders: Uuid | None) -> None:
+        """Something became of these folders: a listing that is on its way may be older, and is asked for again then.
+
+        None: of a folder that is not known, which may be any.
+        """
+        for folder in self._edits if None in folders else folders:
+            if folder is not None and folder in self._edits:
+                self._overtaken.add(folder)
+
+    def heard(self, object_id: Uuid, entry: Entry | None) -> None:
+        """News of an object, which is `entry` now or gone: an answer that is on its way may be older."""
+        self._heard[object_id] = entry, self._metadata.now_s
+
+    def described(self, entry: Entry, folder: Uuid | None, *, asked_s: float) -> None:
+        """The server has described the object, which was asked for then."""
+        self._metadata.put(entry, folder, asked_s=asked_s)
+        self._compare(entry, folder)
+
+    def _compare(self, entry: Entry, folder: Uuid | None) -> None:
+        """What was heard while this answer was on its way may be newer: then the server is asked again."""
+        news, heard_s = self._heard.pop(entry.id, (entry, -math.inf))
+        if news == entry or heard_s < self._metadata.now_s - HEARD_S:
+            return
+        if news is None or news.version >= entry.version:
+            self._metadata.doubt_entry(entry.id, folder)
+            if news is not None and news.parent is not None:
+                self._metadata.doubt(news.parent)
+
+    # ------------------------------------------------------------ what this mount did
 
     def put(self, entry: Entry, folder: Uuid) -> None:
         """The object is in the folder now, by our own doing."""
         self._metadata.put(entry, folder)
+        self._compare(entry, folder)
         self._removed.pop(entry.id, None)
         if folder in self._edits:
             self._edits[folder].append(Edit(put=entry, removed=None))

@@ -232,8 +232,8 @@ class Namespace:
         return node
 
     async def touched(self, folder: Node) -> None:
-        """Names in the folder changed: a time set on it before no longer holds."""
-        self._attributes.drop_time(folder)
+        """Names in the folder changed: it is dated by that, whatever time was set on it before."""
+        self._attributes.names_changed(folder, self._journal.now_ms())
         stamp = self._errands.stamp_of(folder.uuid) if folder.entry is not None else None
         if stamp is None or stamp.modified_ms is None:
             return

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from cxfs.core.entries import Uuid
     from cxfs.fs.changes import Change, Changes
     from cxfs.fs.errands import Errand, Errands
-    from cxfs.local.metadata import Listing
+    from cxfs.local.listing import Listing
 
 
 class Overlay:

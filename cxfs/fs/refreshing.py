@@ -5,9 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from cxfs.core.entries import Uuid
     from cxfs.fs.kernel import KernelCache
     from cxfs.fs.node import Node
     from cxfs.fs.tree import Tree
@@ -28,7 +25,7 @@ class Refreshing:
         The kernel is told of the deepest first: whoever then looks a folder up by its name finds nothing old in it.
         """
         nodes = [each for each in self._tree.nodes.all() if not each.gone and _is_below(each, node)]
-        folders = {*self._folders_below(each.uuid for each in nodes if each.is_folder)}
+        folders = self._metadata.folders_below(each.uuid for each in nodes if each.is_folder)
         self._metadata.doubt(*folders)
         for each in nodes:
             if each.entry is not None:
@@ -40,20 +37,6 @@ class Refreshing:
             [(each.parent.inode, each.shown) for each in known if each.parent is not None],
         )
         return len(nodes)
-
-    def _folders_below(self, folders: Iterable[Uuid]) -> set[Uuid]:
-        """Those that are listed, though the kernel has no node of them any more, included."""
-        found: set[Uuid] = set()
-        left = list(folders)
-        while left:
-            folder = left.pop()
-            if folder in found:
-                continue
-            found.add(folder)
-            listing = self._metadata.last_listing(folder)
-            if listing is not None:
-                left += [entry.id for entry in listing.by_shown.values() if entry.is_folder]
-        return found
 
 
 def _is_below(node: Node, top: Node) -> bool:

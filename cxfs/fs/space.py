@@ -55,10 +55,11 @@ class Quota(Protocol):
 
 
 class SpaceWatch:
-    """The last known quota; `ask` fetches it."""
+    """The last known quota; `ask` fetches it. `may_differ`: whether it may be another one since that was asked."""
 
-    def __init__(self, ask: Callable[[], Awaitable[Quota]]) -> None:
+    def __init__(self, ask: Callable[[], Awaitable[Quota]], may_differ: Callable[[], bool] = lambda: True) -> None:
         self._ask = ask
+        self._may_differ = may_differ
         self._space = Space(UNKNOWN_BYTES, 0)
 
     @property
@@ -83,4 +84,5 @@ class SpaceWatch:
         """Keeps it fresh, until cancelled."""
         while True:
             await trio.sleep(REFRESH_S)
-            await self.refresh()
+            if self._may_differ():
+                await self.refresh()

@@ -78,7 +78,9 @@ class Machine:
 class VolumeOptions:
     """Sizes in bytes, times in seconds. `groups`: a mount of the whole account shows them.
 
-    `local_only`: patterns of names of new files that stay on this machine.
+    `follows`: what a server tells of changes is listened to; nothing is asked for as long as `feed_ttl_s` then.
+
+    `local_only`: patterns of names of new files that stay on this machine. `versions`: every folder has `.versions`.
     """
 
     uid: int
@@ -93,9 +95,12 @@ class VolumeOptions:
     buffer_bytes_max: int = BUFFER_BYTES_MAX
     groups: bool = True
     groups_refresh_s: float = 30.0
+    follows: bool = True
+    feed_ttl_s: float = 600.0
     continued_bytes_max: int = CONTINUED_BYTES_MAX
     sync_remote: bool = False
     local_only: Sequence[str] = DEFAULT_PATTERNS
+    versions: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from cxfs.fs.groups import tree_at
 from cxfs.fs.nodes import Nodes
 from cxfs.fs.overlay import Overlay
 from cxfs.fs.resettling import asked_at
-from cxfs.local.metadata import Listing
+from cxfs.local.listing import Listing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -102,10 +102,15 @@ class Tree:
             return None, remaining_s
         return self.nodes.node_of(entry, folder, shown), remaining_s
 
-    async def children(self, folder: Node) -> list[Child]:
-        """Everything in the folder at this moment, what is new included."""
+    async def opened(self, folder: Node) -> Callable[[], list[Child]]:
+        """For somebody who walks there: what gives everything in the folder at the moment when it is called."""
         self._enter(folder, to_list=True)
-        return self._overlay.lines(folder.uuid, await self.listing(folder))
+        return partial(self._children, folder, await self.listing(folder))
+
+    def _children(self, folder: Node, listing: Listing) -> list[Child]:
+        """What is new since the `listing` included. Asks nobody."""
+        last = self._metadata.last_listing(folder.uuid)
+        return self._overlay.lines(folder.uuid, listing if last is None else last)
 
     def _enter(self, folder: Node, *, to_list: bool = False) -> None:
         if not self.is_new(folder) and not folder.gone:
@@ -143,7 +148,7 @@ class Tree:
         try:
             listing, folder.entry = await self._listings.now(lambda: folder.path, folder.uuid)
         except NotFound:
-            self._lost(folder)
+            self.lost(folder)
             raise
         self._listings.looked_at(folder.uuid)
         return listing
@@ -160,7 +165,7 @@ class Tree:
         Raises NotFound when the object is gone. The root never keeps its caller waiting (`df` asks for it): it is asked
         for beside it.
         """
-        if node.entry is None or node.gone or node.change is not None or self.is_new(node):
+        if node.entry is None or node.gone or node.change is not None or node.is_former or self.is_new(node):
             return
         known = self._known(node)
         if known is None and node is self.root:
@@ -194,7 +199,7 @@ class Tree:
 
     def believed_s(self, node: Node) -> float:
         """For how many seconds what is known of the node may be believed. What is newer here is known best here."""
-        if node.change is not None or self.is_new(node):
+        if node.change is not None or node.is_former or self.is_new(node):
             return self._metadata.ttl_s
         known = self._known(node)
         return known.remaining_s if known is not None else self._freshness.stale_s
@@ -209,16 +214,19 @@ class Tree:
         return not folder.gone and (last is None or len(last) <= RELIST_ENTRIES_MAX)
 
     async def _fetch_entry(self, node: Node) -> Entry:
+        asked_s = self._metadata.now_s
         try:
             entry = await asked_at(lambda: node.path, self._files.entry)
         except NotFound:
-            self._lost(node)
+            self.lost(node)
             raise
         if not node.gone:  # deleted here while the answer was on its way
-            self._metadata.put(entry, node.parent.uuid if node.parent is not None else None)
+            folder = node.parent.uuid if node.parent is not None else None
+            self._listings.described(entry, folder, asked_s=asked_s)
         return entry
 
-    def _lost(self, node: Node) -> None:
+    def lost(self, node: Node) -> None:
+        """The server has not got it any more."""
         if node.parent is None:
             return  # the root stays, whatever the server says of it
         self._metadata.remove(node.uuid, node.parent.uuid)
@@ -238,7 +246,7 @@ class Tree:
     def put_new_folder(self, entry: Entry, folder: Uuid) -> None:
         """A folder that was just made: it is known to be empty."""
         self._listings.put(entry, folder)
-        self._metadata.put_listing(entry.id, ())
+        self._metadata.put_listing(entry.id, (), asked_s=self._metadata.now_s, owner=entry.owner)
 
     def is_new(self, node: Node) -> bool:
         """Whether it is a folder that the server does not know yet: what is in it is known without asking."""
@@ -247,6 +255,10 @@ class Tree:
     def is_leaving(self, object_id: Uuid) -> bool:
         """Whether it was deleted here, though an answer still speaks of it."""
         return self._overlay.is_being_removed(object_id) or self._listings.was_removed(object_id)
+
+    def is_made_here(self, folder: Uuid, shown: str) -> bool:
+        """Whether the name is that of something new, which the server may know of by now and has not said so."""
+        return self._overlay.new_at(folder, shown) is not None
 
     def doubt(self, *folders: Node) -> None:
         """A call failed half-way in these folders: believe nothing of them."""

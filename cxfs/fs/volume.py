@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+import trio
+
 from cxfs.core.connection import State
 from cxfs.core.entries import SELF, TreePath
 from cxfs.fs.arrivals import arrive
@@ -23,12 +25,12 @@ from cxfs.fs.handles import Contents
 from cxfs.fs.history import History
 from cxfs.fs.namespace import Namespace
 from cxfs.fs.outbound import Outbound, bring_out
-from cxfs.fs.refreshing import Refreshing
 from cxfs.fs.renaming import Renaming
 from cxfs.fs.resettling import Resettling
 from cxfs.fs.room import Room
 from cxfs.fs.sealing import Sealing
 from cxfs.fs.setting import Setting
+from cxfs.fs.version_folders import VersionFolders
 from cxfs.fs.waiting import Waiting
 
 if TYPE_CHECKING:
@@ -38,13 +40,16 @@ if TYPE_CHECKING:
     from cxfs.fs.ahead import FilesAhead
     from cxfs.fs.changes import Changes
     from cxfs.fs.errands import Errands
+    from cxfs.fs.feeds import Feeds
     from cxfs.fs.listings import Listings
     from cxfs.fs.messenger import Messenger
     from cxfs.fs.reader import Reader
+    from cxfs.fs.refreshing import Refreshing
     from cxfs.fs.space import SpaceWatch
     from cxfs.fs.surroundings import Surroundings
     from cxfs.fs.tree import Tree
     from cxfs.fs.uploader import Uploader
+    from cxfs.fs.version_folders import Names
     from cxfs.local.blocks import BlockStore
     from cxfs.local.metadata import MetadataCache
     from cxfs.remote.watch import ConnectionStatus
@@ -72,6 +77,7 @@ class Volume:
     copying: Copying
     refreshing: Refreshing
     metadata: MetadataCache
+    feeds: Feeds
 
     def standing_tasks(self) -> dict[str, Callable[[], Awaitable[object]]]:
         """What runs for as long as the volume is in use, by a name for people."""
@@ -89,12 +95,20 @@ class Volume:
             "small files": asdict(self.ahead.statistics()),
             "folders": asdict(self.listings.statistics()),
             "names": asdict(self.metadata.statistics()),
+            **self._feed_counters(),
         }
+
+    def _feed_counters(self) -> dict[str, dict[str, object]]:
+        told = self.feeds.statistics()
+        return {} if told is None else {"feed": asdict(told)}
 
     def connection_changed(self, status: ConnectionStatus) -> None:
         """When the server is there again, what waits goes on by itself."""
         if status.state is State.ONLINE:
             self.uploader.wake()
+            self.feeds.wake()
+        elif status.state is not State.DEGRADED:
+            self.feeds.interrupt()
 
     @property
     def left(self) -> int:
@@ -132,7 +146,8 @@ def assemble(root: Entry, root_path: TreePath, around: Surroundings) -> Volume:
             space=base.space,
             kernel=around.machine.kernel,
         ),
-        refreshing=Refreshing(base.tree, around.memory.metadata, around.machine.kernel),
+        refreshing=base.refreshing,
+        feeds=base.feeds,
         metadata=around.memory.metadata,
     )
 
@@ -166,7 +181,7 @@ def _history(base: Foundation, around: Surroundings) -> History:
 
 def _group_watch(root: Entry, base: Foundation, around: Surroundings) -> GroupWatch:
     user = around.service.user
-    return GroupWatch(
+    watch = GroupWatch(
         user.groups if around.offers("groups") else user.groups_by_quota,
         base.groups,
         root=root.id,
@@ -174,7 +189,10 @@ def _group_watch(root: Entry, base: Foundation, around: Surroundings) -> GroupWa
         kernel=around.machine.kernel,
         wall_ms=around.machine.wall_ms,
         refresh_s=around.options.groups_refresh_s,
+        is_told=base.feeds.tell_groups,
     )
+    base.feeds.on_groups = watch.refresh
+    return watch
 
 
 def _filesystem(base: Foundation, outbound: Outbound, around: Surroundings, waiting: Waiting) -> FileSystem:
@@ -218,8 +236,18 @@ def _filesystem(base: Foundation, outbound: Outbound, around: Surroundings, wait
         setting,
         base.space,
         base.permissions,
+        names=_names(base, around),
         bring=bringing.bring,
         arrive=arrival if options.sync_remote else None,
+    )
+
+
+def _names(base: Foundation, around: Surroundings) -> Names:
+    if not around.options.versions or not around.offers("versions"):
+        return base.tree
+    ttl_s = around.memory.metadata.ttl_s
+    return VersionFolders(
+        base.tree, around.service.files, freshness=base.freshness, ttl_s=ttl_s, timer=trio.current_time
     )
 
 

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from cxfs.core.entries import Entry, Uuid
-    from cxfs.local.metadata import Listing, MetadataCache
+    from cxfs.local.listing import Listing
+    from cxfs.local.metadata import MetadataCache
 
 WALK_ENTRIES_MAX: Final = 20_000
 """Of a folder: in larger ones, looking for what comes next would itself take long."""

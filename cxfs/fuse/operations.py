@@ -132,7 +132,7 @@ class Operations(pyfuse3.Operations):
         with self.callers.waiting(math.inf, ctx.pid):  # it has a deadline of its own
             await self._fs.set_extended_attribute(self._inodes[inode], name, value)
 
-    @data
+    @metadata
     async def removexattr(self, inode: int, name: bytes, ctx: RequestContext) -> None:
         """Takes one away."""
         await self._fs.remove_extended_attribute(self._inodes[inode], name)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import pyfuse3
@@ -34,6 +35,9 @@ MAX_TASKS: Final = 500
 """Handlers that may wait at a time: with all of pyfuse3's default 99 waiting for a slow network nobody would read the
 device, and cached answers would wait as well. Each worker owns a buffer of 1 MiB once it was needed."""
 
+NOTICES_MAX: Final = 8
+"""Threads that tell the kernel of what others did: each may wait for a handler, which may need a thread itself."""
+
 GRACE_S: Final = 5.0
 """At the end, how long handlers that run may take to answer before they are cancelled."""
 
@@ -43,6 +47,7 @@ class Kernel:
 
     def __init__(self, nursery: Nursery) -> None:
         self._nursery = nursery
+        self._threads = trio.CapacityLimiter(NOTICES_MAX)
 
     def forget_name(self, folder_inode: int, shown: str) -> None:
         """By pyfuse3's own thread: the call blocks while a handler for the same folder runs."""
@@ -50,13 +55,27 @@ class Kernel:
             pyfuse3.InodeT(folder_inode), pyfuse3.FileNameT(shown.encode()), ignore_enoent=True
         )
 
+    def forget_deleted(self, folder_inode: int, shown: str, inode: int) -> None:
+        """By a thread, as the others. Watchers of the object hear of it; those of its folder cannot be told."""
+        self._nursery.start_soon(self._forget_deleted, folder_inode, shown, inode)
+
+    async def _forget_deleted(self, folder_inode: int, shown: str, inode: int) -> None:
+        name = pyfuse3.FileNameT(shown.encode())
+        tell = partial(pyfuse3.invalidate_entry, pyfuse3.InodeT(folder_inode), name, pyfuse3.InodeT(inode))
+        try:
+            await trio.to_thread.run_sync(tell, abandon_on_cancel=True, limiter=self._threads)
+        except OSError as error:  # it has another name or object there by now, or a folder still holds something
+            log.debug("the name of inode %d: %s", inode, error)
+            self.forget_name(folder_inode, shown)
+
     def drop_pages(self, inode: int) -> None:
         """By a thread: the call can wait for writes that we must answer."""
         self._nursery.start_soon(self._drop_pages, inode)
 
     async def _drop_pages(self, inode: int) -> None:
         try:
-            await trio.to_thread.run_sync(pyfuse3.invalidate_inode, inode, abandon_on_cancel=True)
+            drop = partial(pyfuse3.invalidate_inode, inode)
+            await trio.to_thread.run_sync(drop, abandon_on_cancel=True, limiter=self._threads)
         except OSError as error:  # ENOENT: the kernel has forgotten the inode already
             log.debug("pages of inode %d: %s", inode, error)
 

@@ -138,9 +138,10 @@ def place_and_size(raw: bytes) -> tuple[str, int, int]:
     """Of a record: file name, extent, and the size of the file. Raises ValueError for what is no record."""
     if len(raw) < _RECORD.size or len(raw) != _RECORD.size + 4 * raw[_RECORD.size - 1].bit_count():
         raise ValueError("not a record of the block index")
-    raw_object, version, extent, size, _, _, _ = _RECORD.unpack_from(raw)
-    if extent * EXTENT_BYTES >= size:
-        raise ValueError("an extent beyond the end of its file")
+    raw_object, version, extent, size, _, _, bits = _RECORD.unpack_from(raw)
+    blocks = -(-(size - extent * EXTENT_BYTES) // BLOCK_BYTES)
+    if blocks <= 0 or (blocks < BLOCKS and bits >> blocks):
+        raise ValueError("an extent or block beyond the end of its file")
     return f"{raw_object.decode('ascii')}.{version}", extent, size
 
 

@@ -25,9 +25,12 @@ class BadCertificateFile(CxfsError, ValueError):
 
 
 class MakeClient(Protocol):
-    """Makes a client with a pool of so many connections; `hears`: they listen while they send."""
+    """Makes a client with a pool of so many connections. `hears`: they listen while they send.
 
-    def __call__(self, requests_max: int, *, hears: bool = False) -> httpx.AsyncClient:
+    `lingers`: how long nothing may come is for its user to say.
+    """
+
+    def __call__(self, requests_max: int, *, hears: bool = False, lingers: bool = False) -> httpx.AsyncClient:
         """A new one, for the caller to close."""
         ...
 
@@ -71,20 +74,20 @@ def client_maker(
     options: dict[str, Any] = {
         "headers": {"User-Agent": user_agent, "Accept-Encoding": "gzip"},
         "follow_redirects": False,
-        "timeout": httpx.Timeout(no_progress_s, connect=connect_s, pool=connect_s),
         "trust_env": by_proxy,
     }
 
-    def make(requests_max: int, *, hears: bool = False) -> httpx.AsyncClient:
+    def make(requests_max: int, *, hears: bool = False, lingers: bool = False) -> httpx.AsyncClient:
+        timeout = httpx.Timeout(None if lingers else no_progress_s, connect=connect_s, pool=connect_s)
         limits = httpx.Limits(
             max_connections=requests_max, max_keepalive_connections=requests_max, keepalive_expiry=KEEP_ALIVE_S
         )
         if transport is not None:
-            return httpx.AsyncClient(limits=limits, transport=transport, **options)
+            return httpx.AsyncClient(limits=limits, timeout=timeout, transport=transport, **options)
         assert verify is not None
         if not goes_direct(by_proxy=by_proxy):
-            return httpx.AsyncClient(limits=limits, verify=verify, **options)
+            return httpx.AsyncClient(limits=limits, timeout=timeout, verify=verify, **options)
         direct = DirectTransport(HearingBackend() if hears else BulkBackend(), verify=verify, limits=limits)
-        return httpx.AsyncClient(limits=limits, verify=verify, transport=direct, **options)
+        return httpx.AsyncClient(limits=limits, timeout=timeout, verify=verify, transport=direct, **options)
 
     return make

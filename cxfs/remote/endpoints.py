@@ -35,6 +35,7 @@ MOVE: Final = "files/move"  # [ours]
 COPY: Final = "files/copy"  # [ours]
 UPDATE: Final = "files/update"  # [ours], capability `attributes`
 VERSIONS: Final = "files/versions"  # [ours], capability `versions`
+CHANGES: Final = "files/changes"  # [ours], capability `changes`
 
 OFFSET: Final = "offset"
 LIMIT: Final = "limit"
@@ -46,6 +47,8 @@ MODIFIED: Final = "modified"
 MODE: Final = "mode"  # [ours], capability `posix`, as the two below
 LINK: Final = "link"
 XATTRS: Final = "xattrs"
+CURSOR: Final = "cursor"
+TIMEOUT: Final = "timeout"
 
 # Transport API, data host.
 DATA: Final = "data"  # [seen]

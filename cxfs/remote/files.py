@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from cxfs.core.entries import Entry, TreePath, Uuid
 from cxfs.core.errors import AlreadyExists, BadReply, NotADirectory, NotFound, TooLarge
+from cxfs.core.feed import POLL_MARGIN_S
 from cxfs.core.posix import NOTHING
 from cxfs.remote import endpoints, replies
 from cxfs.remote.calls import Attempts, Call
@@ -20,7 +21,8 @@ from cxfs.remote.endpoints import at
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from cxfs.core.entries import Path
+    from cxfs.core.entries import Owner, Path
+    from cxfs.core.feed import News
     from cxfs.core.posix import PosixUpdate
     from cxfs.remote.replies import ListingPage
     from cxfs.remote.session import Session
@@ -166,6 +168,16 @@ class Files:
         time = {} if modified_ms is None else {endpoints.MODIFIED: replies.in_wire(modified_ms, posix.rest_ns)}
         call = self._call("POST", at(endpoints.UPDATE, path), form={**time, **replies.posix_fields(posix)})
         return await self._session.ask(call, partial(replies.entry, owner=path.owner))
+
+    async def news(self, owner: Owner, cursor: str | None, wait_s: float) -> News:
+        """What has come about in the owner's tree behind the cursor, after `wait_s` at the latest. One attempt.
+
+        Without a cursor: where the log ends now. Capability `changes`.
+        """
+        query = {endpoints.TIMEOUT: str(int(wait_s))} | ({} if cursor is None else {endpoints.CURSOR: cursor})
+        call = Call("GET", f"{endpoints.CHANGES}/{owner}", query=query)
+        patience_s = wait_s + POLL_MARGIN_S
+        return await self._session.linger(call, partial(replies.news, owner=owner), patience_s=patience_s)
 
     async def versions(self, path: Path) -> tuple[Entry, ...]:
         """The versions that the server keeps, newest first. Capability `versions`."""

@@ -31,6 +31,8 @@ UNSENT_BYTES_MAX: Final = 128 << 10
 LAST_WORDS_S: Final = 1.0
 """After a write failed: what the server said before it closed is there by then."""
 
+_TOO_EARLY: Final = "the server did not wait for the end of the request"
+
 
 class HearingStream(httpcore.AsyncNetworkStream):
     """Another stream, whose `write` ends with WriteError as soon as the server says something; `read` gives it."""
@@ -49,9 +51,15 @@ class HearingStream(httpcore.AsyncNetworkStream):
         return heard[:max_bytes]
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109 - httpcore's signature
-        """Raises WriteError when the server answers or hangs up first; httpcore then goes on to read."""
+        """Raises WriteError when the server answers or hangs up first; httpcore then goes on to read.
+
+        An answer to what was written whole is no reason: that the request was not over shows at the next write.
+        """
         if not buffer:
             return
+        if self._has_heard():
+            raise httpcore.WriteError(_TOO_EARLY)
+        is_written = False
         failure: httpcore.WriteError | httpcore.WriteTimeout | None = None
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._hear, nursery.cancel_scope)
@@ -62,11 +70,15 @@ class HearingStream(httpcore.AsyncNetworkStream):
                 failure = error
                 nursery.cancel_scope.deadline = trio.current_time() + LAST_WORDS_S
             else:
+                is_written = True
                 nursery.cancel_scope.cancel()
-        if self._heard is not None:
-            raise httpcore.WriteError("the server did not wait for the end of the request")
+        if self._has_heard() and not is_written:
+            raise httpcore.WriteError(_TOO_EARLY)
         if failure is not None:
             raise failure
+
+    def _has_heard(self) -> bool:
+        return self._heard is not None
 
     async def _hear(self, write: trio.CancelScope) -> None:
         """Ends the write when there is something to read, be it the end. What breaks, the write will find broken."""

@@ -29,6 +29,9 @@ JSON_BYTES_MAX: Final = 64 << 20
 PROBES_MAX: Final = 4
 """At a time: one a second, none of which need be answered."""
 
+FEEDS_MAX: Final = 64
+"""Requests that wait, each with a connection: more than are followed, so that none waits here already."""
+
 WARM_CONNECTIONS: Final = 4
 """Made before anybody reads: for the first bytes, and for what is read ahead behind them."""
 
@@ -65,9 +68,9 @@ class LaneSet:
     """Made by `opened`. `content` is the lane of what programs read, where pipes can be used."""
 
     def __init__(self, make_client: MakeClient, limits: SessionLimits, content: PipeLane | None) -> None:
-        def lane(requests_max: int, *, hears: bool = False) -> Lane:
+        def lane(requests_max: int, *, hears: bool = False, lingers: bool = False) -> Lane:
             return Lane(
-                lambda: make_client(requests_max, hears=hears),
+                lambda: make_client(requests_max, hears=hears, lingers=lingers),
                 requests_max=requests_max,
                 no_progress_s=limits.no_progress_s,
             )
@@ -77,6 +80,7 @@ class LaneSet:
         self.download: Lane | PipeLane = content or lane(limits.download_requests_max)
         self.upload = lane(limits.upload_requests_max, hears=True)
         self.probes = lane(PROBES_MAX)
+        self.feeds = lane(FEEDS_MAX, lingers=True)
 
     async def warm(self) -> None:
         """Connects for content, so that the first read waits for its bytes alone. Fails in silence."""
@@ -105,7 +109,7 @@ class LaneSet:
                 await lane.aclose()
 
     def _all(self) -> tuple[Lane | PipeLane, ...]:
-        return (self.metadata, self.background, self.download, self.upload, self.probes)
+        return (self.metadata, self.background, self.download, self.upload, self.probes, self.feeds)
 
 
 def opened(

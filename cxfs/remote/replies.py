@@ -12,12 +12,14 @@ import binascii
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, Final, TypeVar
 
 import msgspec
 
 from cxfs.core.entries import Entry, EntryName, Owner, Uuid
 from cxfs.core.errors import BadReply
+from cxfs.core.feed import Change, News
 from cxfs.core.posix import PLAIN, TARGET_BYTES_MAX, Posix, PosixUpdate, Values
 from cxfs.remote import endpoints
 from cxfs.remote.failures import Misshapen
@@ -32,7 +34,6 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
 _MODE: Final = re.compile("[0-7]{3,4}")
 _FINE: Final = re.compile(r"(.*\.\d{3})(\d{6})Z", re.ASCII)
-_NOT_UTF8: Final = re.compile("[\ud800-\udfff]")
 
 
 class _File(msgspec.Struct, gc=False):
@@ -70,10 +71,26 @@ class _Capabilities(msgspec.Struct):
     capabilities: list[Any]
 
 
+class _Change(msgspec.Struct):
+    """[ours]; `file` may be missing."""
+
+    id: str
+    kind: Any = None
+    file: _File | None = None
+
+
+class _News(msgspec.Struct):
+    cursor: str
+    changes: list[_Change]
+    reset: Any = False
+    groups: Any = None
+
+
 _FILE: Final = msgspec.json.Decoder(_File)
 _LISTING: Final = msgspec.json.Decoder(_Listing)
 _VERSIONS: Final = msgspec.json.Decoder(_Versions)
 _CAPABILITIES: Final = msgspec.json.Decoder(_Capabilities)
+_NEWS: Final = msgspec.json.Decoder(_News)
 _OBJECT: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 T = TypeVar("T")
@@ -130,6 +147,19 @@ def capabilities(body: bytes) -> frozenset[str]:
     return frozenset(each for each in decoded(_CAPABILITIES, body).capabilities if isinstance(each, str))
 
 
+def news(body: bytes, owner: Owner) -> News:
+    """What has come about in the tree of this owner."""
+    told = decoded(_NEWS, body)
+    changes = tuple(_change(each, owner) for each in told.changes)
+    return News(told.cursor, changes, reset=told.reset is True, groups=_count_or_none(told.groups))
+
+
+def _change(told: _Change, owner: Owner) -> Change:
+    is_gone = told.kind == "deleted"
+    entry = None if told.file is None or is_gone else _entry(told.file, owner, None)
+    return Change(uuid(told.id), entry, is_described=is_gone or entry is not None)
+
+
 def nothing(body: bytes) -> None:
     """An answer whose only news is that it came: any JSON object."""
     decoded(_OBJECT, body)
@@ -150,17 +180,25 @@ def _entry(file: _File, owner: Owner, parent: Uuid | None) -> Entry:
         digest(sha1, _SHA1_BYTES),
         digest(file.md5, _MD5_BYTES),
         parent if file.parent == parent else _uuid_or_none(file.parent) or parent,
-        PLAIN if file.mode is file.fine is file.link is file.xattrs else _posix(file),
+        _posix(file),
     )
 
 
 def _posix(file: _File) -> Posix:
+    if file.fine is file.link is file.xattrs is None:
+        return _of_mode(file.mode) if isinstance(file.mode, str) else PLAIN
     return Posix(
-        mode=int(file.mode, 8) if isinstance(file.mode, str) and _MODE.fullmatch(file.mode) else None,
+        mode=_of_mode(file.mode).mode if isinstance(file.mode, str) else None,
         rest_ns=_rest_ns(file.fine, file.modified),
         link=file.link if _is_target(file.link) and not file.is_folder else None,
         xattrs=_xattrs(file.xattrs) if isinstance(file.xattrs, dict) else (),
     )
+
+
+@lru_cache(maxsize=256)
+def _of_mode(mode: str) -> Posix:
+    """Most objects have nothing else, and few modes there are."""
+    return Posix(mode=int(mode, 8)) if _MODE.fullmatch(mode) else PLAIN
 
 
 def _is_target(link: Any) -> bool:
@@ -179,7 +217,7 @@ def _xattrs(found: dict[Any, Any]) -> Values:
 
 
 def _is_xattr_name(name: Any) -> bool:
-    return isinstance(name, str) and name.startswith("user.") and "\0" not in name and _NOT_UTF8.search(name) is None
+    return isinstance(name, str) and name.startswith("user.") and "\0" not in name
 
 
 def _base64(shown: Any) -> bytes | None:
@@ -249,7 +287,7 @@ def in_wire(time_ms: int, rest_ns: int = 0) -> str:
 
     With nine digits behind the point where there is a rest.
     """
-    low, high = (datetime(1, 1, 1, tzinfo=UTC) - _EPOCH), (datetime(9999, 12, 31, tzinfo=UTC) - _EPOCH)
+    low, high = datetime(1, 1, 1, tzinfo=UTC) - _EPOCH, datetime(9999, 12, 31, 23, 59, 59, 999_000, tzinfo=UTC) - _EPOCH
     clamped = min(max(time_ms, low // _MILLISECOND), high // _MILLISECOND)
     moment = _EPOCH + clamped * _MILLISECOND
     return moment.replace(tzinfo=None).isoformat(timespec="milliseconds") + (f"{rest_ns:06}Z" if rest_ns else "Z")

@@ -169,6 +169,24 @@ class Session:
         call, patience = Call("GET", SELF), AnswerPatience(self._deadline_s)
         await self._signed_in(partial(self._once, self._lanes.probes, call, check, patience, self._deadline_s))
 
+    async def linger(self, call: Call, parse: Callable[[bytes], T], *, patience_s: float) -> T:
+        """One attempt at a call that the server answers when it has something to say; its silence is no sign.
+
+        It ends with TimedOut when nothing comes for `patience_s`.
+        """
+        self._watch.require()
+        return await self._signed_in(partial(self._linger, call, parse, patience_s))
+
+    async def _linger(self, call: Call, parse: Callable[[bytes], T], patience_s: float, token: str) -> T:
+        url = self._url(self._urls.api, call.resource, call.query, token)
+        headers = {"Accept": "application/json"}
+        waiting = self._lanes.feeds.exchange(call.method, url, headers=headers, patience_s=lambda _: patience_s)
+        with self._watch.telling():
+            async with waiting as incoming:
+                answer = await self._parsed(incoming, parse)
+        self._watch.answered()
+        return answer
+
     def download(
         self,
         resource: str,

@@ -133,6 +133,15 @@ class ConnectionWatch:
             self._asked.set()
         self._under_way += 1
         try:
+            with self.telling():
+                yield
+        finally:
+            self._under_way -= 1
+
+    @contextmanager
+    def telling(self) -> Iterator[None]:
+        """Failures are signs, silence is not: for a call that the server may keep waiting."""
+        try:
             yield
         except Offline:  # nothing was sent
             raise
@@ -142,8 +151,6 @@ class ConnectionWatch:
         except ServerTrouble as error:
             self._tell(Sign.SICK, str(error))
             raise
-        finally:
-            self._under_way -= 1
 
     def signed_out(self, reason: str) -> None:
         """The token is refused, and there is no other; `reason` says how to mend it."""

@@ -100,7 +100,8 @@ class MountVerbs:
         """`status`: what the mount is, whether the server can be had, what there is to send, and how it does.
 
         Sizes in bytes. `connection` tells its `state`, the `reason` for it, and `since` when, and when the server is
-        asked next (`next_probe`), in seconds since the epoch.
+        asked next (`next_probe`), in seconds since the epoch. `feed` counts what is heard of changes (None: nobody
+        listens).
         """
         arguments.end()
         notices = await self._waiting.notices()
@@ -121,6 +122,7 @@ class MountVerbs:
             "quota": {"total_bytes": space.total_bytes if space.is_known else None, "used_bytes": space.used_bytes},
             "cache": asdict(self._blocks.statistics()),
             "names": self._reading().get("names", {}),
+            "feed": self._reading().get("feed"),
             "slowest": [asdict(each) for each in self._slowest()],
             "tasks_living": trio.lowlevel.current_statistics().tasks_living,
         }

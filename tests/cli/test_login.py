@@ -271,6 +271,8 @@ def test_a_wrong_client_secret(newcomer: Newcomer) -> None:
         ('client_id = ""\nclient_secret = "b"\n', 0o600, "expected client_id"),
         ('client_id = "a"\nclient_secret = "two words"\n', 0o600, "not a client secret"),
         ("not toml", 0o600, "expected client_id"),
+        (f"a = {'9' * 5_000}", 0o600, "expected client_id"),
+        (f"a = {'[' * 5_000}", 0o600, "expected client_id"),
         ('client_id = "a"\nclient_secret = "b"\n', 0o644, "chmod 600"),
     ],
 )

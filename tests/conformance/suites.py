@@ -40,5 +40,11 @@ SUITES: Final = (
             "mkfifo",
         ),
     ),
+    Suite(
+        "tests/differential",
+        chapters=("calls by chance", "calls by chance, several programs at a time"),
+        is_long=True,
+    ),
+    Suite("tests/exerciser", chapters=("a file written and read in every way",), is_long=True),
 )
 """In the order of the page."""

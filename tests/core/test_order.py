@@ -147,3 +147,24 @@ def test_the_index_tells_whether_a_time_would_have_to_wait(earlier: Step) -> Non
 def test_a_step_that_nobody_knows_waits_for_nothing() -> None:
     """It was over before it was asked for."""
     assert not Order().is_waiting("nobody")
+
+
+def test_a_step_that_is_accepted_once_more_stands_in_the_way_only_where_it_is_now() -> None:
+    """A file that was removed is renamed before it is sent: its old name is free."""
+    order = Order()
+    order.add(step("remove", Kind.REMOVE, B, X, object=C))
+    order.add(step("remove", Kind.REMOVE, B, Y, object=C))
+    order.add(UPLOAD_IN_B)
+
+    assert not order.is_waiting(UPLOAD_IN_B.id)
+
+
+def test_nobody_waits_behind_a_change_for_whom_it_was_over_before() -> None:
+    """What was taken back is not looked at again when the change arrives."""
+    order = Order()
+    order.add(NEW_VERSION_IN_B)
+    order.add(REMOVE_CARRIED)
+    order.discard(REMOVE_CARRIED.id)
+    order.discard(NEW_VERSION_IN_B.id)
+
+    assert order.behind(NEW_VERSION_IN_B) == []

@@ -236,3 +236,29 @@ def test_a_window_is_a_whole_number() -> None:
         change()
 
     assert repr(window.size) == "4"
+
+
+def by_number(trail: Trail, folder: Members, first: Entry) -> None:
+    """Somebody takes a step by number."""
+    at = BY_NUMBER.index(first)
+    trail.visit(BY_NUMBER[at].id, folder)
+    assert trail.visit(BY_NUMBER[at + 1].id, folder).order is Order.NUMBERED
+
+
+def test_where_two_orders_lead_to_a_member_the_present_one_is_kept() -> None:
+    """A program does not change its mind without need."""
+    folder, both = members(*FILES), FILES[15]
+    trail = Trail(folders=False)
+    trail.visit(FILES[14].id, folder)
+    trail.visit(BY_NUMBER[BY_NUMBER.index(both) - 1].id, folder)
+    by_number(trail, folder, FILES[1])
+
+    assert trail.visit(both.id, folder) == Step(Order.NUMBERED, 1)
+
+
+def test_where_a_member_is_the_first_in_two_orders_the_present_one_is_kept() -> None:
+    """The same."""
+    trail, folder = Trail(folders=False), members(*FILES)
+    by_number(trail, folder, FILES[20])
+
+    assert trail.visit(FILES[0].id, folder, begins=True) == Step(Order.NUMBERED, 1)

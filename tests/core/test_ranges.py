@@ -162,3 +162,12 @@ def test_what_lies_beside_is_no_part_of_it() -> None:
     assert there.within(ByteRange(15, 40)) == [ByteRange(20, 30)]
     assert there.missing(ByteRange(0, 10)) == []
     assert there.missing(ByteRange(20, 40)) == [ByteRange(30, 40)]
+
+
+def test_nothing_that_is_removed_cuts_nothing() -> None:
+    """Two ranges that touch would be one more to look at each time."""
+    there = RangeSet([ByteRange(0, 10)])
+
+    there.remove(ByteRange(5, 5))
+
+    assert list(there) == [ByteRange(0, 10)]

@@ -10,6 +10,7 @@ from cxfs.core.readahead import (
     BLOCK_BYTES,
     JUMPS,
     LARGE_PIECE_BYTES,
+    LARGE_STRETCH_BYTES,
     PIECE_BYTES,
     SLACK_BYTES,
     STEPS_AHEAD_MAX,
@@ -385,3 +386,118 @@ def test_what_comes_along_stands_around_the_block_on_a_grid() -> None:
     assert jumping(line, 7000) == [blocks(7001, 7004)]
     assert jumping(line, 7002) == [blocks(7003, 7004), blocks(7000, 7002)]
     assert jumping(line, 7003) == [blocks(7000, 7003)]
+
+
+def straight_back(size: int, block_count: int, *, line: Line, start: int) -> list[list[ByteRange]]:
+    """What one wants that reads so many blocks at a time from `start` back to the beginning."""
+    return wanted(size, *(blocks(at - block_count, at) for at in range(start, 0, -block_count)), line=line)
+
+
+def test_the_window_behind_a_reader_is_filled_in_few_large_requests_too() -> None:
+    """Half of it at a time."""
+    stretches = [want for want in straight_back(LARGE, 1, line=SHORT_LINE, start=2000)[500:1500] if want]
+
+    assert {want[0].length for want in stretches} == {WINDOW_BYTES // 2}
+
+
+def test_one_that_goes_back_in_large_steps_is_followed() -> None:
+    """With up to a certain gap between them, which the kernel leaves when it swaps its requests."""
+    two_mib, slack = 2 * MIB, SLACK_BYTES
+
+    def back(gap: int) -> list[bool]:
+        starts = [LARGE // 2 - number * (two_mib + gap) for number in range(5)]
+        return [bool(want) for want in wanted(LARGE, *(ByteRange(at, at + two_mib) for at in starts))]
+
+    assert back(0) == [False, False, True, True, True]
+    assert back(slack)[2:] == [True, True, True]
+    assert back(slack + 1)[:3] == [False, False, False]
+
+
+def test_all_of_the_rest_is_fetched_once_the_window_reaches_it() -> None:
+    """To the last byte forwards, to the first one backwards: no piece is left for later."""
+    size = 500 * BLOCK_BYTES + 77
+
+    forwards = [
+        want[-1].stop for want in wanted(size, *(blocks(at, at + 1) for at in range(300)), line=LONG_LINE) if want
+    ]
+    backwards = [want[0].start for want in straight_back(size, 1, line=LONG_LINE, start=490) if want]
+
+    assert max(forwards) == size
+    assert min(backwards) == 0
+    assert forwards.count(size) == backwards.count(0) == 1
+
+
+def test_a_long_stretch_ends_with_a_whole_request() -> None:
+    """So that equal stretches are cut alike; a short one ends with a block."""
+    straight = [blocks(at, at + 1) for at in range(1000)]
+
+    stretches = [each for want in wanted(LARGE, *straight, line=LONG_LINE) for each in want]
+
+    long = [each for each in stretches if each.length > PIECE_BYTES]
+    assert long
+    assert all(each.stop % piece_bytes(each.length) == 0 for each in long)
+    assert all(each.stop % BLOCK_BYTES == 0 for each in stretches)
+
+
+def test_a_stretch_is_long_from_a_certain_size() -> None:
+    """The very byte."""
+    assert piece_bytes(LARGE_STRETCH_BYTES - 1) == PIECE_BYTES
+    assert piece_bytes(LARGE_STRETCH_BYTES) == LARGE_PIECE_BYTES
+
+
+def test_what_is_read_again_in_the_middle_is_no_way_back() -> None:
+    """Nor is a single step back on the way."""
+    again = [blocks(1000, 1001)] * 4
+    one_back = [blocks(1000, 1001), blocks(1001, 1002), blocks(999, 1000)]
+
+    assert wanted(LARGE, *again) == [NOTHING] * 4
+    assert wanted(LARGE, *one_back)[-1] == NOTHING
+
+
+def test_a_jump_says_what_it_leaves_and_brings_what_is_good_for_any_reader() -> None:
+    """What was fetched ahead of it is wanted no longer; what stands around the block is, wherever it goes next."""
+    first, second, jump, other = plans(LARGE, blocks(0, 1), blocks(1, 2), blocks(1000, 1001), blocks(3000, 3001))
+
+    assert (first.leaves, second.leaves, jump.leaves, other.leaves) == (False, False, True, False)
+    assert (first.for_good, second.for_good, jump.for_good, other.for_good) == (False, False, True, True)
+
+
+def test_equal_steps_go_on_after_a_glance_beside_one() -> None:
+    """What that glance had fetched ahead is left."""
+    *_, plan = plans(LARGE, *(blocks(at, at + 1) for at in (0, 100, 200, 300, 301, 401)))
+
+    assert plan.need == blocks(401, 402)
+    assert plan.leaves
+    assert plan.want
+
+
+@pytest.mark.parametrize(("straight", "along"), [(8, True), (9, False)])
+def test_one_that_reads_a_little_at_each_place_still_jumps_about(straight: int, along: bool) -> None:  # noqa: FBT001
+    """A mebibyte is little, more is a reader that goes straight on."""
+    here_and_there = [blocks(at * at * 13 % 8000, at * at * 13 % 8000 + 1) for at in range(1, 40)]
+    a_little = [blocks(9000 + at, 9001 + at) for at in range(straight)]
+
+    last = wanted(LARGE // 8 * 10, *here_and_there, *a_little, blocks(5, 6), line=LONG_LINE)[-1]
+
+    assert bool(last) is along
+
+
+def test_one_that_went_straight_on_has_to_jump_about_anew() -> None:
+    """As often as at first."""
+    here_and_there = [blocks(at * at * 13 % 8000, at * at * 13 % 8000 + 1) for at in range(1, 40)]
+    straight = [blocks(9000 + at, 9001 + at) for at in range(20)]
+
+    brought = widths(wanted(LARGE // 8 * 10, *here_and_there, *straight, *here_and_there, line=LONG_LINE))[-39:]
+
+    assert brought[: JUMPS + 1] == [0] * JUMPS + [3]
+
+
+def test_nothing_is_fetched_ahead_of_one_that_has_only_begun() -> None:
+    """Nor after its first read; after the second in a row it is, and after a jump no more."""
+    readahead = ReadAhead(LARGE)
+    is_open = [readahead.is_open]
+    for asked in (blocks(0, 1), blocks(1, 2), blocks(1000, 1001)):
+        readahead.on_read(asked, SHORT_LINE, is_here=False)
+        is_open.append(readahead.is_open)
+
+    assert is_open == [False, False, True, False]

@@ -206,3 +206,15 @@ def test_a_large_file_is_sent_soon_and_any_other_after_the_usual_time() -> None:
     assert settling_s(LARGE_BYTES, 5.0) == LARGE_SETTLE_S
     assert settling_s(LARGE_BYTES, LARGE_SETTLE_S / 2) == LARGE_SETTLE_S / 2
     assert settling_s(LARGE_BYTES - 1, 5.0) == 5.0
+
+
+def test_the_name_of_a_conflict_uses_all_the_room_there_is() -> None:
+    """To the last character, before a short extension and before one that leaves room for a single letter."""
+    mark = " (conflict h 2020-01-01)"
+    long = "e" * (NAME_CHARACTERS_MAX - len(mark) - len(".") - 1)
+
+    short = conflict_name(EntryName("x" * 251 + ".txt"), host="h", date="2020-01-01", attempt=1)
+    just = conflict_name(EntryName(f"abc.{long}"), host="h", date="2020-01-01", attempt=1)
+
+    assert short == "x" * (NAME_CHARACTERS_MAX - len(mark) - 4) + mark + ".txt"
+    assert just == f"a{mark}.{long}"

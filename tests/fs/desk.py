@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from cxfs.fs.filesystem import FileSystem, Wanted
+from cxfs.fs.filesystem import FileSystem, FolderHandle, Wanted
 from cxfs.fs.renaming import Rename
 
 if TYPE_CHECKING:
@@ -66,6 +66,12 @@ class Desk:
         """The same, in the order in which a program is told."""
         handle = await self.fs.open_folder(await self.node(folder))
         return [child.shown for child in handle.children]
+
+    async def walks(self, folder: str = "") -> FolderHandle:
+        """An open folder of which the listing is being read."""
+        handle = await self.fs.open_folder(await self.node(folder))
+        assert handle.children is not None
+        return handle
 
     async def stat(self, name: str) -> Attributes:
         """What `stat` prints."""

@@ -15,9 +15,14 @@ class RecordingKernel:
         self.forgotten: list[tuple[int, str]] = []
         self.dropped: list[int] = []
         self.asked_anew: list[int] = []
+        self.deleted: list[int] = []
 
     def forget_name(self, folder_inode: int, shown: str) -> None:
         self.forgotten.append((folder_inode, shown))
+
+    def forget_deleted(self, folder_inode: int, shown: str, inode: int) -> None:
+        self.forgotten.append((folder_inode, shown))
+        self.deleted.append(inode)
 
     def drop_pages(self, inode: int) -> None:
         self.dropped.append(inode)

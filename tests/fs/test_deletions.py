@@ -269,6 +269,20 @@ async def test_an_open_file_does_not_keep_its_folder_on_the_server(desk: Desk, c
     assert await desk.all_of(reader) == b"1"
 
 
+async def test_an_open_file_that_was_deleted_or_replaced_has_no_name_left(
+    desk: Desk, cloud: Cloud, clock: MockClock
+) -> None:
+    """Programs that hold a lock file, or follow a log, look whether it is still the one of that name."""
+    await cloud.holds({"deleted": b"1", "replaced": b"2", "new": b"3", "kept": b"4"})
+    handles = [await desk.opens(name) for name in ("deleted", "replaced", "kept")]
+
+    await desk.removes("deleted")
+    await desk.renames("new", "replaced")
+
+    links = [(await desk.fs.attributes(handle.node))[0].links for handle in handles]
+    assert links == [0, 0, 1]
+
+
 @pytest.mark.promise
 async def test_a_file_made_anew_is_the_next_version_of_the_deleted_one(
     desk: Desk, cloud: Cloud, wire: Wire, clock: MockClock

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Container, Iterable
     from pathlib import Path
 
+    from cxfs.core.posix import Posix
     from cxfs.server.store import Store
     from tests.fs.cloud import Cloud
     from tests.fs.desk import Desk
@@ -111,14 +112,33 @@ async def clear_away(desk: Desk) -> None:
     await desk.writes("tree-q", b"what is left of it")
 
 
+async def dress(desk: Desk, name: str, mode: int, colour: bytes) -> None:
+    """A mode, and an extended attribute where the server keeps any."""
+    await desk.sets_mode(name, mode)
+    if desk.fs.lists_attributes:
+        await desk.sets(name, "user.colour", colour)
+
+
+async def undress(desk: Desk, name: str) -> None:
+    """Takes the extended attribute away."""
+    if desk.fs.lists_attributes:
+        await desk.takes_away(name, "user.colour")
+
+
 DEEDS: Final[tuple[Deed, ...]] = (
     ("make a folder", lambda desk, _: desk.makes_folder("new")),
     ("write a new file into it", lambda desk, _: desk.writes("new/a", b"a new file")),
     ("read a part of a file", lambda desk, _: desk.reads("long")),
     ("overwrite a few bytes", lambda desk, _: desk.patches("docs/report", 4, b"FIRST")),
     ("set a file's time before it is sent", lambda desk, _: desk.touches("new/a", 1_111_111_111_000)),
+    ("dress it, too", lambda desk, _: dress(desk, "new/a", 0o750, b"red")),
+    ("make a link", lambda desk, _: desk.links("link", "new/a")),
+    ("dress what the server has", lambda desk, _: dress(desk, "left", 0o600, b"blue")),
+    ("and a folder that it has not", lambda desk, _: dress(desk, "new", 0o700, b"green")),
     ("wait", lambda desk, _: desk.settles()),
     ("rename a file", lambda desk, _: desk.renames("new/a", "new/b")),
+    ("undress what was dressed", lambda desk, _: undress(desk, "left")),
+    ("dress what is changed next", lambda desk, _: dress(desk, "docs/report", 0o440, b"black")),
     ("save like an editor", lambda desk, _: edit_like_an_editor(desk, "shared", b"saved by the editor")),
     ("and again, before that is sent", lambda desk, _: edit_like_an_editor(desk, "shared", b"saved once more")),
     ("delete a file", lambda desk, _: desk.removes("docs/old")),
@@ -143,6 +163,7 @@ DEEDS: Final[tuple[Deed, ...]] = (
     ("edit what they delete", edit_what_they_delete),
     ("let that arrive", lambda desk, _: desk.settles()),
     ("set a file's time after it was sent", lambda desk, _: desk.touches("moved/b", 1_222_222_222_000)),
+    ("dress it once more", lambda desk, _: dress(desk, "moved/b", 0o711, b"white")),
     ("rename over a file that the server knows", lambda desk, _: desk.renames("moved/b", "docs/report")),
     ("rename where nothing is", lambda desk, _: desk.renames("long", "longer", Rename.NOREPLACE)),
     ("append to what was sent", lambda desk, _: append(desk, "longer", b"the end")),
@@ -158,6 +179,7 @@ class Ending:
     versions: dict[str, int] = field(compare=False)
     shown: dict[str, bytes]
     times: dict[str, int]
+    posix: dict[str, Posix]
     reports: list[tuple[str, str]]
     left: int
 
@@ -177,6 +199,7 @@ async def told(world: World, capabilities: frozenset[str] | None) -> Ending:
             versions={name: (await world.cloud.entry(name)).version for name in files},
             shown={name: await desk.reads(name) for name in files if await desk.has(name)},
             times={name: (await world.cloud.entry(name)).modified_ms for name in ("moved/sub/c", "docs/report")},
+            posix={name: (await world.cloud.entry(name.rstrip("/"))).posix for name in tree},
             reports=desk.reports(),
             left=desk.volume.left,
         )
@@ -220,7 +243,7 @@ Life = Callable[[Failure], Ending]
 
 CAPABILITIES: Final = {
     "all": None,
-    "all but bundles": frozenset({"attributes", "versions", "conditional-upload", "groups"}),
+    "all but bundles": frozenset({"attributes", "versions", "conditional-upload", "groups", "posix"}),
     "none": frozenset[str](),
 }
 
@@ -276,6 +299,9 @@ def test_the_story_has_thirty_deeds_and_more_and_ends_well(life: Life, request: 
     assert ending.left == 0
     assert ending.shown == {name: content for name, content in ending.tree.items() if not name.endswith("/")}
     assert {name for name in ending.tree if "conflict" in name} == {"contested (conflict laptop 2026-05-01)"}
+    if request.node.callspec.params["life"] != "none":
+        assert (ending.posix["docs/report"].mode, ending.posix["link"].link) == (0o711, "new/a")
+        assert dict(ending.posix["moved/"].xattrs) == {"user.colour": b"green"}
 
 
 @WAYS
@@ -312,7 +338,7 @@ def test_two_requests_that_fail_change_nothing(life: Life, how: str) -> None:
 
 def differences(found: Ending, expected: Ending) -> str:
     """What is not as expected, one part after the other."""
-    parts = ("tree", "versions", "shown", "times", "reports", "left")
+    parts = ("tree", "versions", "shown", "times", "posix", "reports", "left")
     return "; ".join(
         f"{part}: {getattr(found, part)} instead of {getattr(expected, part)}"
         for part in parts

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, TypeVar, TypeVarTuple
 
 import pytest
 
+from cxfs.core.posix import Posix
 from cxfs.fs.renaming import Rename
 from tests.fs.test_every_request_fails_once import BEGINNING, DEEDS
 from tests.fs.worlds import World, live
@@ -37,8 +38,8 @@ server: what a death in the midst of it leaves is told below."""
 PASSING: Final = {"shared.tmp", "often.tmp", "nothing"}
 """Names that a deed takes for its own time only."""
 
-Tree = dict[str, tuple[bytes, int | None]]
-"""By path: the content, and the time where one was set."""
+Tree = dict[str, tuple[bytes, int | None, Posix]]
+"""By path: the content, the time where one was set, and what else was."""
 
 
 class Death(BaseException):
@@ -96,8 +97,8 @@ async def held(world: World) -> Tree:
     """What the account holds."""
     tree: Tree = {}
     for name, content in (await world.cloud.tree()).items():
-        time = (await world.cloud.entry(name.rstrip("/"))).modified_ms
-        tree[name] = content, time if time in TIMES else None
+        entry = await world.cloud.entry(name.rstrip("/"))
+        tree[name] = content, entry.modified_ms if entry.modified_ms in TIMES else None, entry.posix
     return tree
 
 
@@ -139,14 +140,14 @@ def wrongs(life: Life, before: Tree, after: Tree) -> list[str]:
     """What is not as it may be when the daemon died on the way from `before` to `after`."""
     found = [f"{life.left} left"] if life.left else []
     found += [f"{life.set_aside} set aside"] if life.set_aside else []
-    contents = [content for content, _ in life.tree.values()]
+    contents = [content for content, *_ in life.tree.values()]
     for name in before.keys() & after.keys():
         if before[name] == after[name] and life.tree.get(name) != before[name]:
             found.append(f"{name} is {life.tree.get(name)} instead of {before[name]}")
         elif name not in life.tree:
             found.append(f"{name} is missing")
     found += [f"{name} is there" for name in life.tree.keys() - before.keys() - after.keys() - PASSING]
-    moved = {content for content, _ in before.values()} & {content for content, _ in after.values()}
+    moved = {content for content, *_ in before.values()} & {content for content, *_ in after.values()}
     found += [f"{content!r} is nowhere" for content in moved if content not in contents]
     found += [f"{name} is shown otherwise" for name, content in life.shown.items() if life.tree[name][0] != content]
     return found

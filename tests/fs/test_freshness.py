@@ -172,9 +172,9 @@ async def test_a_listing_that_was_on_its_way_does_not_undo_what_was_done_meanwhi
 
 
 async def test_time_that_passes_does_not_change_an_open_listing(desk: Desk, cloud: Cloud, clock: MockClock) -> None:
-    """The cookies of a listing are positions in it: it is taken once, at opendir."""
+    """The cookies of a listing are positions in it: it is taken once, when it is first read."""
     await cloud.holds({"a": b"1"})
-    handle = await desk.fs.open_folder(desk.fs.root)
+    handle = await desk.walks()
     await cloud.puts("b", b"2")
     await desk.waits(TTL_S + 1)
     await desk.names()

@@ -443,10 +443,22 @@ async def test_modes_of_a_new_folder_hold(desk: Desk, clock: MockClock) -> None:
     assert (await desk.stat("d")).mode == 0o700
 
 
+async def test_what_is_made_in_a_setgid_folder_belongs_to_its_group(desk: Desk, clock: MockClock) -> None:
+    """So that a folder that a team shares stays theirs, all the way down."""
+    await desk.makes_folder("d")
+    await desk.fs.set_attributes(await desk.node("d"), Wanted(mode=0o2775, gid=4321), None)
+
+    await desk.makes_folder("d/e")
+    await desk.writes("d/a", b"content")
+
+    made = [await desk.stat(name) for name in ("d/e", "d/a")]
+    assert [(each.mode, each.gid) for each in made] == [(0o2755, 4321), (0o644, 4321)]
+
+
 async def test_a_listing_taken_before_the_folder_got_its_uuid_stays_true(desk: Desk, clock: MockClock) -> None:
     """`rm -r` reads it while the folder is being sent."""
     await desk.makes_folder("d")
-    handle = await desk.fs.open_folder(desk.fs.root)
+    handle = await desk.walks()
     before = desk.fs.child(handle, 0)
 
     await desk.settles()
@@ -457,10 +469,23 @@ async def test_a_listing_taken_before_the_folder_got_its_uuid_stays_true(desk: D
     assert before[1] is after[1] is await desk.node("d")
 
 
+async def test_what_is_made_in_a_folder_that_is_open_and_not_read_yet_is_in_its_listing(
+    desk: Desk, clock: MockClock
+) -> None:
+    """Programs hold a folder open to make things in it, and list it by the same descriptor afterwards."""
+    await desk.writes("a", b"1")
+    handle = await desk.fs.open_folder(desk.fs.root)
+    await desk.writes("b", b"2")
+    await desk.settles()
+    await desk.writes("c", b"3")
+
+    assert [child.shown for child in handle.children] == ["a", "b", "c"]
+
+
 async def test_a_line_of_a_folder_that_was_removed_before_it_was_made_is_none(desk: Desk, clock: MockClock) -> None:
     """There is nothing behind its provisional UUID any more; nor is the listing here any more that could say so."""
     await desk.makes_folder("d")
-    handle = await desk.fs.open_folder(desk.fs.root)
+    handle = await desk.walks()
     await desk.removes_folder("d")
     desk.fs._tree.doubt(desk.fs.root)
 
@@ -470,7 +495,7 @@ async def test_a_line_of_a_folder_that_was_removed_before_it_was_made_is_none(de
 async def test_a_line_of_a_folder_that_was_made_since_is_the_folder(desk: Desk, clock: MockClock) -> None:
     """Not one by the provisional UUID, which means nothing to the server."""
     await desk.makes_folder("d")
-    handle = await desk.fs.open_folder(desk.fs.root)
+    handle = await desk.walks()
     await desk.settles()
     desk.fs._tree.doubt(desk.fs.root)
 

@@ -53,7 +53,7 @@ async def test_a_file_that_was_sent_while_its_folder_was_being_listed_stays_in_t
 ) -> None:
     """`rm -r` would leave it behind, and then find the folder not empty."""
     await desk.writes("a", b"content")
-    handle = await desk.fs.open_folder(desk.fs.root)
+    handle = await desk.walks()
 
     await desk.settles()
     found = desk.fs.child(handle, 0)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import httpx
 import trio
-from trio.testing import MockClock
+from trio.testing import MockClock, wait_all_tasks_blocked
 
 from cxfs.core.connection import Thresholds
 from cxfs.core.entries import SELF, TreePath
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 TTL_S: Final = 30.0
 NEGATIVE_TTL_S: Final = 5.0
+FEED_TTL_S: Final = 600.0
 NOW_MS: Final = 1_700_000_000_000
 
 T = TypeVar("T")
@@ -81,8 +82,9 @@ def mounts_of(
 ) -> Mounts:
     """`async with mounts() as desk:` is one run of the daemon; what is not sent at its end is a crash's leftover.
 
-    `through` may stand between the file system and what it asks of this machine's journal and drafts; `renewing` makes
-    what takes up another token, where the first may be refused.
+    With `follows` the server's feed is listened to, if it has one. `through` may stand between the file system and what
+    it asks of this machine's journal and drafts; `renewing` makes what takes up another token, where the first may be
+    refused.
     """
 
     @asynccontextmanager
@@ -94,6 +96,7 @@ def mounts_of(
         free_bytes: Callable[[Path], int] = lambda _: 1 << 40,
         through: Callable[[Offload], Offload] = lambda offload: offload,
         time_of_day_is_off_ms: Callable[[], int] = lambda: 0,
+        follows: bool = False,
         **options: Any,
     ) -> AsyncIterator[Desk]:
         async with AsyncExitStack() as stack:
@@ -110,7 +113,11 @@ def mounts_of(
                 capabilities = await user.capabilities()
             root_path = TreePath.parse(f"{SELF}:{root}")
             metadata = MetadataCache(
-                entries_max=10_000, ttl_s=TTL_S, negative_ttl_s=NEGATIVE_TTL_S, timer=trio.current_time
+                entries_max=10_000,
+                ttl_s=TTL_S,
+                negative_ttl_s=NEGATIVE_TTL_S,
+                feed_ttl_s=FEED_TTL_S,
+                timer=trio.current_time,
             )
             journal = through(in_turn())
             volume = assemble(
@@ -138,7 +145,7 @@ def mounts_of(
                         host="laptop",
                         kernel=kernel,
                     ),
-                    options=VolumeOptions(uid=1000, gid=1000, **options),
+                    options=VolumeOptions(uid=1000, gid=1000, follows=follows, feed_ttl_s=FEED_TTL_S, **options),
                     nursery=nursery,
                 ),
             )
@@ -150,6 +157,9 @@ def mounts_of(
             nursery.start_soon(watch.run, session.probe, session.signs_of_life)
             if tokens is not None:
                 nursery.start_soon(tokens.watch, volume.uploader.wake)
+            if volume.feeds.following is not None:
+                nursery.start_soon(volume.feeds.following.run)
+                await wait_all_tasks_blocked()
             wire.requests.clear()
             yield Desk(volume, outbox, watch)
             nursery.cancel_scope.cancel()

@@ -68,6 +68,7 @@ EXPECTED: Final = {
     "Untrusted": "EIO",
     "SignInFailed": "EIO",
     "RefusedByPerson": "EIO",
+    "AttributesFull": "ENOSPC",
     "Unsupported": "EPERM",
     "VersionConflict": "ESTALE",
 }
@@ -121,7 +122,7 @@ def calls(operations: Operations) -> dict[str, Callable[[], Awaitable[object]]]:
     """Every handler, called as pyfuse3 calls it, on the root and on one open file and folder."""
     ctx: Any = Context()
     operations._handles[5] = cast("Any", object())
-    operations._folders._open[6] = OpenFolder(FolderHandle(operations._fs.root, ()), opener=1)
+    operations._folders._open[6] = OpenFolder(FolderHandle(operations._fs.root, list), opener=1)
     return {
         "lookup": lambda: operations.lookup(1, b"a", ctx),
         "getattr": lambda: operations.getattr(1, ctx),
@@ -129,6 +130,10 @@ def calls(operations: Operations) -> dict[str, Callable[[], Awaitable[object]]]:
         "statfs": lambda: operations.statfs(ctx),
         "getxattr": lambda: operations.getxattr(1, b"user.cx.uuid", ctx),
         "setxattr": lambda: operations.setxattr(1, b"user.cx.sync", b"1", ctx),
+        "removexattr": lambda: operations.removexattr(1, b"user.colour", ctx),
+        "listxattr": lambda: operations.listxattr(1, ctx),
+        "readlink": lambda: operations.readlink(1, ctx),
+        "symlink": lambda: operations.symlink(1, b"a", b"b", ctx),
         "opendir": lambda: operations.opendir(1, ctx),
         "readdir": lambda: operations.readdir(6, 0, None),
         "mkdir": lambda: operations.mkdir(1, b"a", 0o755, ctx),
@@ -324,13 +329,13 @@ class Waiting(Broken):
 
 DEADLINES: Final = {
     **dict.fromkeys(["create", "fsyncdir", "getattr", "lookup", "mkdir", "mknod", "open", "opendir"], 10),
-    **dict.fromkeys(["rename", "rmdir", "unlink"], 10),
+    **dict.fromkeys(["removexattr", "rename", "rmdir", "symlink", "unlink"], 10),
     **dict.fromkeys(["flush", "fsync", "read", "release", "setattr", "write"], 60),
 }
 OF_THEIR_OWN: Final = {"setxattr"}
 """Waits for an upload, and ends when the server takes nothing any more (tests/fs/test_objects.py)."""
 
-AT_ONCE: Final = {"forget", "getxattr", "link", "readdir", "releasedir", "statfs", "symlink"}
+AT_ONCE: Final = {"forget", "getxattr", "link", "listxattr", "readdir", "readlink", "releasedir", "statfs"}
 """Handlers that wait for nothing at all."""
 
 
@@ -441,7 +446,7 @@ class Listed(Broken):
 
     def open_folder(self, folder: Node) -> Awaitable[FolderHandle]:
         async def opened() -> FolderHandle:
-            return FolderHandle(folder, tuple(Child(node.shown, None, None) for node in self.nodes))
+            return FolderHandle(folder, lambda: [Child(node.shown, None, None) for node in self.nodes])
 
         return opened()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 from hypothesis import strategies as st
@@ -24,6 +25,8 @@ COMMON: Final = (
 )  # fmt: skip
 """What has broken parsers elsewhere: numbers at their ends, nests, quotes, ends of lines, and text that is none."""
 
+_WORD: Final = re.compile(rb"[\w.+-]+")
+
 Edit = tuple[str, int, int, bytes]
 
 
@@ -33,7 +36,7 @@ def spoilt(examples: Sequence[bytes], words: Sequence[bytes] = ()) -> SearchStra
     # By number: hypothesis prints its strategies, and these are long.
     pieces = st.integers(0, len(known) - 1).map(lambda number: known[number]) | st.binary(max_size=4)
     edit = st.tuples(
-        st.sampled_from(["insert", "replace", "delete", "double", "cut", "swap"]),
+        st.sampled_from(["insert", "replace", "delete", "double", "cut", "swap", "word", "word"]),
         st.integers(0, max(map(len, examples))),
         st.integers(0, 12),
         pieces,
@@ -53,6 +56,9 @@ def _edited(example: bytes, edits: list[Edit]) -> bytes:
                 example = head + piece + tail
             case "delete":
                 example = head + tail
+            case "word":
+                if found := _WORD.search(example, at):
+                    example = example[: found.start()] + piece + example[found.end() :]
             case "double":
                 example = head + middle + middle + tail
             case "cut":

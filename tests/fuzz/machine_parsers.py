@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import tempfile
 from contextlib import closing
 from pathlib import Path
@@ -17,6 +18,7 @@ from cxfs.core.errors import BadName, BadReply, NameTooLong
 from cxfs.core.interrupts import is_to_end, was_killed
 from cxfs.core.names import chosen, escape, from_kernel, tag_of, tagged, unescape
 from cxfs.core.order import Kind
+from cxfs.core.posix import PosixUpdate, marked, target_in
 from cxfs.core.ranges import ByteRange
 from cxfs.fuse import mounting
 from cxfs.local import extents
@@ -31,6 +33,9 @@ from tests.fuzz.parser import Parser, header_of, text_of
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
+
+IN_MEMORY: Final = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+"""Where a journal is opened and synced in no time."""
 
 ID: Final = Uuid("SNU2d6zrEeGnthICOA-R7w")
 PATH: Final = TreePath(SELF, (EntryName("folder"), EntryName("a.txt")))
@@ -71,7 +76,20 @@ def uuid(raw: bytes) -> None:
     assert 2 <= Uuid.parse(raw.decode(errors="replace")).number < 1 << 63
 
 
+def link(raw: bytes) -> None:
+    """A file is a link when its content is what a link that leads there has, byte for byte; any other is a file."""
+    target = target_in(raw)
+    assert target is None or marked(target) == raw
+
+
 # ---------------------------------------------------------------- the journal
+
+
+def posix_update(raw: bytes) -> None:
+    """What is read is written the same."""
+    found = PosixUpdate.parse(raw.decode(errors="replace"))
+    assert PosixUpdate.parse(found.text) == found
+
 
 CHANGE: Final = ChangeRow(
     id="0123456789abcdef01234567", generation=2, inode=4711, parent=ID, path=PATH, object=ID, base_version=3,
@@ -119,7 +137,7 @@ def journal_with(changes: list[tuple[object, ...]], set_aside: list[tuple[str, s
         journal.execute("PRAGMA ignore_check_constraints=ON")
         journal.execute("BEGIN")
         for cells in changes:
-            journal.execute(f"INSERT OR REPLACE INTO changes VALUES ({', '.join('?' * 15)}, x'')", cells)
+            journal.execute(f"INSERT OR REPLACE INTO changes VALUES ({', '.join('?' * len(cells))}, x'')", cells)
         journal.executemany("INSERT INTO quarantine VALUES (?, ?)", set_aside)
         journal.execute("COMMIT")
     for cells in changes:
@@ -129,7 +147,7 @@ def journal_with(changes: list[tuple[object, ...]], set_aside: list[tuple[str, s
 def quarantine(row: bytes) -> None:
     """Whatever stands among the rows that were set aside: the mount starts, and deletes no draft that may be meant."""
     text = row.decode(errors="surrogateescape").replace("\0", "")
-    with tempfile.TemporaryDirectory(prefix="cxfs-test-", dir="/dev/shm") as place:
+    with tempfile.TemporaryDirectory(prefix="cxfs-test-", dir=IN_MEMORY) as place:
         folder = Path(place)
         journal_with([CHANGE.values], [(text.encode(errors="replace").decode(), "damaged")], folder)
         (folder / "drafts" / "fedcba987654321001234567").touch()
@@ -159,7 +177,7 @@ SMALL: Final = extents.record(KEY, 0, Known(7, None, True, Sums(1, (9,) * 8)))
 
 def block_index(raw: bytes) -> None:
     """What it says of a place can be taken on, however the file was spoilt."""
-    with tempfile.TemporaryDirectory(prefix="cxfs-test-", dir="/dev/shm") as folder:
+    with tempfile.TemporaryDirectory(prefix="cxfs-test-", dir=IN_MEMORY) as folder:
         Path(folder, INDEX).write_bytes(raw)
         index = BlockIndex(Path(folder), owner=OWNER)
         loaded = index.load()
@@ -263,6 +281,16 @@ PARSERS: Final[tuple[Parser, ...]] = (
     ),
     Parser(
         "cxfs.local.rows: ErrandRow.parse", errand_row, (ERRAND.values,), UNREADABLE, inputs=cells_near(ERRAND.values)
+    ),
+    Parser(
+        "cxfs.core.posix: PosixUpdate.parse",
+        posix_update,
+        (b"", PosixUpdate(0o755, 7, "a", (("user.a", b"b"), ("user.c", None))).text.encode()),
+        (ValueError, TypeError),
+        (b'"mode"', b'"xattrs"', b"null", b"1e999", b"{}", b'"="', b"true"),
+    ),
+    Parser(
+        "cxfs.core.posix: target_in", link, (marked("../a"), marked("b" * 1_024)), words=(b"XSym\n", b"0004", b"\n")
     ),
     Parser("cxfs.local.statements: draft_of", quarantine, (SET_ASIDE, b"['unquoted']"), words=ROW_WORDS),
     Parser("cxfs.local.block_index: BlockIndex.load", block_index, (index_of(LARGE, SMALL), index_of())),

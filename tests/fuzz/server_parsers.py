@@ -6,6 +6,7 @@ from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
 from cxfs.server import bundles
+from cxfs.server.attributes import parse_link, parse_mode, parse_xattrs, show_mode, show_xattrs
 from cxfs.server.calls import Parameters
 from cxfs.server.errors import (
     InvalidClient,
@@ -131,6 +132,27 @@ def time(raw: bytes) -> None:
     assert parse_fine_time(show_fine_time(*moment)) == moment
 
 
+def attributes(raw: bytes) -> None:
+    """What is taken can be shown, and is the same then; one that sets nothing keeps nothing."""
+    values = {name: value for name, value in parse_xattrs(raw).items() if value is not None}
+    assert parse_xattrs(show_xattrs(values) or "{}") == values
+    assert all(name.startswith("user.") for name in values)
+
+
+def mode(raw: bytes) -> None:
+    """Permission bits, and nothing else of a mode."""
+    found = parse_mode(raw.decode(errors="replace"))
+    assert found is not None
+    assert parse_mode(show_mode(found)) == found <= 0o7777
+
+
+def link_target(raw: bytes) -> None:
+    """What a kernel can be told."""
+    found = parse_link(raw.decode(errors="replace"))
+    assert found
+    assert "\0" not in found
+
+
 def bundle_list(raw: bytes) -> None:
     """Whichever of the three it is for."""
     decoders = (bundles._WANTED, bundles._UNWANTED) if raw.lstrip().startswith(b"{") else (bundles._BROUGHT,)
@@ -217,6 +239,19 @@ PARSERS: Final = (
         (b"self:%2Fa%2Fb", b"self:/", b"SNU2d6zrEeGnthICOA-R7w:SNU2d6zrEeGnthICOA-R7w"),
         (InvalidPath, NameTooLong),
         (b"%2F", b"%00", b"%2e", b"%C3%A9", b"%25", b"self:"),
+    ),
+    Parser(
+        "cxfs.server.attributes: parse_xattrs",
+        attributes,
+        (b'{"user.a": "YWJj", "user.b": ""}', b'{"user.a": null}'),
+        (InvalidRequest,),
+        (b'"user."', b'"system.a"', b'"="', b"null", b"\\u0000", b"[[[["),
+    ),
+    Parser(
+        "cxfs.server.attributes: parse_mode", mode, (b"755", b"4755"), (InvalidRequest,), (b"0o", b"8", b"-7", b" 7")
+    ),
+    Parser(
+        "cxfs.server.attributes: parse_link", link_target, (b"../a", b"b"), (InvalidRequest,), (b"\0", b"/" * 1_100)
     ),
     Parser(
         "cxfs.server.wire: parse_fine_time",

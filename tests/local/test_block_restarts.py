@@ -528,3 +528,17 @@ def test_many_small_files_take_little_memory(folder: Path, key: Callable[[int], 
 
     assert store.statistics().files == count
     assert taken_bytes / count < 330
+
+
+@pytest.mark.parametrize(("size", "bits"), [(7, 0b10), (7, 0b11), (BLOCK_BYTES, 0b10), (EXTENT_BYTES + 1, 0b10)])
+def test_a_record_of_blocks_that_its_file_has_not_got_is_none(
+    key: Callable[[int], BlockKey], size: int, bits: int
+) -> None:
+    """Else more bytes would be counted than are there."""
+    extent = 1 if size > EXTENT_BYTES else 0
+    right = extents.record(key(1), extent, Known(size, None, False, Sums(1, (9,) * 8)))
+    wrong = extents.record(key(1), extent, Known(size, None, False, Sums(bits, (9,) * 8)))
+
+    assert extents.place_and_size(right)[1:] == (extent, size)
+    with pytest.raises(ValueError, match="beyond the end"):
+        extents.place_and_size(wrong)

@@ -2,37 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from typing import TYPE_CHECKING
-
-import pytest
 
 from cxfs.core.order import Kind
 from cxfs.local.drafts import is_accepted
 from cxfs.local.outbox import Outbox
 from cxfs.local.reading import read_journal
-from tests.local.test_outbox import OBJECT, accept, drafts_in, errand, rewrite
+from tests.local.test_outbox import OBJECT, accept, drafts_in, errand, rewrite, row_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return tmp_path / "outbox"
-
-
-@pytest.fixture
-def restarted(folder: Path, request: pytest.FixtureRequest) -> Callable[[], Outbox]:
-    """The daemon died without a word, and runs again on the same folder."""
-
-    def again() -> Outbox:
-        outbox = Outbox(folder)
-        request.addfinalizer(outbox.close)
-        return outbox
-
-    return again
 
 
 def test_of_several_changes_only_those_that_are_discarded_go(
@@ -113,4 +95,63 @@ def test_the_disk_that_is_looked_at_is_that_of_the_drafts(folder: Path) -> None:
 
     assert outbox.free_bytes() == 7
     assert looked_at == [folder / "drafts"]
+    outbox.close()
+
+
+def test_what_an_errand_takes_the_place_of_is_over(
+    outbox: Outbox, folder: Path, restarted: Callable[[], Outbox]
+) -> None:
+    """A file that was written and removed before it was sent, and an errand about it: one errand is left."""
+    row = accept(outbox)
+    outbox.note(errand(Kind.REMOVE, id="former"))
+
+    outbox.note(errand(Kind.REMOVE, id="latter"), instead_of=[row.id, "former"])
+
+    again = restarted()
+    assert again.recover() == []
+    assert [each.id for each in again.recover_errands()] == ["latter"]
+    assert drafts_in(folder) == set()
+    assert read_journal(folder).set_aside == ()
+
+
+def test_what_a_change_takes_the_place_of_is_over_and_what_comes_of_it_is_accepted(
+    outbox: Outbox, folder: Path, restarted: Callable[[], Outbox]
+) -> None:
+    """In the same step: a file that replaces another carries its errand along."""
+    former = accept(outbox, "former")
+    outbox.note(errand(Kind.REMOVE, id="gone"))
+    change_id, draft = outbox.new_draft(size=0, base_bytes=0)
+    row = row_of(change_id, "latter", draft)
+
+    outbox.record(row, draft, instead_of=[former.id, "gone"], errand=errand(Kind.REMOVE, id="new"))
+    draft.close()
+
+    again = restarted()
+    assert again.recover() == [row]
+    assert [each.id for each in again.recover_errands()] == ["new"]
+    assert read_journal(folder).set_aside == ()
+
+
+def test_the_name_of_a_draft_is_known_for_one(outbox: Outbox) -> None:
+    """24 hexadecimal digits: by them a row that was set aside is known to speak of it."""
+    change_id, draft = outbox.new_draft(size=0, base_bytes=0)
+    draft.close()
+
+    assert re.fullmatch("[0-9a-f]{24}", change_id)
+
+
+def test_the_disk_is_waited_for_only_when_it_is_asked(folder: Path) -> None:
+    """A close waits for nothing, an fsync for the draft and its name."""
+    synced: list[int] = []
+    outbox = Outbox(folder, sync=synced.append)
+    change_id, draft = outbox.new_draft(size=0, base_bytes=0)
+
+    outbox.record(row_of(change_id, "a", draft), draft)
+    assert synced == []
+    outbox.record(row_of(change_id, "a", draft), draft, durable=True)
+    assert synced
+    synced.clear()
+    outbox.record(row_of(change_id, "a", draft, generation=2), draft)
+    assert synced
+    draft.close()
     outbox.close()

@@ -137,6 +137,16 @@ def test_a_hole_reads_as_zeros(mount: Mount, account: Account, folder: Path) -> 
     assert eventually(lambda: account.tree(mount.address(folder)), sparse) == sparse
 
 
+@pytest.mark.promise
+def test_no_hole_is_told_of(folder: Path) -> None:
+    """SEEK_DATA and SEEK_HOLE say of every file that it is data up to its end, its holes included."""
+    with (folder / "sparse").open("w+b", buffering=0) as file:
+        file.truncate(3 * MIB)
+        found = [os.lseek(file.fileno(), MIB, whence) for whence in (os.SEEK_DATA, os.SEEK_HOLE)]
+
+    assert found == [MIB, 3 * MIB]
+
+
 def test_writing_past_the_end_of_a_file_at_the_server_leaves_zeros_between(
     mount: Mount, account: Account, folder: Path
 ) -> None:

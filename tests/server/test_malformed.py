@@ -121,6 +121,16 @@ async def test_a_head_of_a_request_has_a_limit(ann: Person, where: str) -> None:
     assert refusal_of(await ann.ask("GET", address, headers=headers)) == (431, "HeadersTooLarge")
 
 
+@pytest.mark.parametrize("length", ["9" * 5_000, "-1", "1e3", "one", "٣".encode().decode("latin-1")])
+async def test_a_length_that_makes_no_sense_is_none(ann: Person, length: str) -> None:
+    """What counts is what arrives."""
+    answer = await ann.ask(
+        "POST", f"/1/files/mkdir/{ann.path('/a')}", headers={"Content-Length": length.encode("latin-1")}
+    )
+
+    assert found_in(answer)["name"] == "a"
+
+
 async def test_what_the_server_does_not_know_is_ignored(ann: Person) -> None:
     """Parameters and fields of other servers and other times."""
     made = await ann.ask("POST", f"/1/files/mkdir/{ann.path('/a')}?future=1", data={"colour": "blue"})

@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 _PROGRAM: Final = """
 import os, pickle, sys
-from tests.mounted.chapters import calls
+from tests.mounted.chapters import calls, matrix  # all that it will need: it may be unable to read them later
 
 user = int(sys.argv[1])
 os.setgroups([]), os.setgid(user), os.setuid(user), os.umask(0o022)

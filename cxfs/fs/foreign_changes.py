@@ -1,0 +1,167 @@
+"""What a change that the server tells of means here: for what is believed, for nodes, for the kernel. Asks nobody.
+
+Everything goes by UUID, so that what this mount did itself is recognised when it is told back: what is known already
+changes nothing. What is newer here than at the server is left alone.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from cxfs.core.names import escape
+from cxfs.fs.resettling import Resettling
+
+if TYPE_CHECKING:
+    from cxfs.core.entries import Entry, Owner, Uuid
+    from cxfs.core.feed import Change
+    from cxfs.fs.groups import Groups
+    from cxfs.fs.kernel import KernelCache
+    from cxfs.fs.listings import Listings
+    from cxfs.fs.node import Node
+    from cxfs.fs.tree import Tree
+    from cxfs.local.metadata import MetadataCache
+
+
+class Place(NamedTuple):
+    """Where an object stands: a folder, and the name that it is shown under there."""
+
+    folder: Uuid
+    shown: str
+
+
+class ForeignChanges:
+    """Of one mount. `take` is one step: between the look and the leap nothing happens."""
+
+    def __init__(
+        self, tree: Tree, listings: Listings, metadata: MetadataCache, groups: Groups, kernel: KernelCache
+    ) -> None:
+        self._tree = tree
+        self._listings = listings
+        self._metadata = metadata
+        self._groups = groups
+        self._kernel = kernel
+
+    def take(self, owner: Owner, change: Change) -> int | None:
+        """Takes a change of that owner's tree in. The inode, where `stat` says something else now and that is all."""
+        if change.entry is None:
+            self._gone(owner, change.object)
+            return None
+        return self._there(self._groups.as_seen(change.entry))
+
+    # ------------------------------------------------------------ what is gone
+
+    def _gone(self, owner: Owner, object_id: Uuid) -> None:
+        node, place = self._tree.nodes.folder_of(object_id), self._place_of(object_id)
+        known = self._known(object_id, node)
+        if node is self._tree.root or (known is not None and known.owner != owner):
+            return  # the root stays, whatever the server says of it; the other is in another tree by now
+        self._listings.overtake(None if place is None else place.folder)
+        self._listings.heard(object_id, None)
+        if place is not None:
+            self._metadata.remove(object_id, place.folder)
+        self._metadata.doubt_entry(object_id, None)
+        self._metadata.doubt(*self._metadata.folders_below([object_id]))
+        if node is not None:
+            self._bury(node)
+        elif place is not None:
+            self._forget_name(place)
+
+    def _bury(self, node: Node) -> None:
+        parent, is_ours = node.parent, node.change is not None or self._tree.is_leaving(node.uuid)
+        if parent is not None and node.kernel and not is_ours:
+            self._kernel.forget_deleted(parent.inode, node.shown, node.inode)
+        self._tree.lost(node)
+
+    # ------------------------------------------------------------ what is there
+
+    def _there(self, entry: Entry) -> int | None:
+        node, before = self._tree.nodes.folder_of(entry.id), self._place_of(entry.id)
+        known = self._known(entry.id, node)
+        if known is not None and (self._groups.as_seen(known) == entry or known.version > entry.version):
+            return None
+        if node is self._tree.root:
+            self._metadata.put(entry, None)
+            return self._update(node, known, entry)
+        if entry.parent is None and before is None and entry.name:  # somewhere, and the server does not say where
+            self._metadata.doubt_owner(entry.owner)
+            return None
+        if known is not None and known.owner != entry.owner:
+            self._resettle(entry, node)
+        folder = entry.parent or (before and before.folder)  # the folder of a group stays where it is
+        self._listings.overtake(*(each for each in (folder, before and before.folder) if each is not None))
+        self._listings.heard(entry.id, entry)
+        if before is not None and before.folder != folder:
+            self._metadata.remove(entry.id, before.folder)
+        if known is not None or self._is_listed(folder):
+            self._metadata.put(entry, folder)
+        self._place(node, entry, before)
+        return None if node is None else self._update(node, known, entry)
+
+    def _resettle(self, entry: Entry, node: Node | None) -> None:
+        """It has come from another owner's tree, with all below it."""
+        self._metadata.doubt(*self._metadata.folders_below([entry.id]))
+        if node is not None:
+            Resettling(self._tree, self._metadata).settled(node, entry.owner)
+
+    def _place(self, node: Node | None, entry: Entry, before: Place | None) -> None:
+        """The names that mean something else now, and the node to where it stands."""
+        if entry.parent is None:
+            return
+        now = self._place_of(entry.id) or Place(entry.parent, escape(entry.name))
+        if node is not None and node.parent is not None and before is None:
+            before = Place(node.parent.uuid, node.shown)
+        if now == before:
+            return
+        if before is not None:
+            self._forget_name(before)
+        self._forget_name(now)
+        folder = self._tree.nodes.folder_of(now.folder)
+        if node is not None and folder is not None and not node.gone:
+            self._tree.nodes.place(node, folder, now.shown)
+
+    def _update(self, node: Node, known: Entry | None, entry: Entry) -> int | None:
+        """What the node is; the inode, where only `stat` says something else."""
+        self._tree.nodes.believe(node, entry)
+        if not _is_known_to_kernel(node) or node.change is not None or known is None or _looks_alike(known, entry):
+            return None
+        if not node.is_folder and not node.handles and known.version != entry.version:
+            self._kernel.drop_pages(node.inode)
+            return None
+        return node.inode
+
+    # ------------------------------------------------------------ places and names
+
+    def _known(self, object_id: Uuid, node: Node | None) -> Entry | None:
+        return self._metadata.last_known(object_id) or (node.entry if node is not None else None)
+
+    def _place_of(self, object_id: Uuid) -> Place | None:
+        """Where it is listed, as far as is known."""
+        folder = self._metadata.folder_of(object_id)
+        listing = None if folder is None else self._metadata.last_listing(folder)
+        shown = None if listing is None else listing.name_of(object_id)
+        return None if folder is None or shown is None else Place(folder, shown)
+
+    def _is_listed(self, folder: Uuid | None) -> bool:
+        return folder is not None and self._metadata.last_listing(folder) is not None
+
+    def _forget_name(self, place: Place) -> None:
+        """Unless it is the name of something new here: that is known best here."""
+        folder = self._tree.nodes.folder_of(place.folder)
+        if (
+            folder is not None
+            and _is_known_to_kernel(folder)
+            and not self._tree.is_made_here(place.folder, place.shown)
+        ):
+            self._kernel.forget_name(folder.inode, place.shown)
+
+
+def _is_known_to_kernel(node: Node) -> bool:
+    """The root is from the start."""
+    return node.kernel or node.parent is None
+
+
+def _looks_alike(one: Entry, other: Entry) -> bool:
+    """Whether `stat` says the same of both, and reading gives the same."""
+    return (one.size, one.modified_ms) == (other.size, other.modified_ms) and (
+        one.is_folder or one.version == other.version
+    )
