@@ -24,6 +24,7 @@ SUITES: Final = (
         chapters=(
             "names",
             "open",
+            "open, flags by target",
             "read_write",
             "truncate",
             "unlink",
