@@ -37,6 +37,7 @@ SUITES: Final = (
             "chmod",
             "chown",
             "utimens",
+            "xattr",
             "mknod",
             "mkfifo",
         ),
