@@ -105,7 +105,10 @@ class Change:
             self.posix = replace(self.posix, rest_ns=0)
 
     def posix_over(self, known: Posix) -> Posix:
-        """What is shown of it, where the server keeps `known` of its object: extended attributes that go along are all."""
+        """What is shown of it, where the server keeps `known` of its object.
+
+        Extended attributes that go along with content are all that it has.
+        """
         below = known if self.posix.xattrs is None else replace(known, xattrs=())
         return replace(self.posix.on(below), rest_ns=self.posix.rest_ns, link=self.posix.link)
 
