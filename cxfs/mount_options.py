@@ -20,8 +20,8 @@ class MountOptions:
     """How an account is mounted. Times in seconds, sizes in bytes; `root` is the folder of the account to mount.
 
     `groups`: a mount of the whole account shows the groups beside the account's own tree. `notifications`: the desktop
-    is told of what a person should see to. `source` stands in the kernel's table of mounts, `cxfs:PROFILE` unless it
-    was said otherwise.
+    is told of what a person should see to. `versions`: every folder has `.versions`. `source` stands in the kernel's
+    table of mounts, `cxfs:PROFILE` unless it was said otherwise.
     """
 
     allow_other: bool = False
@@ -45,6 +45,7 @@ class MountOptions:
     source: str | None = None
     notifications: bool = True
     local_only: tuple[str, ...] = DEFAULT_PATTERNS
+    versions: bool = False
 
     @property
     def session_limits(self) -> SessionLimits:
@@ -73,4 +74,5 @@ class MountOptions:
             groups_refresh_s=max(GROUPS_REFRESH_S_MIN, self.metadata_ttl_s),
             sync_remote=self.sync_remote,
             local_only=self.local_only,
+            versions=self.versions,
         )

@@ -14,8 +14,16 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
     from pathlib import Path
 
+STORAGES: Final = ("sqlite+folder", "sqlite+bucket", "postgresql+folder", "postgresql+bucket")
+"""Database and place of large contents."""
+
 FOLDERS: Final = 50
 """More than any module has tests."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--storage`: where the servers of tests/server keep what they have; `make test-storage` goes through all."""
+    parser.addoption("--storage", choices=STORAGES, default=STORAGES[0])
 
 
 def pytest_configure() -> None:

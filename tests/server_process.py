@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, Self, TypedDict
 
 from cxfs.server import administration
 
@@ -19,14 +20,22 @@ READY_TIMEOUT_S: Final = 30
 STOP_TIMEOUT_S: Final = 20
 
 _PROGRAM: Final = """
-import sys
+import json, sys
 from pathlib import Path
 from cxfs.server.serving import serve
 
-directory, host, port, insecure = sys.argv[1:]
+directory, host, port, insecure, *rest = sys.argv[1:]
 say = lambda url: print(url, flush=True)
-serve(Path(directory), host=host, port=int(port), insecure=insecure == "True", on_ready=say)
+storage = json.loads(rest[0]) if rest else {}
+serve(Path(directory), host=host, port=int(port), insecure=insecure == "True", on_ready=say, **storage)
 """
+
+
+class Storage(TypedDict, total=False):
+    """Where the tables and the large contents are; without, in the directory."""
+
+    database: str | None
+    content: str | None
 
 
 class ServerProcess:
@@ -37,9 +46,16 @@ class ServerProcess:
     """
 
     def __init__(
-        self, directory: Path, *, insecure: bool = False, port: int | None = None, program: str = _PROGRAM
+        self,
+        directory: Path,
+        *,
+        insecure: bool = False,
+        port: int | None = None,
+        program: str = _PROGRAM,
+        storage: Storage | None = None,
     ) -> None:
         self.directory = directory
+        self.storage = storage or Storage()
         self.insecure = insecure
         self.port = free_port() if port is None else port
         self.url = f"{'http' if insecure else 'https'}://127.0.0.1:{self.port}"
@@ -82,7 +98,10 @@ class ServerProcess:
         """Returns when connections are accepted; fails with the process's last words when it ends before that."""
         assert self._process is None
         self._process = subprocess.Popen(
-            [sys.executable, "-c", self._program, str(self.directory), "127.0.0.1", str(self.port), str(self.insecure)],
+            [
+                *(sys.executable, "-c", self._program, str(self.directory), "127.0.0.1", str(self.port)),
+                *(str(self.insecure), *([json.dumps(self.storage)] if self.storage else [])),
+            ],
             stdout=subprocess.PIPE,
             text=True,
             start_new_session=True,
@@ -120,13 +139,13 @@ class ServerProcess:
 
     def add_user(self, name: str, *, quota_bytes: int = 100 << 30) -> str:
         """A new account; its access token."""
-        with administration.open_store(self.directory) as store:
+        with administration.open_store(self.directory, **self.storage) as store:
             administration.add_user(store, name, password=None, quota_bytes=quota_bytes)
             return administration.issue_token(store, name)
 
     def issue_token(self, user: str) -> str:
         """Another access token of that account."""
-        with administration.open_store(self.directory) as store:
+        with administration.open_store(self.directory, **self.storage) as store:
             return administration.issue_token(store, user)
 
 

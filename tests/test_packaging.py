@@ -18,7 +18,7 @@ import cxfs
 
 PROJECT: Final = Path(__file__).parent.parent
 
-DISTRIBUTION_OF: Final = {"argon2": "argon2-cffi", "PIL": "pillow"}
+DISTRIBUTION_OF: Final = {"argon2": "argon2-cffi", "PIL": "pillow", "psycopg_pool": "psycopg-pool"}
 """Where the name that is imported is not the name that is installed."""
 
 TOP: Final = {
@@ -27,6 +27,10 @@ TOP: Final = {
 }  # fmt: skip
 
 SERVER: Final = {"server"}
+TEAM: Final = {
+    "server/bucket.py", "server/notifications.py", "server/postgresql.py", "server/upgrading.py",
+    "server/migrations/env.py", "server/migrations/versions/step_0001.py",
+}  # fmt: skip
 DEMO: Final = {"cli/samples.py"}
 
 
@@ -68,11 +72,19 @@ def test_the_client_installs_what_it_imports_and_no_more(project: dict[str, Any]
 
 def test_the_server_installs_what_it_imports_and_no_more(project: dict[str, Any]) -> None:
     """As the extra `server`, beside what the command line needs."""
-    server = [path for name, path in source().items() if name.startswith("server/")]
+    server = [path for name, path in source().items() if name.startswith("server/") and name not in TEAM]
 
     assert imported_by(*server) - names_of(project["dependencies"]) == names_of(
         project["optional-dependencies"]["server"]
     )
+
+
+def test_a_server_for_a_team_installs_what_it_imports_and_no_more(project: dict[str, Any]) -> None:
+    """As the extra `team`, which brings the server."""
+    team = [path for name, path in source().items() if name in TEAM]
+    brought = names_of(project["dependencies"]) | names_of(project["optional-dependencies"]["server"])
+
+    assert imported_by(*team) - brought == names_of(project["optional-dependencies"]["team"])
 
 
 def test_the_demo_installs_what_it_imports_and_no_more(project: dict[str, Any]) -> None:
@@ -86,7 +98,9 @@ def test_the_demo_installs_what_it_imports_and_no_more(project: dict[str, Any]) 
 def test_the_tests_install_what_they_import(project: dict[str, Any]) -> None:
     """All of them, with the extra `test`."""
     extras = project["optional-dependencies"]
-    installed = names_of([*project["dependencies"], *extras["server"], *extras["demo"], *extras["test"]])
+    installed = names_of(
+        [*project["dependencies"], *extras["server"], *extras["team"], *extras["demo"], *extras["test"]]
+    )
 
     assert imported_by(*(PROJECT / "tests").rglob("*.py")) - {"tests"} - installed == set()
 

@@ -18,7 +18,7 @@ import click
 
 from cxfs.cli import tables
 from cxfs.cli.exits import Exit, Refusal
-from cxfs.cli.server_folder import opened
+from cxfs.cli.server_folder import Place, opened
 from cxfs.cli.signals import orderly
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def _folder_for(mountpoint: Path) -> Iterator[None]:
 
 def _account(scratch: Path) -> str:
     """A server folder with one account full of samples; its access token."""
-    with opened(scratch / "server", extra="demo") as store:
+    with opened(Place(scratch / "server"), extra="demo") as store:
         from cxfs.cli.samples import make_samples
         from cxfs.server.administration import add_user, import_tree, issue_token
 

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 @click.option(
     "--notifications/--no-notifications", default=None, help="Tell the desktop of what needs a person (told)."
 )
+@click.option("--versions/--no-versions", default=None, help="Former versions in the folder .versions (none).")
 @click.option("--sync", "sync_remote", type=SYNC, help="Whether fsync and close wait for the server (local).")
 @click.option("--log-level", type=click.Choice(logs.LEVELS), default="info", show_default=True)
 @click.option("--log-file", type=click.Path(dir_okay=False, path_type=Path), help="Instead of the profile's cxfs.log.")

@@ -10,7 +10,7 @@ import click
 from cxfs.cli import tables
 from cxfs.cli.serve_access import app, audit, grants, revoke, token
 from cxfs.cli.serve_accounts import group, user
-from cxfs.cli.server_folder import in_one_line, opened
+from cxfs.cli.server_folder import Place, in_one_line, opened
 from cxfs.cli.words import COUNT
 
 if TYPE_CHECKING:
@@ -34,11 +34,32 @@ class OptionsOnEitherSide(click.Group):
 @click.option("--port", type=click.IntRange(1, 65535), default=PORT, show_default=True)
 @click.option("--name", "names", multiple=True, help="A further name for the certificate; may be repeated.")
 @click.option("--workers", type=COUNT, default="1", show_default=True, help="Processes that answer.")
+@click.option(
+    "--database",
+    metavar="URL",
+    envvar="CXFS_SERVER_DATABASE",
+    help="PostgreSQL for the tables instead of a file in DIR: postgresql://USER@HOST/NAME.",
+)
+@click.option(
+    "--content",
+    metavar="URL",
+    envvar="CXFS_SERVER_CONTENT",
+    help="A bucket for large contents instead of a folder in DIR: s3://BUCKET/PREFIX.",
+)
 @click.option("--insecure", is_flag=True, help="Plain HTTP, on a loopback address only.")
 @click.argument("directory", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
 @click.pass_context
 def command(
-    ctx: click.Context, directory: Path, host: str, port: int, names: tuple[str, ...], workers: int, *, insecure: bool
+    ctx: click.Context,
+    directory: Path,
+    host: str,
+    port: int,
+    names: tuple[str, ...],
+    workers: int,
+    database: str | None,
+    content: str | None,
+    *,
+    insecure: bool,
 ) -> None:
     """Serve the accounts in the folder DIR, which is made at first use, until Ctrl-C.
 
@@ -48,7 +69,7 @@ def command(
     cxfs serve DIR import ann ~/files        first files, without the network
     cxfs serve DIR                           the server itself, over TLS
     """  # noqa: D301 - click's mark for lines that it must not join
-    ctx.obj = directory
+    ctx.obj = Place(directory, database, content)
     if ctx.invoked_subcommand is not None:
         return
     with in_one_line():
@@ -62,7 +83,17 @@ def command(
                 click.echo(f"its CA, for a profile's ca_file: {authority}")
                 click.echo(f"its SHA-256 fingerprint: {fingerprint_of(authority)}")
 
-        serve(directory, host=host, port=port, insecure=insecure, names=names, workers=workers, on_ready=on_ready)
+        serve(
+            directory,
+            host=host,
+            port=port,
+            insecure=insecure,
+            names=names,
+            workers=workers,
+            database=database,
+            content=content,
+            on_ready=on_ready,
+        )
 
 
 for each in (user, group, app, token, grants, revoke, audit):
@@ -77,10 +108,10 @@ for each in (user, group, app, token, grants, revoke, audit):
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.argument("to", metavar="[PATH]", default="/")
 @click.pass_obj
-def import_(directory: Path, name: str, folder: Path, to: str) -> None:
+def import_(place: Place, name: str, folder: Path, to: str) -> None:
     """Carry everything below FOLDER into the account NAME, at PATH."""
     total_bytes = sum(file.lstat().st_size for file in folder.rglob("*") if file.is_file())
-    with opened(directory) as store, tables.counting("importing", total_bytes=total_bytes) as progress:
+    with opened(place) as store, tables.counting("importing", total_bytes=total_bytes) as progress:
         from cxfs.server.administration import import_tree
 
         carried = import_tree(store, name, folder, to, progress=progress)
@@ -92,9 +123,9 @@ def import_(directory: Path, name: str, folder: Path, to: str) -> None:
 @click.argument("path")
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 @click.pass_obj
-def export(directory: Path, name: str, path: str, folder: Path) -> None:
+def export(place: Place, name: str, path: str, folder: Path) -> None:
     """Carry PATH of the account NAME into FOLDER, which is made or is empty."""
-    with opened(directory) as store, tables.counting("exporting") as progress:
+    with opened(place) as store, tables.counting("exporting") as progress:
         from cxfs.server.administration import export_tree
 
         carried = export_tree(store, name, path, folder, progress=progress)

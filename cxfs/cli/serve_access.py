@@ -10,7 +10,7 @@ import click
 
 from cxfs.cli import tables
 from cxfs.cli.exits import Exit, Refusal
-from cxfs.cli.server_folder import opened
+from cxfs.cli.server_folder import Place, opened
 from cxfs.cli.words import COUNT
 
 
@@ -24,14 +24,14 @@ def app() -> None:
 @click.argument("name")
 @click.argument("redirect_uris", metavar="[REDIRECT_URI]...", nargs=-1)
 @click.pass_obj
-def app_add(directory: Path, file: Path | None, name: str, redirect_uris: tuple[str, ...]) -> None:
+def app_add(place: Place, file: Path | None, name: str, redirect_uris: tuple[str, ...]) -> None:
     """Register the application NAME; its secret is shown this once.
 
     REDIRECT_URI is where it wants answers sent. Without one it is a program on
     the user's machine, such as cxfs itself, which listens on the loopback
     address.
     """
-    with opened(directory) as store:
+    with opened(place) as store:
         from cxfs.server.administration import LOOPBACK_URIS, add_app
 
         if file is None:
@@ -53,9 +53,9 @@ def app_add(directory: Path, file: Path | None, name: str, redirect_uris: tuple[
 
 @app.command("list")
 @click.pass_obj
-def app_list(directory: Path) -> None:
+def app_list(place: Place) -> None:
     """Show all applications, a line for each redirect URI."""
-    with opened(directory) as store:
+    with opened(place) as store:
         from cxfs.server.administration import list_apps
 
         tables.print_rows(
@@ -67,9 +67,9 @@ def app_list(directory: Path) -> None:
 @app.command("remove")
 @click.argument("name")
 @click.pass_obj
-def app_remove(directory: Path, name: str) -> None:
+def app_remove(place: Place, name: str) -> None:
     """Forget the application NAME, and all access that it was given."""
-    with opened(directory) as store:
+    with opened(place) as store:
         from cxfs.server.administration import remove_app
 
         remove_app(store, name)
@@ -78,9 +78,9 @@ def app_remove(directory: Path, name: str) -> None:
 @click.command()
 @click.argument("name")
 @click.pass_obj
-def token(directory: Path, name: str) -> None:
+def token(place: Place, name: str) -> None:
     """Print a new access token for the user NAME; it is shown this once."""
-    with opened(directory) as store:
+    with opened(place) as store:
         from cxfs.server.administration import issue_token
 
         click.echo(issue_token(store, name))
@@ -89,9 +89,9 @@ def token(directory: Path, name: str) -> None:
 @click.command()
 @click.argument("name")
 @click.pass_obj
-def grants(directory: Path, name: str) -> None:
+def grants(place: Place, name: str) -> None:
     """Show what has access to the account NAME."""
-    with opened(directory) as store:
+    with opened(place) as store:
         from cxfs.server.administration import list_grants
 
         tables.print_rows(
@@ -113,9 +113,9 @@ def grants(directory: Path, name: str) -> None:
 @click.argument("name")
 @click.argument("app_name", metavar="[APP]", required=False)
 @click.pass_obj
-def revoke(directory: Path, name: str, app_name: str | None) -> None:
+def revoke(place: Place, name: str, app_name: str | None) -> None:
     """End the access of APP to the account NAME, or of everything."""
-    with opened(directory) as store:
+    with opened(place) as store:
         from cxfs.server.administration import revoke_app, revoke_tokens
 
         count = revoke_tokens(store, name) if app_name is None else revoke_app(store, name, app_name)
@@ -126,9 +126,9 @@ def revoke(directory: Path, name: str, app_name: str | None) -> None:
 @click.option("--limit", type=COUNT, default="100", show_default=True, help="So many events, the last ones.")
 @click.argument("name", required=False)
 @click.pass_obj
-def audit(directory: Path, limit: int, name: str | None) -> None:
+def audit(place: Place, limit: int, name: str | None) -> None:
     """Show who signed in and what was granted: to NAME, or to all."""
-    with opened(directory) as store:
+    with opened(place) as store:
         from cxfs.server.administration import list_events
 
         tables.print_rows(

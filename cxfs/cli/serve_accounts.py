@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from cxfs.cli import tables
-from cxfs.cli.server_folder import opened
+from cxfs.cli.server_folder import Place, opened
 from cxfs.cli.words import SIZE
 
 if TYPE_CHECKING:
@@ -38,11 +38,11 @@ def user() -> None:
 @click.argument("name")
 @click.pass_obj
 def user_add(
-    directory: Path, name: str, email: str, quota_bytes: int, password_file: Path | None, *, with_password: bool
+    place: Place, name: str, email: str, quota_bytes: int, password_file: Path | None, *, with_password: bool
 ) -> None:
     """Make the account NAME."""
     password = _password(password_file) if with_password or password_file else None
-    with opened(directory) as store:
+    with opened(place) as store:
         from cxfs.server.administration import add_user
 
         click.echo(add_user(store, name, password=password, quota_bytes=quota_bytes, email=email))
@@ -52,13 +52,13 @@ def user_add(
 @PASSWORD_FILE
 @click.argument("name")
 @click.pass_obj
-def user_password(directory: Path, name: str, password_file: Path | None) -> None:
+def user_password(place: Place, name: str, password_file: Path | None) -> None:
     """Give NAME a password, for signing in in a browser.
 
     Every browser in which NAME is signed in is signed out. Applications keep
     their access: see revoke.
     """
-    with opened(directory) as store:
+    with opened(place) as store:
         from cxfs.server.administration import account_named, set_password
 
         account_named(store, name)  # before anybody types a password for nobody
@@ -67,9 +67,9 @@ def user_password(directory: Path, name: str, password_file: Path | None) -> Non
 
 @user.command("list")
 @click.pass_obj
-def user_list(directory: Path) -> None:
+def user_list(place: Place) -> None:
     """Show all accounts."""
-    with opened(directory) as store:
+    with opened(place) as store:
         from cxfs.server.administration import list_users
 
         tables.print_rows(
@@ -90,9 +90,9 @@ def user_list(directory: Path) -> None:
 @user.command("suspend")
 @click.argument("name")
 @click.pass_obj
-def user_suspend(directory: Path, name: str) -> None:
+def user_suspend(place: Place, name: str) -> None:
     """Refuse NAME's tokens; nothing is deleted."""
-    with opened(directory) as store:
+    with opened(place) as store:
         from cxfs.server.administration import suspend_user
 
         suspend_user(store, name)
@@ -101,9 +101,9 @@ def user_suspend(directory: Path, name: str) -> None:
 @user.command("unsuspend")
 @click.argument("name")
 @click.pass_obj
-def user_unsuspend(directory: Path, name: str) -> None:
+def user_unsuspend(place: Place, name: str) -> None:
     """Take NAME's tokens again."""
-    with opened(directory) as store:
+    with opened(place) as store:
         from cxfs.server.administration import unsuspend_user
 
         unsuspend_user(store, name)
@@ -113,9 +113,9 @@ def user_unsuspend(directory: Path, name: str) -> None:
 @click.argument("name")
 @click.argument("quota_bytes", metavar="SIZE", type=SIZE)
 @click.pass_obj
-def user_quota(directory: Path, name: str, quota_bytes: int) -> None:
+def user_quota(place: Place, name: str, quota_bytes: int) -> None:
     """Let NAME keep SIZE, such as 500M or 2T."""
-    with opened(directory) as store:
+    with opened(place) as store:
         from cxfs.server.administration import set_quota
 
         set_quota(store, name, quota_bytes)
@@ -131,9 +131,9 @@ def group() -> None:
 @click.argument("name")
 @click.argument("owner")
 @click.pass_obj
-def group_add(directory: Path, name: str, owner: str, quota_bytes: int) -> None:
+def group_add(place: Place, name: str, owner: str, quota_bytes: int) -> None:
     """Make the group NAME; the user OWNER is its first member."""
-    with opened(directory) as store:
+    with opened(place) as store:
         from cxfs.server.administration import add_group
 
         click.echo(add_group(store, name, owner=owner, quota_bytes=quota_bytes))
@@ -145,9 +145,9 @@ def group_add(directory: Path, name: str, owner: str, quota_bytes: int) -> None:
 @click.argument("user_name", metavar="USER")
 @click.argument("role", type=click.Choice(ROLES), default="writer")
 @click.pass_obj
-def group_member(directory: Path, name: str, user_name: str, role: Role, *, remove: bool) -> None:
+def group_member(place: Place, name: str, user_name: str, role: Role, *, remove: bool) -> None:
     """Give USER a ROLE in the group NAME: owner, writer (the default) or reader."""
-    with opened(directory) as store:
+    with opened(place) as store:
         from cxfs.server import administration
 
         if remove:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from cxfs.cli.exits import Exit, Refusal, ServerExtraMissing
 
@@ -14,13 +14,21 @@ if TYPE_CHECKING:
     from cxfs.server.administration import Store
 
 
+class Place(NamedTuple):
+    """The server's folder, and where its tables and contents are if they are not in it."""
+
+    directory: Path
+    database: str | None = None
+    content: str | None = None
+
+
 @contextlib.contextmanager
-def opened(directory: Path, *, extra: str = "server") -> Iterator[Store]:
-    """The server's folder, made at first use; what is wrong with it, or with what is asked of it, is one line."""
+def opened(place: Place, *, extra: str = "server") -> Iterator[Store]:
+    """The server's store, made at first use; what is wrong with it, or with what is asked of it, is one line."""
     with in_one_line(extra):
         from cxfs.server.administration import open_store
 
-        with open_store(directory) as store:
+        with open_store(place.directory, database=place.database, content=place.content) as store:
             yield store
 
 

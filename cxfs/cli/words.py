@@ -47,6 +47,7 @@ class MountWords(TypedDict, total=False):
     source: str
     notifications: bool
     local_only: tuple[str, ...]
+    versions: bool
 
 
 DROPPED: Final = frozenset(
@@ -215,6 +216,8 @@ _FLAGS: Final = {
     "nogroups": ("groups", False),
     "notifications": ("notifications", True),
     "nonotifications": ("notifications", False),
+    "versions": ("versions", True),
+    "noversions": ("versions", False),
 }
 
 _VALUED: Final[dict[str, tuple[str, Callable[[str], object]]]] = {

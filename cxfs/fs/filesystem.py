@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from cxfs.core.errors import BadName, CxfsError, Invalid, NameTooLong, Unsupported
@@ -16,6 +16,7 @@ from cxfs.core.names import from_kernel
 from cxfs.core.posix import PosixUpdate, marked
 from cxfs.core.ranges import ByteRange
 from cxfs.fs.attributes import is_sync, xattr_name
+from cxfs.fs.version_folders import refuse_versions
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from cxfs.fs.setting import Setting
     from cxfs.fs.space import Space, SpaceWatch
     from cxfs.fs.tree import Tree
+    from cxfs.fs.version_folders import Names
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,9 @@ class FolderHandle:
 
 
 class FileSystem:
-    """One mounted tree. `bring` is as `Bringing.bring`.
+    """One mounted tree. `names` is it too, with `.versions` in it where that is wanted.
+
+    `bring` is as `Bringing.bring`.
 
     `arrive` returns when the server has what was written of a change (mount option `sync=remote`).
     """
@@ -82,6 +86,7 @@ class FileSystem:
         space: SpaceWatch,
         permissions: Permissions,
         *,
+        names: Names,
         bring: Callable[[Node], Awaitable[None]],
         arrive: Callable[[Change], Awaitable[None]] | None = None,
     ) -> None:
@@ -95,6 +100,7 @@ class FileSystem:
         self._setting = setting
         self._space = space
         self._permissions = permissions
+        self._names = names
         self._bring = bring
         self._arrive = arrive
 
@@ -117,7 +123,7 @@ class FileSystem:
             raise
         except BadName:
             return None, 0.0  # nothing is called so, and nothing can be
-        return await self._tree.lookup(folder, shown)
+        return await self._names.lookup(folder, shown)
 
     async def attributes(self, node: Node) -> tuple[Attributes, float]:
         """What `stat` says, fresh, and for how many seconds it may be believed."""
@@ -134,14 +140,14 @@ class FileSystem:
 
     async def open_folder(self, folder: Node) -> FolderHandle:
         """Everything in the folder, one request for all of it at most."""
-        return FolderHandle(folder, partial(self._tree.children, folder, await self._tree.listed(folder)))
+        return FolderHandle(folder, await self._names.opened(folder))
 
     def child(self, handle: FolderHandle, index: int) -> tuple[Child, Node] | None:
         """The node of one line of the listing; None when it was removed since."""
-        child = self._tree.as_now(handle.folder, handle.children[index])
+        child = self._names.as_now(handle.folder, handle.children[index])
         if child is None:
             return None
-        return child, self._tree.node_of_child(handle.folder, child)
+        return child, self._names.node_of_child(handle.folder, child)
 
     def space(self) -> Space:
         """The account's room; never waits."""
@@ -235,11 +241,15 @@ class FileSystem:
 
     async def remove_folder(self, folder: Node, name: bytes) -> None:
         """rmdir(2)."""
+        await refuse_versions(self._names, folder, from_kernel(name))
         await self._namespace.remove_folder(folder, from_kernel(name))
 
     async def rename(self, folder: Node, name: bytes, new_folder: Node, new_name: bytes, how: Rename) -> None:
         """Renames, as renameat2(2) does."""
-        await self._renaming.rename(folder, from_kernel(name), new_folder, from_kernel(new_name), how)
+        shown, new_shown = from_kernel(name), from_kernel(new_name)
+        await refuse_versions(self._names, folder, shown)
+        await refuse_versions(self._names, new_folder, new_shown)
+        await self._renaming.rename(folder, shown, new_folder, new_shown, how)
 
     async def fsync_folder(self) -> None:
         """Names that came and went so far, in any folder, survive power loss."""

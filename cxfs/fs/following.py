@@ -32,6 +32,9 @@ log = logging.getLogger(__name__)
 _POLICY: Final = RetryPolicy(first_pause_s=2.0, longest_pause_s=60.0, tries_max=None)
 """A server that has just stopped is not asked by all its clients at the moment of its return."""
 
+FOLLOWED_MAX: Final = 60
+"""Trees at a time: each holds a connection, here and at the server, for as long as the mount."""
+
 PAUSE_LEAST_S: Final = 0.1
 """Between two attempts that fail, whatever the lot."""
 
@@ -116,8 +119,8 @@ class Following:
             self._followed.clear()
 
     def want(self, owner: Owner) -> None:
-        """Somebody looks at this owner's tree."""
-        if owner in self._wanted:
+        """Somebody looks at this owner's tree. Of more than FOLLOWED_MAX the further ones are asked for as ever."""
+        if owner in self._wanted or len(self._wanted) >= FOLLOWED_MAX:
             return
         self._wanted.add(owner)
         if self._nursery is not None:
@@ -209,17 +212,18 @@ class Following:
     async def _take(self, owner: Owner, followed: Followed, news: News, heard_s: float) -> None:
         """First what was told, then the cursor behind it: who is cut off in between hears it again."""
         was_live = followed.feed.is_live
-        inodes = [inode for change in news.changes if (inode := self._foreign.take(change)) is not None]
+        inodes = [inode for change in news.changes if (inode := self._foreign.take(owner, change)) is not None]
         self._changes += len(news.changes)
         followed.failures = 0
         followed.feed = followed.feed.heard(news, heard_s)
         self._cover(owner, followed)
-        if inodes:
-            await self._kernel.forget(inodes, [])
+        assert self._nursery is not None
+        if inodes:  # beside it: the kernel may wait for a handler, and that for the server
+            self._nursery.start_soon(self._kernel.forget, inodes, [])
         if news.reset:
             self._resets += 1
             log.info("what was known of the tree of %s may be old", owner)
-            await self._forget(owner)
+            self._nursery.start_soon(self._forget, owner)
         if followed.feed.is_live and not was_live:
             log.info("changes are heard of")
         if news.groups != followed.groups:

@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from cxfs.core.names import escape
+from cxfs.fs.resettling import Resettling
 
 if TYPE_CHECKING:
-    from cxfs.core.entries import Entry, Uuid
+    from cxfs.core.entries import Entry, Owner, Uuid
     from cxfs.core.feed import Change
     from cxfs.fs.groups import Groups
     from cxfs.fs.kernel import KernelCache
@@ -40,19 +41,20 @@ class ForeignChanges:
         self._groups = groups
         self._kernel = kernel
 
-    def take(self, change: Change) -> int | None:
-        """Takes a change in. The inode of which `stat` says something else now, where nothing else is to be told."""
+    def take(self, owner: Owner, change: Change) -> int | None:
+        """Takes a change of that owner's tree in. The inode, where `stat` says something else now and that is all."""
         if change.entry is None:
-            self._gone(change.object)
+            self._gone(owner, change.object)
             return None
         return self._there(self._groups.as_seen(change.entry))
 
     # ------------------------------------------------------------ what is gone
 
-    def _gone(self, object_id: Uuid) -> None:
+    def _gone(self, owner: Owner, object_id: Uuid) -> None:
         node, place = self._tree.nodes.folder_of(object_id), self._place_of(object_id)
-        if node is self._tree.root:
-            return  # it stays, whatever the server says of it
+        known = self._known(object_id, node)
+        if node is self._tree.root or (known is not None and known.owner != owner):
+            return  # the root stays, whatever the server says of it; the other is in another tree by now
         self._listings.overtake(None if place is None else place.folder)
         self._listings.heard(object_id, None)
         if place is not None:
@@ -74,7 +76,7 @@ class ForeignChanges:
 
     def _there(self, entry: Entry) -> int | None:
         node, before = self._tree.nodes.folder_of(entry.id), self._place_of(entry.id)
-        known = self._metadata.last_known(entry.id) or (node.entry if node is not None else None)
+        known = self._known(entry.id, node)
         if known is not None and (self._groups.as_seen(known) == entry or known.version > entry.version):
             return None
         if node is self._tree.root:
@@ -83,6 +85,8 @@ class ForeignChanges:
         if entry.parent is None and before is None and entry.name:  # somewhere, and the server does not say where
             self._metadata.doubt_owner(entry.owner)
             return None
+        if known is not None and known.owner != entry.owner:
+            self._resettle(entry, node)
         folder = entry.parent or (before and before.folder)  # the folder of a group stays where it is
         self._listings.overtake(*(each for each in (folder, before and before.folder) if each is not None))
         self._listings.heard(entry.id, entry)
@@ -92,6 +96,12 @@ class ForeignChanges:
             self._metadata.put(entry, folder)
         self._place(node, entry, before)
         return None if node is None else self._update(node, known, entry)
+
+    def _resettle(self, entry: Entry, node: Node | None) -> None:
+        """It has come from another owner's tree, with all below it."""
+        self._metadata.doubt(*self._metadata.folders_below([entry.id]))
+        if node is not None:
+            Resettling(self._tree, self._metadata).settled(node, entry.owner)
 
     def _place(self, node: Node | None, entry: Entry, before: Place | None) -> None:
         """The names that mean something else now, and the node to where it stands."""
@@ -120,6 +130,9 @@ class ForeignChanges:
         return node.inode
 
     # ------------------------------------------------------------ places and names
+
+    def _known(self, object_id: Uuid, node: Node | None) -> Entry | None:
+        return self._metadata.last_known(object_id) or (node.entry if node is not None else None)
 
     def _place_of(self, object_id: Uuid) -> Place | None:
         """Where it is listed, as far as is known."""

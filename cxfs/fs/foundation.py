@@ -21,6 +21,7 @@ from cxfs.fs.group_folders import GroupFolders
 from cxfs.fs.groups import Groups
 from cxfs.fs.journal import Journal
 from cxfs.fs.listings import Listings
+from cxfs.fs.marked_links import MarkedLinks, Targets
 from cxfs.fs.permissions import Permissions
 from cxfs.fs.reader import Reader
 from cxfs.fs.refreshing import Refreshing
@@ -74,8 +75,9 @@ def lay_foundation(root: Entry, root_path: TreePath, around: Surroundings) -> Fo
     reader = _reader(around, freshness)
     changes, errands = recovered(memory.outbox, steps, options.local_only), recovered_errands(memory.outbox, steps)
     permissions = Permissions(groups, read_only=options.read_only)
-    folders = GroupFolders(service.files, groups, root=root.id)
-    background = GroupFolders(service.background, groups, root=root.id)
+    targets = Targets(_small_files(around))
+    folders = GroupFolders(MarkedLinks(service.files, targets), groups, root=root.id)
+    background = GroupFolders(MarkedLinks(service.background, targets), groups, root=root.id)
 
     def goes_on() -> bool:
         return ahead.goes_on()  # which stands on the tree, as the tree stands on the listings

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from cxfs.core.errors import BadReply, Invalid, IsADirectory, NotFound, Unsupported
+from cxfs.core.posix import NOTHING, PosixUpdate
 from cxfs.core.ranges import ByteRange
 
 if TYPE_CHECKING:
@@ -62,7 +63,14 @@ class Contents(Protocol):
         ...
 
     async def upload(
-        self, path: Path, content: Sent, *, modified_ms: int, if_version: int | None, name: EntryName | None = None
+        self,
+        path: Path,
+        content: Sent,
+        *,
+        modified_ms: int,
+        if_version: int | None,
+        name: EntryName | None = None,
+        posix: PosixUpdate = NOTHING,
     ) -> Entry:
         """The next version."""
         ...
@@ -129,23 +137,24 @@ class History:
     async def _send(self, node: Node, current: Entry, wanted: Entry, tell: Callable[[int, int], None]) -> Entry:
         passing = Passing(wanted.size, tell)
         if not wanted.size:
-            return await self._upload(node, current, passing)
+            return await self._upload(node, current, wanted, passing)
         async with self._contents.download(
             node.path, ByteRange(0, wanted.size), version=wanted.version, size=wanted.size, pin_version=True
         ) as arriving:
             passing.source = arriving.pieces()
-            entry = await self._upload(node, current, passing)
+            entry = await self._upload(node, current, wanted, passing)
         if wanted.sha1 is not None and entry.sha1 is not None and entry.sha1 != wanted.sha1:
             raise BadReply(f"version {wanted.version} came with another content than it had")
         return entry
 
-    async def _upload(self, node: Node, current: Entry, content: Passing) -> Entry:
+    async def _upload(self, node: Node, current: Entry, wanted: Entry, content: Passing) -> Entry:
         return await self._contents.upload(
             node.path,
             content,
             modified_ms=self._now_ms(),
             if_version=current.version if self._conditional else None,
             name=current.name,
+            posix=PosixUpdate(link=wanted.posix.link),
         )
 
     def _arrived(self, node: Node, before: Entry, entry: Entry) -> None:

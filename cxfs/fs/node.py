@@ -36,6 +36,9 @@ class Node:
         "strangers",
     )
 
+    is_former = False
+    """Whether it stands in `.versions`: nothing of it is ever changed."""
+
     def __init__(self, inode: int, *, is_folder: bool, parent: Node | None, shown: str) -> None:
         self.inode = inode
         self.is_folder = is_folder
@@ -100,3 +103,14 @@ class Node:
         return bool(
             self.kernel or self.handles or self.change is not None or self.children or self.pins or self.parent is None
         )
+
+
+class FormerNode(Node):
+    """`.versions` itself, the folder of a file in it, or a version: `entry` is the object of which it tells."""
+
+    is_former = True
+
+    @property
+    def size(self) -> int:
+        """Bytes of a version."""
+        return 0 if self.is_folder or self.entry is None else self.entry.size

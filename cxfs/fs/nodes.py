@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from cxfs.core.names import escape
-from cxfs.fs.node import Node
+from cxfs.fs.node import FormerNode, Node
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -58,6 +58,17 @@ class Nodes:
         elif change.node.parent is not parent:  # the folder that it was in went away
             self.place(change.node, parent, escape(change.name))
         return change.node
+
+    def former(self, entry: Entry, number: int, parent: Node, shown: str, *, is_folder: bool) -> FormerNode:
+        """What stands in `.versions` under this number, made where nothing does yet."""
+        node = self._numbers.get(number)
+        if isinstance(node, FormerNode):
+            self.place(node, parent, shown)
+        else:
+            node = FormerNode(self._unused(number), is_folder=is_folder, parent=parent, shown=shown)
+            self._keep(node, parent)
+        node.entry = entry
+        return node
 
     def kernel_has(self, entry: Entry) -> bool:
         """Whether the kernel may have this version of a file in its pages."""
@@ -148,12 +159,18 @@ class Nodes:
         node.entry = None
 
     def _new_node(self, number: int, parent: Node, shown: str, *, is_folder: bool) -> Node:
+        node = Node(self._unused(number), is_folder=is_folder, parent=parent, shown=shown)
+        self._keep(node, parent)
+        return node
+
+    def _unused(self, number: int) -> int:
         while number in self._numbers:
             number += 1
-        node = Node(number, is_folder=is_folder, parent=parent, shown=shown)
+        return number
+
+    def _keep(self, node: Node, parent: Node) -> None:
         parent.children += 1
-        self._numbers[number] = node
-        return node
+        self._numbers[node.inode] = node
 
     def believe(self, node: Node, entry: Entry) -> None:
         """What the server said of it."""

@@ -28,10 +28,13 @@ class Permissions:
     def check(self, *nodes: Node | None) -> None:
         """Each of them that there is may be changed: its content, its attributes, the names in it and its own.
 
-        Raises ReadOnly on a read-only mount, else Denied: as the kernel itself does for whom the mode bits keep out.
+        Raises ReadOnly on a read-only mount and in `.versions`, else Denied: as the kernel does for whom the mode
+        bits keep out.
         """
         if self._read_only:
             raise ReadOnly("the mount is read-only")
         for node in nodes:
+            if node is not None and node.is_former:
+                raise ReadOnly("what was is not changed")
             if node is not None and not self.has_write_bits(node):
                 raise Denied(f"{node.shown!r} cannot be changed by this account")

@@ -96,6 +96,7 @@ class Renaming:
     async def rename(self, folder: Node, shown: str, new_folder: Node, new_shown: str, how: Rename) -> None:
         """Renames, with both flags of renameat2(2)."""
         node = await self._namespace.changeable(folder, shown)
+        self._permissions.check(new_folder)
         target, _ = await self._tree.lookup(new_folder, new_shown)
         if new_folder.gone or (how is Rename.EXCHANGE and target is None):
             raise NotFound(f"{new_shown!r} does not exist")

@@ -169,7 +169,7 @@ class Sending:
             change.base_version or 0,
             change.name,
             content.sent,
-            change.posix,
+            self._posix_of(change),
         )
 
     def has_its_attributes(self, change: Change, entry: Entry) -> bool:
@@ -177,6 +177,10 @@ class Sending:
         if self._keeps_posix:
             return entry.modified_ms == change.modified_ms and change.posix_over(entry.posix) == entry.posix
         return entry.modified_ms == change.modified_ms or not self._keeps_times
+
+    def _posix_of(self, change: Change) -> PosixUpdate:
+        """What of its attributes goes along beside the time."""
+        return change.posix if self._keeps_posix else NOTHING
 
     def _count(self, change: Change, count: int) -> None:
         change.sent_bytes += count
@@ -200,7 +204,8 @@ class Sending:
         if self.has_its_attributes(change, entry):
             return entry
         try:
-            return await self._files.update(entry.path, change.modified_ms, replace(change.posix, link=None))
+            posix = replace(self._posix_of(change), link=None)
+            return await self._files.update(entry.path, change.modified_ms, posix)
         except CxfsError as error:
             if self._keeps_posix and self._outcomes.may_pass(error):
                 raise
@@ -226,7 +231,7 @@ class Sending:
             modified_ms=change.modified_ms,
             if_version=base_version if self._conditional else None,
             name=change.name,
-            posix=change.posix,
+            posix=self._posix_of(change),
             on_sealed=sealed,
         )
 

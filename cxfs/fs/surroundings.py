@@ -80,7 +80,7 @@ class VolumeOptions:
 
     `follows`: what a server tells of changes is listened to; nothing is asked for as long as `feed_ttl_s` then.
 
-    `local_only`: patterns of names of new files that stay on this machine.
+    `local_only`: patterns of names of new files that stay on this machine. `versions`: every folder has `.versions`.
     """
 
     uid: int
@@ -100,6 +100,7 @@ class VolumeOptions:
     continued_bytes_max: int = CONTINUED_BYTES_MAX
     sync_remote: bool = False
     local_only: Sequence[str] = DEFAULT_PATTERNS
+    versions: bool = False
 
 
 @dataclass(frozen=True, slots=True)

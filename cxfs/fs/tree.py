@@ -102,13 +102,13 @@ class Tree:
             return None, remaining_s
         return self.nodes.node_of(entry, folder, shown), remaining_s
 
-    async def listed(self, folder: Node) -> Listing:
-        """The folder's listing for somebody who walks there."""
+    async def opened(self, folder: Node) -> Callable[[], list[Child]]:
+        """For somebody who walks there: what gives everything in the folder at the moment when it is called."""
         self._enter(folder, to_list=True)
-        return await self.listing(folder)
+        return partial(self._children, folder, await self.listing(folder))
 
-    def children(self, folder: Node, listing: Listing) -> list[Child]:
-        """Everything in the folder at this moment, what is new since the `listing` included. Asks nobody."""
+    def _children(self, folder: Node, listing: Listing) -> list[Child]:
+        """What is new since the `listing` included. Asks nobody."""
         last = self._metadata.last_listing(folder.uuid)
         return self._overlay.lines(folder.uuid, listing if last is None else last)
 
@@ -165,7 +165,7 @@ class Tree:
         Raises NotFound when the object is gone. The root never keeps its caller waiting (`df` asks for it): it is asked
         for beside it.
         """
-        if node.entry is None or node.gone or node.change is not None or self.is_new(node):
+        if node.entry is None or node.gone or node.change is not None or node.is_former or self.is_new(node):
             return
         known = self._known(node)
         if known is None and node is self.root:
@@ -199,7 +199,7 @@ class Tree:
 
     def believed_s(self, node: Node) -> float:
         """For how many seconds what is known of the node may be believed. What is newer here is known best here."""
-        if node.change is not None or self.is_new(node):
+        if node.change is not None or node.is_former or self.is_new(node):
             return self._metadata.ttl_s
         known = self._known(node)
         return known.remaining_s if known is not None else self._freshness.stale_s

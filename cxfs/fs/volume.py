@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+import trio
+
 from cxfs.core.connection import State
 from cxfs.core.entries import SELF, TreePath
 from cxfs.fs.arrivals import arrive
@@ -28,6 +30,7 @@ from cxfs.fs.resettling import Resettling
 from cxfs.fs.room import Room
 from cxfs.fs.sealing import Sealing
 from cxfs.fs.setting import Setting
+from cxfs.fs.version_folders import VersionFolders
 from cxfs.fs.waiting import Waiting
 
 if TYPE_CHECKING:
@@ -46,6 +49,7 @@ if TYPE_CHECKING:
     from cxfs.fs.surroundings import Surroundings
     from cxfs.fs.tree import Tree
     from cxfs.fs.uploader import Uploader
+    from cxfs.fs.version_folders import Names
     from cxfs.local.blocks import BlockStore
     from cxfs.local.metadata import MetadataCache
     from cxfs.remote.watch import ConnectionStatus
@@ -232,8 +236,18 @@ def _filesystem(base: Foundation, outbound: Outbound, around: Surroundings, wait
         setting,
         base.space,
         base.permissions,
+        names=_names(base, around),
         bring=bringing.bring,
         arrive=arrival if options.sync_remote else None,
+    )
+
+
+def _names(base: Foundation, around: Surroundings) -> Names:
+    if not around.options.versions or not around.offers("versions"):
+        return base.tree
+    ttl_s = around.memory.metadata.ttl_s
+    return VersionFolders(
+        base.tree, around.service.files, freshness=base.freshness, ttl_s=ttl_s, timer=trio.current_time
     )
 
 

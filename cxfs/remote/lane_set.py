@@ -30,7 +30,7 @@ PROBES_MAX: Final = 4
 """At a time: one a second, none of which need be answered."""
 
 FEEDS_MAX: Final = 64
-"""Owners that are followed at a time: each has a request that waits, and a connection with it."""
+"""Requests that wait, each with a connection: more than are followed, so that none waits here already."""
 
 WARM_CONNECTIONS: Final = 4
 """Made before anybody reads: for the first bytes, and for what is read ahead behind them."""

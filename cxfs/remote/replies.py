@@ -12,6 +12,7 @@ import binascii
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -33,7 +34,6 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
 _MODE: Final = re.compile("[0-7]{3,4}")
 _FINE: Final = re.compile(r"(.*\.\d{3})(\d{6})Z", re.ASCII)
-_NOT_UTF8: Final = re.compile("[\ud800-\udfff]")
 
 
 class _File(msgspec.Struct, gc=False):
@@ -180,17 +180,25 @@ def _entry(file: _File, owner: Owner, parent: Uuid | None) -> Entry:
         digest(sha1, _SHA1_BYTES),
         digest(file.md5, _MD5_BYTES),
         parent if file.parent == parent else _uuid_or_none(file.parent) or parent,
-        PLAIN if file.mode is file.fine is file.link is file.xattrs else _posix(file),
+        _posix(file),
     )
 
 
 def _posix(file: _File) -> Posix:
+    if file.fine is file.link is file.xattrs is None:
+        return _of_mode(file.mode) if isinstance(file.mode, str) else PLAIN
     return Posix(
-        mode=int(file.mode, 8) if isinstance(file.mode, str) and _MODE.fullmatch(file.mode) else None,
+        mode=_of_mode(file.mode).mode if isinstance(file.mode, str) else None,
         rest_ns=_rest_ns(file.fine, file.modified),
         link=file.link if _is_target(file.link) and not file.is_folder else None,
         xattrs=_xattrs(file.xattrs) if isinstance(file.xattrs, dict) else (),
     )
+
+
+@lru_cache(maxsize=256)
+def _of_mode(mode: str) -> Posix:
+    """Most objects have nothing else, and few modes there are."""
+    return Posix(mode=int(mode, 8)) if _MODE.fullmatch(mode) else PLAIN
 
 
 def _is_target(link: Any) -> bool:
@@ -209,7 +217,7 @@ def _xattrs(found: dict[Any, Any]) -> Values:
 
 
 def _is_xattr_name(name: Any) -> bool:
-    return isinstance(name, str) and name.startswith("user.") and "\0" not in name and _NOT_UTF8.search(name) is None
+    return isinstance(name, str) and name.startswith("user.") and "\0" not in name
 
 
 def _base64(shown: Any) -> bytes | None:

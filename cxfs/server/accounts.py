@@ -5,12 +5,14 @@ Functions that change take a connection inside a transaction.
 
 from __future__ import annotations
 
-import sqlite3
-from typing import Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from cxfs.server.errors import ServerError
 from cxfs.server.limits import NAME_CHARACTERS_MAX
 from cxfs.server.wire import new_uuid
+
+if TYPE_CHECKING:
+    from cxfs.server.database import Connection
 
 Role = Literal["owner", "writer", "reader"]
 ROLES: Final[tuple[Role, ...]] = ("owner", "writer", "reader")
@@ -55,41 +57,37 @@ class Membership(NamedTuple):
     consumed_before: int
 
 
-def add_owner(
-    connection: sqlite3.Connection, kind: Literal["user", "group"], name: str, *, capacity: int, now: int
-) -> int:
+def add_owner(connection: Connection, kind: Literal["user", "group"], name: str, *, capacity: int, now: int) -> int:
     """A new tree with an empty root; its owner's number. Raises ServerError for a name that is taken or no name."""
     if not name.strip() or len(name) > NAME_CHARACTERS_MAX or not name.isprintable():
         raise ServerError(f"not a name for a {kind}: {name!r}")
     if capacity < 0:
         raise ServerError("a quota is a number of bytes, 0 or more")
-    try:
-        cursor = connection.execute(
-            "INSERT INTO owners (id, kind, name, capacity) VALUES (?, ?, ?, ?)", (new_uuid(), kind, name, capacity)
-        )
-    except sqlite3.IntegrityError as error:
-        raise ServerError(f"there is already a {kind} {name!r}") from error
-    number = cursor.lastrowid
-    assert number is not None
+    row = connection.execute(
+        "INSERT INTO owners (id, kind, name, capacity) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING number",
+        (new_uuid(), kind, name, capacity),
+    ).fetchone()
+    if row is None:
+        raise ServerError(f"there is already a {kind} {name!r}")
     connection.execute(
         "INSERT INTO nodes (id, owner, parent, name, is_folder, version, created_ms, modified_ms)"
-        " VALUES (?, ?, NULL, '', 1, 1, ?, ?)",
-        (new_uuid(), number, now, now),
+        " VALUES (?, ?, NULL, '', ?, 1, ?, ?)",
+        (new_uuid(), row[0], True, now, now),
     )
-    return number
+    return int(row[0])
 
 
-def add_user(connection: sqlite3.Connection, number: int, *, email: str, password_hash: str | None) -> None:
+def add_user(connection: Connection, number: int, *, email: str, password_hash: str | None) -> None:
     """Makes the owner with this number a person."""
     connection.execute("INSERT INTO users (owner, email, password) VALUES (?, ?, ?)", (number, email, password_hash))
 
 
-def set_password_hash(connection: sqlite3.Connection, user: int, password_hash: str) -> None:
+def set_password_hash(connection: Connection, user: int, password_hash: str) -> None:
     """Instead of what there was."""
     connection.execute("UPDATE users SET password = ? WHERE owner = ?", (password_hash, user))
 
 
-def credentials_of(connection: sqlite3.Connection, name: str) -> Credentials | None:
+def credentials_of(connection: Connection, name: str) -> Credentials | None:
     """What is needed to let a person in; None: no such account."""
     row = connection.execute(
         "SELECT number, password, suspended FROM users JOIN owners ON number = owner WHERE kind = 'user' AND name = ?",
@@ -98,12 +96,12 @@ def credentials_of(connection: sqlite3.Connection, name: str) -> Credentials | N
     return None if row is None else Credentials(row[0], row[1], bool(row[2]))
 
 
-def accounts(connection: sqlite3.Connection) -> list[Account]:
+def accounts(connection: Connection) -> list[Account]:
     """Every user, by name."""
     return [Account(*row) for row in connection.execute("SELECT * FROM accounts ORDER BY name")]
 
 
-def account_named(connection: sqlite3.Connection, name: str) -> Account:
+def account_named(connection: Connection, name: str) -> Account:
     """The user of that name; raises ServerError."""
     row = connection.execute("SELECT * FROM accounts WHERE name = ?", (name,)).fetchone()
     if row is None:
@@ -111,17 +109,17 @@ def account_named(connection: sqlite3.Connection, name: str) -> Account:
     return Account(*row)
 
 
-def name_of(connection: sqlite3.Connection, user: int) -> str:
+def name_of(connection: Connection, user: int) -> str:
     """What a user that exists is called."""
     return str(connection.execute("SELECT name FROM owners WHERE number = ?", (user,)).fetchone()[0])
 
 
-def account_of(connection: sqlite3.Connection, caller: Caller) -> Account:
+def account_of(connection: Connection, caller: Caller) -> Account:
     """The caller's own."""
     return Account(*connection.execute("SELECT * FROM accounts WHERE number = ?", (caller.number,)).fetchone())
 
 
-def group_named(connection: sqlite3.Connection, name: str) -> int:
+def group_named(connection: Connection, name: str) -> int:
     """The owner number of the group of that name; raises ServerError."""
     row = connection.execute("SELECT number FROM owners WHERE kind = 'group' AND name = ?", (name,)).fetchone()
     if row is None:
@@ -129,19 +127,21 @@ def group_named(connection: sqlite3.Connection, name: str) -> int:
     return int(row[0])
 
 
-def memberships(connection: sqlite3.Connection, user: int) -> list[Membership]:
+def memberships(connection: Connection, user: int) -> list[Membership]:
     """The user's groups, by name."""
     rows = connection.execute(
         "SELECT id, name, role, capacity, consumed, consumed_before FROM members JOIN owners ON number = team"
-        " WHERE user = ? ORDER BY name",
+        ' WHERE "user" = ? ORDER BY name',
         (user,),
     )
     return [Membership(*row) for row in rows]
 
 
-def role_in(connection: sqlite3.Connection, caller: Caller, owner: int) -> Role | None:
+def role_in(connection: Connection, caller: Caller, owner: int) -> Role | None:
     """What the caller may do in that owner's tree; None: not even know of it."""
     if owner == caller.number:
         return "owner"
-    row = connection.execute("SELECT role FROM members WHERE user = ? AND team = ?", (caller.number, owner)).fetchone()
+    row = connection.execute(
+        'SELECT role FROM members WHERE "user" = ? AND team = ?', (caller.number, owner)
+    ).fetchone()
     return None if row is None else row[0]

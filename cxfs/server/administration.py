@@ -6,6 +6,7 @@ notices all of it at once.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, get_args
 
 from cxfs.server import accounts, applications, audit, grants
@@ -82,12 +83,12 @@ def add_user(
 
 def account_named(store: Store, name: str) -> Account:
     """The account of that name."""
-    return accounts.account_named(store.reader, name)
+    return store.look(partial(accounts.account_named, name=name))
 
 
 def set_password(store: Store, name: str, password: str) -> None:
     """The user signs in with this one from now on, and anew in every browser; applications keep their access."""
-    user = accounts.account_named(store.reader, name).number
+    user = account_named(store, name).number
     hashed = _hash(password)
     with store.transaction() as connection:
         accounts.set_password_hash(connection, user, hashed)
@@ -97,7 +98,7 @@ def set_password(store: Store, name: str, password: str) -> None:
 
 def list_users(store: Store) -> list[Account]:
     """Every account, by name."""
-    return accounts.accounts(store.reader)
+    return store.look(accounts.accounts)
 
 
 def suspend_user(store: Store, name: str) -> None:
@@ -124,7 +125,7 @@ def add_group(store: Store, name: str, *, owner: str, quota_bytes: int = QUOTA_B
     with store.transaction() as connection:
         user = accounts.account_named(connection, owner).number
         number = accounts.add_owner(connection, "group", name, capacity=quota_bytes, now=store.clock())
-        connection.execute("INSERT INTO members (user, team, role) VALUES (?, ?, 'owner')", (user, number))
+        connection.execute('INSERT INTO members ("user", team, role) VALUES (?, ?, ?)', (user, number, "owner"))
         note_groups(connection, user)
         return str(connection.execute("SELECT id FROM owners WHERE number = ?", (number,)).fetchone()[0])
 
@@ -136,8 +137,8 @@ def set_member(store: Store, group: str, user: str, role: Role) -> None:
     with store.transaction() as connection:
         member = accounts.account_named(connection, user).number
         connection.execute(
-            "INSERT INTO members (user, team, role) VALUES (?, ?, ?)"
-            " ON CONFLICT (user, team) DO UPDATE SET role = excluded.role",
+            'INSERT INTO members ("user", team, role) VALUES (?, ?, ?)'
+            ' ON CONFLICT ("user", team) DO UPDATE SET role = excluded.role',
             (member, accounts.group_named(connection, group), role),
         )
         note_groups(connection, member)
@@ -148,7 +149,7 @@ def remove_member(store: Store, group: str, user: str) -> None:
     with store.transaction() as connection:
         member = accounts.account_named(connection, user).number
         connection.execute(
-            "DELETE FROM members WHERE user = ? AND team = ?", (member, accounts.group_named(connection, group))
+            'DELETE FROM members WHERE "user" = ? AND team = ?', (member, accounts.group_named(connection, group))
         )
         note_groups(connection, member)
 
@@ -168,7 +169,7 @@ def add_app(store: Store, name: str, redirect_uris: Sequence[str] = LOOPBACK_URI
 
 def list_apps(store: Store) -> list[Application]:
     """Every application, by name."""
-    return applications.apps(store.reader)
+    return store.look(applications.apps)
 
 
 def remove_app(store: Store, name: str) -> None:
@@ -192,7 +193,7 @@ def issue_token(store: Store, user: str, *, app: str | None = None) -> str:
 
 def list_grants(store: Store, user: str) -> list[Grant]:
     """What has access to the user's account, and since when."""
-    return grants.grants_of(store.reader, accounts.account_named(store.reader, user).number)
+    return store.look(partial(grants.grants_of, user=account_named(store, user).number))
 
 
 def revoke_tokens(store: Store, user: str) -> int:
@@ -225,8 +226,8 @@ def issue_code(store: Store, user: str, *, app: str, redirect_uri: str) -> str:
 def list_events(store: Store, user: str | None, limit: int) -> list[Entry]:
     """The end of the audit log, oldest first; of one user, or of all."""
     if user is not None:
-        accounts.account_named(store.reader, user)
-    return audit.entries(store.reader, user, limit)
+        account_named(store, user)
+    return store.look(partial(audit.entries, user=user, limit=limit))
 
 
 def import_tree(store: Store, user: str, folder: Path, to: str = "/", *, progress: Progress) -> Carried:
@@ -236,7 +237,8 @@ def import_tree(store: Store, user: str, folder: Path, to: str = "/", *, progres
     """
     if not folder.is_dir():
         raise ServerError(f"{folder} is not a folder")
-    return Import(store, target_folder(store, caller_named(store, user), to), progress).run(folder)
+    caller = caller_named(store, user)
+    return Import(store, caller, target_folder(store, caller, to), progress).run(folder)
 
 
 def export_tree(store: Store, user: str, path: str, folder: Path, *, progress: Progress) -> Carried:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from cxfs.server import changes
@@ -10,13 +11,15 @@ from cxfs.server.attributes import attributes_of
 from cxfs.server.calls import Body, Call, Offload, Parameters, answer
 from cxfs.server.errors import InvalidRequest
 from cxfs.server.limits import ATTRIBUTES_BYTES_MAX, DESCRIPTION_CHARACTERS_MAX, PAGE_ENTRIES_MAX
-from cxfs.server.trees import SORT_KEYS, Node, find, page_of, versions_of
+from cxfs.server.trees import SORT_KEYS, Node, Page, find, page_of, versions_of
 
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from cxfs.server.accounts import Caller
     from cxfs.server.attributes import Attributes
+    from cxfs.server.database import Connection
     from cxfs.server.store import Store
 
 CAPABILITIES: Final = ("attributes", "versions", "conditional-upload", "groups", "bundle", "changes", "posix")
@@ -38,14 +41,11 @@ class Api:
 
     async def profile(self, call: Call) -> Response:
         """Who the token stands for, and how full the account is."""
-        with self._store.snapshot() as connection:
-            account = account_of(connection, call.caller)
-            groups = memberships(connection, call.caller.number)
-        return answer({"profile": _profile(account, groups)})
+        return answer({"profile": await self._store.ask(partial(_profile_of, caller=call.caller), at_one_moment=True)})
 
     async def groups(self, call: Call) -> Response:
         """The groups whose trees the caller may see."""
-        found = memberships(self._store.reader, call.caller.number)
+        found = await self._store.ask(partial(memberships, user=call.caller.number))
         return answer({"groups": [{"id": group.id, "name": group.name, "role": group.role} for group in found]})
 
     async def list(self, call: Call) -> Response:
@@ -58,16 +58,19 @@ class Api:
             raise InvalidRequest("'limit' is 1 or more")
         sort_by = asked.choice("sortby", SORT_KEYS, "name")
         descending = asked.choice("sortOrder", _ORDERS, "asc") == "desc"
-        with self._store.snapshot() as connection:
-            folder = find(connection, call.caller, call.path)
-            page = page_of(
+        path = call.path
+
+        def question(connection: Connection) -> Page:
+            return page_of(
                 connection,
-                folder,
+                find(connection, call.caller, path),
                 offset=offset,
                 limit=min(limit, PAGE_ENTRIES_MAX),
                 sort_by=sort_by,
                 descending=descending,
             )
+
+        page = await self._store.ask(question, at_one_moment=True)
         return answer(
             {
                 "directory": page.folder.file,
@@ -79,12 +82,17 @@ class Api:
 
     async def about(self, call: Call) -> Response:
         """One object (the call `info`)."""
-        return answer(find(self._store.reader, call.caller, call.path).file)
+        path = call.path
+        return answer((await self._store.ask(lambda connection: find(connection, call.caller, path))).file)
 
     async def versions(self, call: Call) -> Response:
         """A file's history."""
-        with self._store.snapshot() as connection:
-            found = versions_of(connection, find(connection, call.caller, call.path))
+        path = call.path
+
+        def question(connection: Connection) -> list[Node]:
+            return versions_of(connection, find(connection, call.caller, path))
+
+        found = await self._store.ask(question, at_one_moment=True)
         return answer({"versions": [node.file for node in found]})
 
     async def mkdir(self, call: Call) -> Response:
@@ -93,7 +101,7 @@ class Api:
         attributes = _attributes(await call.parameters(ATTRIBUTES_BYTES_MAX))
 
         def change() -> Node:
-            with self._store.transaction() as connection:
+            with self._store.transaction(call.owners(path)) as connection:
                 return changes.make_folder(
                     connection, call.caller, path, now=self._store.clock(), attributes=attributes
                 )
@@ -106,7 +114,7 @@ class Api:
         recursive = (await call.parameters()).flag("recursive", default=True)
 
         def change() -> None:
-            with self._store.transaction() as connection:
+            with self._store.transaction(call.owners(path)) as connection:
                 changes.remove(connection, call.caller, path, recursive=recursive, now=self._store.clock())
             self._store.sweep_if_due()
 
@@ -119,7 +127,7 @@ class Api:
         to, overwrite = asked.path("to"), asked.flag("overwrite", default=False)
 
         def change() -> Node:
-            with self._store.transaction() as connection:
+            with self._store.transaction(call.owners(path, to)) as connection:
                 return changes.move(connection, call.caller, path, to, overwrite=overwrite, now=self._store.clock())
 
         return answer((await self._offload.change(change)).file)
@@ -130,7 +138,7 @@ class Api:
         to, overwrite = asked.path("to"), asked.flag("overwrite", default=False)
 
         def change() -> Node:
-            with self._store.transaction() as connection:
+            with self._store.transaction(call.owners(path, to)) as connection:
                 return changes.copy(connection, call.caller, path, to, overwrite=overwrite, now=self._store.clock())
 
         return answer((await self._offload.change(change)).file)
@@ -143,10 +151,14 @@ class Api:
             raise InvalidRequest(f"a description has at most {DESCRIPTION_CHARACTERS_MAX} characters")
 
         def change() -> Node:
-            with self._store.transaction() as connection:
+            with self._store.transaction(call.owners(path)) as connection:
                 return changes.update(connection, call.caller, path, attributes=attributes, description=description)
 
         return answer((await self._offload.change(change)).file)
+
+
+def _profile_of(connection: Connection, caller: Caller) -> dict[str, Any]:
+    return _profile(account_of(connection, caller), memberships(connection, caller.number))
 
 
 def _attributes(asked: Parameters) -> Attributes:

@@ -16,7 +16,6 @@ from starlette.routing import BaseRoute, Match
 from cxfs.server.api import Api
 from cxfs.server.bundles import Bundles
 from cxfs.server.calls import Announced, Body, Endpoint, Handler, InThreads, Offload, afterwards, refusal, understand
-from cxfs.server.commits import Commits, SqliteCommits
 from cxfs.server.errors import Internal, MethodNotAllowed, NotFound, Refusal
 from cxfs.server.grants import Bearer, note_use
 from cxfs.server.hashes import Passwords
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
 
     from starlette.types import Receive, Scope, Send
 
+    from cxfs.server.commits import Commits
     from cxfs.server.store import Store
 
 log = logging.getLogger(__name__)
@@ -88,8 +88,8 @@ def make_app(
     `authority` is the certificate, as PEM, of the server's own CA, where it has one. `app.state.waits` is to be closed
     before the server stops: requests may be waiting for changes.
     """
-    commits = commits or SqliteCommits(store.reader)
-    waits = Waits(store.reader, commits)
+    commits = commits or store.database.commits()
+    waits = Waits(store.database, commits)
     announced = Announced(offload or InThreads(), commits.ring)
     app = Starlette(
         routes=_routes(store, announced, passwords or Passwords(), authority, LongPolls(store, waits)),
@@ -148,7 +148,7 @@ def _signed_in(store: Store, offload: Offload, endpoint: Endpoint) -> Handler:
     """For a call with a token, of which the use is noted once a day."""
 
     async def handler(request: Request, body: Body, rest: bytes) -> Response:
-        call, bearer = understand(store, request, body, rest)
+        call, bearer = await understand(store, request, body, rest)
         response = await endpoint(call)
         now = store.clock()
         if bearer.is_first_on_its_day(now):

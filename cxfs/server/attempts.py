@@ -14,7 +14,7 @@ from cxfs.server.hashes import hash_of
 from cxfs.server.limits import ATTEMPT_PAUSE_S_MAX, ATTEMPT_ROWS_MAX, ATTEMPTS_FORGOTTEN_S, ATTEMPTS_FREE
 
 if TYPE_CHECKING:
-    import sqlite3
+    from cxfs.server.database import Connection
 
 _PREFIX_BITS: Final = {4: 24, 6: 56}
 """What one household or one rented machine has at its disposal, or near it."""
@@ -37,7 +37,7 @@ def place_of(address: str) -> str:
     return str(ip_network((parsed, _PREFIX_BITS[parsed.version]), strict=False))
 
 
-def begin(connection: sqlite3.Connection, name: str, address: str, now: int) -> int:
+def begin(connection: Connection, name: str, address: str, now: int) -> int:
     """Milliseconds to wait; 0: go on, and it counts as a failure until `forget`. So tries at once cannot slip through.
 
     A try that has to wait does not count: who is impatient waits no longer for it.
@@ -49,17 +49,22 @@ def begin(connection: sqlite3.Connection, name: str, address: str, now: int) -> 
     wait = last + pause_ms(failures) - now
     if wait > 0:
         return wait
-    connection.execute("INSERT OR REPLACE INTO attempts VALUES (?, ?, ?)", (key, failures + 1, now))
     connection.execute(
-        "DELETE FROM attempts WHERE hash IN"
-        " (SELECT hash FROM attempts WHERE hash != ? ORDER BY failures, last_ms LIMIT max(0,"
-        " (SELECT count(*) FROM attempts) - ?))",
-        (key, ATTEMPT_ROWS_MAX),
+        "INSERT INTO attempts VALUES (?, ?, ?)"
+        " ON CONFLICT (hash) DO UPDATE SET failures = excluded.failures, last_ms = excluded.last_ms",
+        (key, failures + 1, now),
     )
+    (count,) = connection.execute("SELECT count(*) FROM attempts").fetchone()
+    if count > ATTEMPT_ROWS_MAX:
+        connection.execute(
+            "DELETE FROM attempts WHERE hash IN"
+            " (SELECT hash FROM attempts WHERE hash != ? ORDER BY failures, last_ms LIMIT ?)",
+            (key, count - ATTEMPT_ROWS_MAX),
+        )
     return 0
 
 
-def forget(connection: sqlite3.Connection, name: str, address: str) -> None:
+def forget(connection: Connection, name: str, address: str) -> None:
     """The password was right."""
     connection.execute("DELETE FROM attempts WHERE hash = ?", (_key(name, address),))
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from cxfs.server.limits import EVENTS_KEPT
 
 if TYPE_CHECKING:
-    import sqlite3
+    from cxfs.server.database import Connection
 
 log = logging.getLogger(__name__)
 
@@ -50,28 +50,26 @@ class Entry(NamedTuple):
     address: str
 
 
-def note(
-    connection: sqlite3.Connection, event: Event, *, now: int, user: str = "", app: str = "", address: str = ""
-) -> None:
+def note(connection: Connection, event: Event, *, now: int, user: str = "", app: str = "", address: str = "") -> None:
     """In a transaction. Beyond EVENTS_KEPT the oldest goes, apart for what is noise and what is not."""
     noise = event in _NOISE
     connection.execute(
-        "INSERT INTO events (at_ms, event, is_noise, user, app, address) VALUES (?, ?, ?, ?, ?, ?)",
+        'INSERT INTO events (at_ms, event, is_noise, "user", app, address) VALUES (?, ?, ?, ?, ?, ?)',
         (now, event, noise, user, app, address),
     )
     connection.execute(
-        "DELETE FROM events WHERE is_noise = ?1 AND number <="
-        " (SELECT number FROM events WHERE is_noise = ?1 ORDER BY number DESC LIMIT 1 OFFSET ?2)",
-        (noise, EVENTS_KEPT),
+        "DELETE FROM events WHERE is_noise = ? AND number <="
+        " (SELECT number FROM events WHERE is_noise = ? ORDER BY number DESC LIMIT 1 OFFSET ?)",
+        (noise, noise, EVENTS_KEPT),
     )
     log.info("%s: user=%r application=%r address=%s", event, user, app, address or "host")
 
 
-def entries(connection: sqlite3.Connection, user: str | None, limit: int) -> list[Entry]:
+def entries(connection: Connection, user: str | None, limit: int) -> list[Entry]:
     """The last ones, oldest first; of one user, or of all."""
+    condition, cells = ("", ()) if user is None else (' WHERE "user" = ?', (user,))
     rows = connection.execute(
-        "SELECT at_ms, event, user, app, address FROM events WHERE ?1 IS NULL OR user = ?1"
-        " ORDER BY number DESC LIMIT ?2",
-        (user, limit),
+        f'SELECT at_ms, event, "user", app, address FROM events{condition} ORDER BY number DESC LIMIT ?',  # noqa: S608 - our own words
+        (*cells, limit),
     ).fetchall()
     return [Entry(*row) for row in reversed(rows)]

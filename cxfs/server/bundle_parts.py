@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, Self, cast
 
 import msgspec
@@ -11,15 +12,15 @@ from cxfs.server.calls import error_object
 from cxfs.server.errors import Refusal, RequestTooLarge
 from cxfs.server.limits import BUNDLE_BYTES_MAX, BUNDLE_ITEM_BYTES_MAX, PIECE_BYTES
 from cxfs.server.ranges import etag_of
-from cxfs.server.sources import Source, file_at, opened
+from cxfs.server.sources import Source, file_at, opened, whole
 from cxfs.server.wire import parse_path
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Sequence
 
     from cxfs.server.accounts import Caller
     from cxfs.server.calls import Offload
+    from cxfs.server.database import Connection
     from cxfs.server.store import Store
 
 _AT_ONCE: Final = 64
@@ -41,8 +42,9 @@ def item_error(refused: Refusal) -> dict[str, Any]:
 
 
 class _Unread(NamedTuple):
-    """Bytes of an answer that are still on the disk."""
+    """Bytes of an answer that have still to be read, and what precedes them."""
 
+    head: bytes
     source: Source
     size: int
 
@@ -68,9 +70,9 @@ class Parts:
         if self._is_over:
             raise StopAsyncIteration
         with ExitStack() as files:
-            pieces = self._some(files)
+            pieces = await self._store.ask(partial(self._some, files=files), at_one_moment=True)
             if any(isinstance(piece, _Unread) for piece in pieces):
-                read = await self._offload.content(_read, pieces)
+                read = await self._offload.content(self._read, pieces)
             else:
                 read = cast("list[bytes]", pieces)
         if self._at == len(self._items):
@@ -78,22 +80,21 @@ class Parts:
             read.append(f"{self._delimiter}--\r\n".encode())
         return b"".join(read)
 
-    def _some(self, files: ExitStack) -> list[bytes | _Unread]:
-        """The next parts, of one moment. No await: the tables have one reader at a time."""
+    def _some(self, connection: Connection, files: ExitStack) -> list[bytes | _Unread]:
+        """The next parts."""
         pieces: list[bytes | _Unread] = []
         enough = max(0, self._bytes_left - PIECE_BYTES)
-        with self._store.snapshot() as connection:
-            for item in self._items[self._at : self._at + _AT_ONCE]:
-                self._at += 1
-                try:
-                    pieces += self._part(connection, item, files)
-                except Refusal as refused:
-                    pieces += self._refused(refused)
-                if self._bytes_left < enough:
-                    break
+        for item in self._items[self._at : self._at + _AT_ONCE]:
+            self._at += 1
+            try:
+                pieces += self._part(connection, item, files)
+            except Refusal as refused:
+                pieces += self._refused(refused)
+            if self._bytes_left < enough:
+                break
         return pieces
 
-    def _part(self, connection: sqlite3.Connection, item: Wanted, files: ExitStack) -> tuple[bytes | _Unread, ...]:
+    def _part(self, connection: Connection, item: Wanted, files: ExitStack) -> tuple[bytes | _Unread, ...]:
         node = file_at(connection, self._caller, parse_path(item.path), item.version)
         if node.size > min(BUNDLE_ITEM_BYTES_MAX, self._bytes_left):
             raise RequestTooLarge(f"{node.name!r} is too large for this bundle")
@@ -101,19 +102,28 @@ class Parts:
         files.callback(source.close)
         self._bytes_left -= node.size
         content = source.at_once(0, memoryview(bytearray(node.size)))
-        return (
+        head = (
             f"{self._delimiter}\r\nContent-Type: application/octet-stream\r\nContent-Length: {node.size}\r\n"
-            f"ETag: {etag_of(node.version)}\r\n\r\n".encode(),
-            content if content is not None and len(content) == node.size else _Unread(source, node.size),
-            b"\r\n",
-        )
+            f"ETag: {etag_of(node.version)}\r\n\r\n"
+        ).encode()
+        if content is None or len(content) != node.size:
+            return (_Unread(head, source, node.size),)
+        return head, content, b"\r\n"
 
     def _refused(self, refused: Refusal) -> tuple[bytes, ...]:
         said = _encode(item_error(refused))
         head = f"{self._delimiter}\r\nContent-Type: application/json\r\nContent-Length: {len(said)}\r\n\r\n"
         return head.encode(), said, b"\r\n"
 
-
-def _read(pieces: list[bytes | _Unread]) -> list[bytes]:
-    """All of them as bytes. Blocks on the disk."""
-    return [piece.source.whole(piece.size) if isinstance(piece, _Unread) else piece for piece in pieces]
+    def _read(self, pieces: list[bytes | _Unread]) -> list[bytes]:
+        """All of them as bytes. Blocks on the disk."""
+        read: list[bytes] = []
+        for piece in pieces:
+            if isinstance(piece, bytes):
+                read.append(piece)
+                continue
+            try:
+                read += (piece.head, whole(piece.source, piece.size), b"\r\n")
+            except Refusal as refused:
+                read += self._refused(refused)
+        return read

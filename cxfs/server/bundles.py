@@ -7,7 +7,7 @@ is undone by itself.
 from __future__ import annotations
 
 import secrets
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
@@ -32,12 +32,11 @@ from cxfs.server.transport import upload_of
 from cxfs.server.wire import File, parse_path
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Callable, Sequence
 
-    from cxfs.server.accounts import Caller
+    from cxfs.server.arrivals import Arrival
     from cxfs.server.calls import Call, Offload
-    from cxfs.server.contents import Arrival
+    from cxfs.server.database import Connection
     from cxfs.server.store import Store
 
 Number = Annotated[int, msgspec.Meta(ge=0, le=NUMBER_MAX)]
@@ -105,7 +104,7 @@ class Bundles:
             items = _understood(_BROUGHT, reader.items)
             if len(items) != len(arrivals):
                 raise InvalidRequest(f"{len(items)} items, but {len(arrivals)} files")
-            results = await self._offload.change(self._put_all, call.caller, items, arrivals)
+            results = await self._offload.change(self._put_all, call, items, arrivals)
         return answer({"results": results})
 
     async def _receive(self, call: Call, reader: BundleReader, stack: ExitStack) -> list[Arrival]:
@@ -132,14 +131,14 @@ class Bundles:
             await self._offload.content(take)
         return arrivals
 
-    def _put_all(self, caller: Caller, items: Sequence[_Brought], arrivals: Sequence[Arrival]) -> list[Any]:
+    def _put_all(self, call: Call, items: Sequence[_Brought], arrivals: Sequence[Arrival]) -> list[Any]:
         """In this order: bytes durable, rows, names durable, commit; once for all."""
         for arrival in arrivals:
             arrival.sync()
             arrival.close()
         kept: list[Arrival] = []
 
-        def put(connection: sqlite3.Connection, item: _Brought, arrival: Arrival) -> File:
+        def put(connection: Connection, item: _Brought, arrival: Arrival) -> File:
             if arrival.size > BUNDLE_ITEM_BYTES_MAX:
                 raise RequestTooLarge(f"over {BUNDLE_ITEM_BYTES_MAX} bytes in a bundle")
             if item.size is not None and item.size != arrival.size:
@@ -147,11 +146,11 @@ class Bundles:
             attributes = attributes_of(item.modified, item.mode, bytes(item.xattrs) or None)
             upload = upload_of(item.file_content_type, attributes, item.if_version, item.link)
             now = self._store.clock()
-            node = changes.put(connection, caller, parse_path(item.path), arrival.content, upload, now=now)
+            node = changes.put(connection, call.caller, parse_path(item.path), arrival.content, upload, now=now)
             kept.append(arrival)
             return node.file
 
-        with self._store.transaction() as connection:
+        with self._store.transaction(_owners(call, items)) as connection:
             results = [
                 _by_itself(connection, partial(put, connection, item, arrival))
                 for item, arrival in zip(items, arrivals, strict=True)
@@ -162,21 +161,30 @@ class Bundles:
     async def delete(self, call: Call) -> Response:
         """Many files, or folders that are empty."""
         items = _understood(_UNWANTED, await whole(call.body, BUNDLE_LIST_BYTES_MAX)).items
-        response = answer({"results": await self._offload.change(self._remove_all, call.caller, items)})
+        response = answer({"results": await self._offload.change(self._remove_all, call, items)})
         afterwards(response, self._offload, self._store.sweep_if_due)
         return response
 
-    def _remove_all(self, caller: Caller, items: Sequence[_Unwanted]) -> list[Any]:
-        def remove(connection: sqlite3.Connection, item: _Unwanted) -> dict[str, str]:
+    def _remove_all(self, call: Call, items: Sequence[_Unwanted]) -> list[Any]:
+        def remove(connection: Connection, item: _Unwanted) -> dict[str, str]:
             path, now = parse_path(item.path), self._store.clock()
-            changes.remove(connection, caller, path, recursive=False, if_version=item.if_version, now=now)
+            changes.remove(connection, call.caller, path, recursive=False, if_version=item.if_version, now=now)
             return {"status": "ok"}
 
-        with self._store.transaction() as connection:
+        with self._store.transaction(_owners(call, items)) as connection:
             return [_by_itself(connection, partial(remove, connection, item)) for item in items]
 
 
-def _by_itself(connection: sqlite3.Connection, change: Callable[[], T]) -> T | dict[str, Any]:
+def _owners(call: Call, items: Sequence[_Brought] | Sequence[_Unwanted]) -> set[str]:
+    """Whose trees it is about; what is no path is refused when its turn comes."""
+    owners: set[str] = set()
+    for item in items:
+        with suppress(Refusal):
+            owners |= call.owners(parse_path(item.path))
+    return owners
+
+
+def _by_itself(connection: Connection, change: Callable[[], T]) -> T | dict[str, Any]:
     """What a change comes to, or the error of one that is undone without the others."""
     connection.execute("SAVEPOINT item")
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
@@ -15,7 +14,7 @@ from starlette.background import BackgroundTask
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from cxfs.server.errors import HeadersTooLarge, InvalidRequest, RateLimited, Refusal, RequestTooLarge
+from cxfs.server.errors import HeadersTooLarge, InvalidRequest, RateLimited, Refusal, RequestTooLarge, Unavailable
 from cxfs.server.forms import fields_of, url_encoded
 from cxfs.server.grants import Bearer, bearer_of
 from cxfs.server.limits import (
@@ -229,6 +228,10 @@ class Call:
         """The path in the address."""
         return parse_path_in_url(self.rest)
 
+    def owners(self, *paths: TreePath | UuidPath) -> set[str]:
+        """Whose trees a change of what is there is about, whether there are such owners or not."""
+        return {self.caller.id if path.owner == "self" else path.owner for path in paths}
+
     async def parameters(self, bytes_max: int = BODY_BYTES_MAX) -> Parameters:
         """Of query and body together. Reads the body, so once a call."""
         return Parameters(self.query | await short_form(self.request, self.body, bytes_max))
@@ -240,11 +243,12 @@ Handler = Callable[[Request, Body, bytes], Awaitable[Response]]
 Endpoint = Callable[[Call], Awaitable[Response]]
 
 
-def understand(store: Store, request: Request, body: Body, rest: bytes) -> tuple[Call, Bearer]:
+async def understand(store: Store, request: Request, body: Body, rest: bytes) -> tuple[Call, Bearer]:
     """Who calls. Raises HeadersTooLarge, BadAuthToken, SuspendedAccount. The token goes no further than this."""
     check_head(request)
     query = url_encoded(request.scope["query_string"])
-    bearer = bearer_of(store.reader, query.pop("access_token", ""))
+    token = query.pop("access_token", "")
+    bearer = await store.ask(lambda connection: bearer_of(connection, token))
     return Call(request, body, bearer.caller, query, rest, bearer.token_hash), bearer
 
 
@@ -252,7 +256,7 @@ def afterwards(response: Response, offload: Offload, change: Callable[[], None])
     """A change that nobody waits for, made when the answer has been sent, and left out while the tables are busy."""
 
     def attempt() -> None:
-        with suppress(sqlite3.OperationalError):
+        with suppress(Unavailable):
             change()
 
     response.background = BackgroundTask(offload.change, attempt)

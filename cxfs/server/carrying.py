@@ -11,6 +11,7 @@ import stat
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -18,7 +19,7 @@ from cxfs.server import changes
 from cxfs.server.accounts import Caller, account_named
 from cxfs.server.attributes import AS_IT_IS, Attributes, parse_link
 from cxfs.server.changes import Upload
-from cxfs.server.errors import NotFound, Refusal, ServerError
+from cxfs.server.errors import NotFound, Refusal, ServerError, Unavailable
 from cxfs.server.limits import PIECE_BYTES
 from cxfs.server.local_attributes import attributes_at, attributes_of_link, marked, set_attributes_at
 from cxfs.server.sources import opened
@@ -26,9 +27,8 @@ from cxfs.server.trees import Node, Place, child, children, find, root_of
 from cxfs.server.wire import TreePath, check_name
 
 if TYPE_CHECKING:
-    import sqlite3
-
-    from cxfs.server.contents import Arrival
+    from cxfs.server.arrivals import Arrival
+    from cxfs.server.database import Connection
     from cxfs.server.store import Store
 
 BATCH_FILES: Final = 1_000
@@ -71,9 +71,10 @@ class _File:
 class Import:
     """One run of an import into the folder `top`."""
 
-    def __init__(self, store: Store, top: Node, progress: Progress) -> None:
+    def __init__(self, store: Store, caller: Caller, top: Node, progress: Progress) -> None:
         self.carried = Carried()
         self._store = store
+        self._trees = [caller.id]
         self._top = _Folder(None, top.name, AS_IT_IS, top)
         self._progress = progress
         self._waiting: list[_Folder | _File] = []
@@ -85,7 +86,7 @@ class Import:
         with ExitStack() as arrivals:
             self._enter(folder, self._top, arrivals)
             self._commit()
-        with self._store.transaction() as connection:  # last, because each entry that came touched its folder
+        with self._store.transaction(self._trees) as connection:  # last: each entry that came touched its folder
             for made in self._made:
                 if made.node is not None:
                     changes.dress_folder(connection, made.node, made.attributes)
@@ -110,6 +111,8 @@ class Import:
                         self._take_link(entry.path, into, name, arrivals)
                     else:
                         self._skip(entry.path, "neither a file nor a folder nor a link")
+                except Unavailable as error:
+                    raise ServerError(f"stopped after {self.carried.files} files: {error}") from error
                 except (OSError, ValueError, Refusal) as error:
                     self._skip(entry.path, str(error))
 
@@ -149,10 +152,9 @@ class Import:
 
     def _commit(self) -> None:
         """Bytes durable, rows, names durable, commit: the order of a single upload, once for the batch."""
-        if any(isinstance(each, _File) and not each.arrival.is_small for each in self._waiting):
-            os.sync()
+        self._store.contents.sync(*(each.arrival for each in self._waiting if isinstance(each, _File)))
         try:
-            with self._store.transaction() as connection:
+            with self._store.transaction(self._trees) as connection:
                 placed = [
                     each.arrival
                     for each in self._waiting
@@ -168,7 +170,7 @@ class Import:
             self._progress(self.carried.files, self.carried.bytes)
         self._waiting, self._waiting_bytes = [], 0
 
-    def _make(self, connection: sqlite3.Connection, folder: _Folder) -> bool:
+    def _make(self, connection: Connection, folder: _Folder) -> bool:
         """Whether there is now such a folder."""
         above = folder.above.node if folder.above else None
         found = child(connection, above.number, folder.name) if above else None
@@ -181,7 +183,7 @@ class Import:
         folder.node = found
         return True
 
-    def _put(self, connection: sqlite3.Connection, file: _File) -> bool:
+    def _put(self, connection: Connection, file: _File) -> bool:
         """Whether the file is in."""
         folder = file.folder.node
         found = child(connection, folder.number, file.name) if folder else None
@@ -215,7 +217,7 @@ def target_folder(store: Store, caller: Caller, to: str) -> Node:
     """The folder at that path below the user's root, made where it is missing. Raises ServerError."""
     try:
         names = [check_name(name) for name in to.strip("/").split("/")] if to.strip("/") else []
-        with store.transaction() as connection:
+        with store.transaction([caller.id]) as connection:
             folder = root_of(connection, caller.number)
             for depth, name in enumerate(names, start=1):
                 found = child(connection, folder.number, name)
@@ -256,7 +258,7 @@ def _walk(store: Store, top: Node, folder: Path) -> Iterator[tuple[Node, Path]]:
     pending = [(top, folder)]
     while pending:
         above, path = pending.pop()
-        for node in children(store.reader, above.number):
+        for node in store.look(partial(children, folder=above.number)):
             here = path / _linux_name(node)
             if node.is_folder:
                 here.mkdir()
@@ -274,11 +276,12 @@ def _write(store: Store, node: Node, path: Path, carried: Carried) -> bool:
         set_attributes_at(path, node)
         return True
     try:
-        source = opened(store.reader, store.contents, node)
+        source = store.look(partial(opened, contents=store.contents, node=node))
     except NotFound:
         carried.skipped.append(f"{path}: deleted meanwhile")
         return False
     try:
+        source.begin(0, node.size)
         with path.open("xb") as target:
             offset = 0
             while offset < node.size:
@@ -302,12 +305,12 @@ def found_at(store: Store, caller: Caller, path: str) -> Node:
     """The object at a path below the user's root; raises ServerError."""
     try:
         names = tuple(check_name(name) for name in path.strip("/").split("/")) if path.strip("/") else ()
-        return find(store.reader, caller, TreePath("self", names))
+        return store.look(partial(find, caller=caller, path=TreePath("self", names)))
     except (NotFound, Refusal) as error:
         raise ServerError(f"{path!r}: {error}") from error
 
 
 def caller_named(store: Store, user: str) -> Caller:
     """The user, as if signed in; raises ServerError."""
-    account = account_named(store.reader, user)
+    account = store.look(partial(account_named, name=user))
     return Caller(account.number, account.id)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cxfs.server.attributes import AS_IT_IS, Attributes
+from cxfs.server.contents import know_content, note_unused
 from cxfs.server.errors import (
     AlreadyExists,
     InvalidPath,
@@ -23,16 +24,14 @@ from cxfs.server.feed import note, note_deleted, note_moved, path_of
 from cxfs.server.kept_attributes import copy_attributes, set_attributes, set_link
 from cxfs.server.limits import PATH_NAMES_MAX, SUBTREE_OBJECTS_MAX, VERSIONS_KEPT
 from cxfs.server.quota import charge, room
-from cxfs.server.store import note_unused
 from cxfs.server.subtrees import below, change_owner, depth_of, erase
 from cxfs.server.trees import Node, Place, by_number, children, find, find_place
 from cxfs.server.wire import TreePath, UuidPath, new_uuid
 
 if TYPE_CHECKING:
-    import sqlite3
-
     from cxfs.server.accounts import Caller
-    from cxfs.server.contents import Content
+    from cxfs.server.arrivals import Content
+    from cxfs.server.database import Connection
 
 Path = TreePath | UuidPath
 
@@ -51,7 +50,7 @@ class Upload:
 
 
 def make_folder(
-    connection: sqlite3.Connection, caller: Caller, path: Path, *, now: int, attributes: Attributes = AS_IT_IS
+    connection: Connection, caller: Caller, path: Path, *, now: int, attributes: Attributes = AS_IT_IS
 ) -> Node:
     """A new, empty folder. Raises AlreadyExists, also for the root."""
     if isinstance(path, TreePath) and not path.names:
@@ -64,7 +63,7 @@ def make_folder(
 
 
 def make_folder_at(
-    connection: sqlite3.Connection, folder: Node, name: str, *, now: int, attributes: Attributes = AS_IT_IS
+    connection: Connection, folder: Node, name: str, *, now: int, attributes: Attributes = AS_IT_IS
 ) -> Node:
     """The same where the name is known to be free."""
     number = _insert(connection, folder, name, now=now)
@@ -76,7 +75,7 @@ def make_folder_at(
 
 
 def remove(
-    connection: sqlite3.Connection,
+    connection: Connection,
     caller: Caller,
     path: Path,
     *,
@@ -96,7 +95,7 @@ def remove(
     _touch(connection, node.parent, now=now)
 
 
-def move(connection: sqlite3.Connection, caller: Caller, path: Path, to: Path, *, overwrite: bool, now: int) -> Node:
+def move(connection: Connection, caller: Caller, path: Path, to: Path, *, overwrite: bool, now: int) -> Node:
     """Another name, folder or owner for the same object; history and UUID stay with it."""
     node = find(connection, caller, path, write=True)
     if node.parent is None:
@@ -118,7 +117,7 @@ def move(connection: sqlite3.Connection, caller: Caller, path: Path, to: Path, *
     return moved
 
 
-def copy(connection: sqlite3.Connection, caller: Caller, path: Path, to: Path, *, overwrite: bool, now: int) -> Node:
+def copy(connection: Connection, caller: Caller, path: Path, to: Path, *, overwrite: bool, now: int) -> Node:
     """The object and all below it once more, with new UUIDs and no history; modification times are kept."""
     node = find(connection, caller, path)
     place = find_place(connection, caller, to)
@@ -132,7 +131,7 @@ def copy(connection: sqlite3.Connection, caller: Caller, path: Path, to: Path, *
 
 
 def update(
-    connection: sqlite3.Connection, caller: Caller, path: Path, *, attributes: Attributes, description: str | None
+    connection: Connection, caller: Caller, path: Path, *, attributes: Attributes, description: str | None
 ) -> Node:
     """New attributes; None leaves one as it is. The object's own version stays: its content is the same."""
     node = find(connection, caller, path, write=True)
@@ -145,7 +144,7 @@ def update(
     return by_number(connection, node.number)
 
 
-def upload_place(connection: sqlite3.Connection, caller: Caller, path: Path) -> Place:
+def upload_place(connection: Connection, caller: Caller, path: Path) -> Place:
     """Where an upload would go; raises what the upload would raise before it has a byte."""
     if isinstance(path, TreePath) and not path.names:
         find(connection, caller, path, write=True)
@@ -156,7 +155,7 @@ def upload_place(connection: sqlite3.Connection, caller: Caller, path: Path) -> 
     return place
 
 
-def room_at(connection: sqlite3.Connection, place: Place) -> int:
+def room_at(connection: Connection, place: Place) -> int:
     """The largest file that fits there."""
     return room(connection, place.folder.owner, 0 if place.node is None else place.node.size)
 
@@ -174,16 +173,14 @@ def _require_version(node: Node, if_version: int | None) -> None:
         raise VersionConflict(f"{node.name!r} is at version {node.version}, not {if_version}")
 
 
-def put(
-    connection: sqlite3.Connection, caller: Caller, path: Path, content: Content, upload: Upload, *, now: int
-) -> Node:
+def put(connection: Connection, caller: Caller, path: Path, content: Content, upload: Upload, *, now: int) -> Node:
     """The content becomes the file's next version, or a new file. The caller places the bytes before it commits."""
     place = upload_place(connection, caller, path)
     check_version(place, upload.if_version)
     return put_at(connection, place, content, upload, now=now)
 
 
-def put_at(connection: sqlite3.Connection, place: Place, content: Content, upload: Upload, *, now: int) -> Node:
+def put_at(connection: Connection, place: Place, content: Content, upload: Upload, *, now: int) -> Node:
     """The same where the place is known to hold no folder."""
     number = know_content(connection, content)
     if place.node is None:
@@ -206,14 +203,14 @@ def put_at(connection: sqlite3.Connection, place: Place, content: Content, uploa
     return node
 
 
-def dress_folder(connection: sqlite3.Connection, node: Node, attributes: Attributes) -> None:
+def dress_folder(connection: Connection, node: Node, attributes: Attributes) -> None:
     """It gets these attributes; the listing that it stands in is known to have changed anyway."""
     set_attributes(connection, node.number, attributes)
     note(connection, node.owner, node.id, "updated")
 
 
 def _insert(
-    connection: sqlite3.Connection,
+    connection: Connection,
     folder: Node,
     name: str,
     *,
@@ -224,9 +221,9 @@ def _insert(
     description: str = "",
 ) -> int:
     """A new node's number: a folder, or with `content` a file. Touches nothing else."""
-    cursor = connection.execute(
+    (number,) = connection.execute(
         "INSERT INTO nodes (id, owner, parent, name, is_folder, version, created_ms, modified_ms, content,"
-        " content_type, description) VALUES (?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?)",
+        " content_type, description) VALUES (?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?) RETURNING number",
         (
             new_uuid(),
             folder.owner,
@@ -239,21 +236,11 @@ def _insert(
             content_type,
             description,
         ),
-    )
-    assert cursor.lastrowid is not None
-    return cursor.lastrowid
-
-
-def know_content(connection: sqlite3.Connection, content: Content) -> int:
-    """The number of this content, which is the same for equal bytes whoever brings them."""
-    connection.execute(
-        "INSERT INTO contents (sha256, size, sha1, md5) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", content
-    )
-    (number,) = connection.execute("SELECT number FROM contents WHERE sha256 = ?", (content.sha256,)).fetchone()
+    ).fetchone()
     return int(number)
 
 
-def _new_file(connection: sqlite3.Connection, place: Place, content: int, upload: Upload, *, now: int) -> int:
+def _new_file(connection: Connection, place: Place, content: int, upload: Upload, *, now: int) -> int:
     return _insert(
         connection,
         place.folder,
@@ -264,7 +251,7 @@ def _new_file(connection: sqlite3.Connection, place: Place, content: int, upload
     )
 
 
-def _keep_version(connection: sqlite3.Connection, node: Node, *, now: int) -> int:
+def _keep_version(connection: Connection, node: Node, *, now: int) -> int:
     """The content becomes a former version; the one that is too many goes. How many more bytes history holds then."""
     connection.execute(
         "INSERT INTO versions (node, version, content, content_type, modified_ms, modified_rest_ns, link, replaced_ms)"
@@ -289,7 +276,7 @@ def _keep_version(connection: sqlite3.Connection, node: Node, *, now: int) -> in
     return node.size - sum(int(size) for _, size in dropped)
 
 
-def _clear_place(connection: sqlite3.Connection, node: Node, place: Place, *, overwrite: bool) -> None:
+def _clear_place(connection: Connection, node: Node, place: Place, *, overwrite: bool) -> None:
     """Makes sure that `node` can stand there, removing what stands there now if it may be."""
     if node.is_folder:
         _check_depth(connection, node, place)
@@ -307,7 +294,7 @@ def _clear_place(connection: sqlite3.Connection, node: Node, place: Place, *, ov
     erase(connection, place.node.owner, place.node.number)
 
 
-def _check_depth(connection: sqlite3.Connection, node: Node, place: Place) -> None:
+def _check_depth(connection: Connection, node: Node, place: Place) -> None:
     """Raises InvalidPath for a folder below itself, or too deep. Looks below it only where it would lie deeper."""
     depth = depth_of(connection, place.folder.number, outside=node.number)
     if node.parent is not None and depth <= depth_of(connection, node.parent, outside=node.number):
@@ -316,11 +303,11 @@ def _check_depth(connection: sqlite3.Connection, node: Node, place: Place) -> No
         raise InvalidPath(f"a path has at most {PATH_NAMES_MAX} names")
 
 
-def _has_children(connection: sqlite3.Connection, node: Node) -> bool:
+def _has_children(connection: Connection, node: Node) -> bool:
     return connection.execute("SELECT 1 FROM nodes WHERE parent = ? LIMIT 1", (node.number,)).fetchone() is not None
 
 
-def _copy_tree(connection: sqlite3.Connection, node: Node, place: Place, *, now: int) -> int:
+def _copy_tree(connection: Connection, node: Node, place: Place, *, now: int) -> int:
     """Breadth first. The copy's number."""
     top: int | None = None
     made, size = 0, 0
@@ -353,7 +340,7 @@ def _copy_tree(connection: sqlite3.Connection, node: Node, place: Place, *, now:
     return top
 
 
-def _touch(connection: sqlite3.Connection, folder: int, *, now: int | None) -> None:
+def _touch(connection: Connection, folder: int, *, now: int | None) -> None:
     """The folder's listing changed; with `now`, its set of names did."""
     owner, uuid = connection.execute(
         "UPDATE nodes SET version = version + 1 WHERE number = ? RETURNING owner, id", (folder,)

@@ -151,6 +151,15 @@ class RateLimited(Refusal):
         super().__init__(message, headers={"Retry-After": str(wait_s)})
 
 
+class Unavailable(Refusal):
+    """The database or the place of contents does not answer, or not in time; `Retry-After` says when again."""
+
+    status = 503
+
+    def __init__(self, message: str, *, wait_s: int = 5) -> None:
+        super().__init__(message, headers={"Retry-After": str(wait_s)})
+
+
 class QuotaExceeded(Refusal):
     """The account's (or group's) storage is used up."""
 

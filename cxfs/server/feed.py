@@ -16,8 +16,9 @@ from cxfs.server.trees import Node
 from cxfs.server.wire import File
 
 if TYPE_CHECKING:
-    import sqlite3
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
+
+    from cxfs.server.database import Connection
 
 Kind = Literal["created", "updated", "moved", "deleted"]
 
@@ -86,7 +87,7 @@ class _Row(NamedTuple):
 class Paths:
     """File paths at one moment; what many have in common is looked up once."""
 
-    def __init__(self, connection: sqlite3.Connection, owner: int) -> None:
+    def __init__(self, connection: Connection, owner: int) -> None:
         self._connection = connection
         (self._root,) = connection.execute("SELECT id FROM owners WHERE number = ?", (owner,)).fetchone()
         self._known: dict[int, str] = {}
@@ -114,13 +115,13 @@ class Paths:
         return path
 
 
-def path_of(connection: sqlite3.Connection, node: Node) -> str:
+def path_of(connection: Connection, node: Node) -> str:
     """Where it is."""
     return Paths(connection, node.owner).of(node)
 
 
 def note(
-    connection: sqlite3.Connection,
+    connection: Connection,
     owner: int,
     uuid: str,
     kind: Kind,
@@ -132,18 +133,18 @@ def note(
     """Adds a change. `version` and `path` are those of what is gone; what is there is asked when the log is read."""
     position = _count_up(connection, owner)
     created, moved = position * (kind == "created"), position * (kind == "moved")
-    row = (owner, uuid, position, created, moved, kind == "deleted", version, path, previous_path)
+    row = (owner, uuid, position, created, moved, int(kind == "deleted"), version, path, previous_path)
     connection.execute(_NOTE, row)
     if position % _FORGET_STEP == 0:
         connection.execute("DELETE FROM feed WHERE owner = ? AND position <= ?", (owner, position - CHANGES_KEPT))
 
 
-def note_deleted(connection: sqlite3.Connection, node: Node) -> None:
+def note_deleted(connection: Connection, node: Node) -> None:
     """It and all below it are about to go."""
     note(connection, node.owner, node.id, "deleted", version=node.version, path=path_of(connection, node))
 
 
-def note_moved(connection: sqlite3.Connection, node: Node, owner: int, previous_path: str) -> None:
+def note_moved(connection: Connection, node: Node, owner: int, previous_path: str) -> None:
     """It has come to its place from `previous_path`, which may have been another owner's tree."""
     if owner == node.owner:
         note(connection, owner, node.id, "moved", previous_path=previous_path)
@@ -154,7 +155,7 @@ def note_moved(connection: sqlite3.Connection, node: Node, owner: int, previous_
     note(connection, node.owner, node.id, "created")
 
 
-def forget(connection: sqlite3.Connection, owner: int) -> None:
+def forget(connection: Connection, owner: int) -> None:
     """Every cursor given out until now is answered with a reset.
 
     For what has been another's meanwhile: what happened below it there is in no log that a follower of this one reads.
@@ -164,7 +165,7 @@ def forget(connection: sqlite3.Connection, owner: int) -> None:
     )
 
 
-def note_groups(connection: sqlite3.Connection, user: int) -> None:
+def note_groups(connection: Connection, user: int) -> None:
     """The user is in other groups now, or has another role in one: whoever follows the user's tree hears of it."""
     connection.execute(
         "UPDATE owners SET changes = changes + 1, groups_changed = changes + 1 WHERE number = ?", (user,)
@@ -176,7 +177,7 @@ def position_of(cursor: str) -> int | None:
     return int(cursor) if cursor.isascii() and cursor.isdigit() and len(cursor) <= len(str(1 << 62)) else None
 
 
-def news(connection: sqlite3.Connection, owner: int, cursor: str | None) -> News:
+def news(connection: Connection, owner: int, cursor: str | None) -> News:
     """Behind that cursor, as much as fits one answer; without one, where the log ends now. Ask it in a snapshot."""
     last, since, kind, groups_changed = connection.execute(
         "SELECT changes, changes_since, kind, groups_changed FROM owners WHERE number = ?", (owner,)
@@ -199,15 +200,17 @@ def news(connection: sqlite3.Connection, owner: int, cursor: str | None) -> News
     return News(str(until), _shown(connection, owner, rows, after=position, until=until), groups=groups)
 
 
-def positions(connection: sqlite3.Connection, owners: Sequence[int]) -> Iterator[tuple[int, int]]:
+def positions(connection: Connection, owners: Sequence[int]) -> list[tuple[int, int]]:
     """How far the log of each of these owners goes."""
+    found: list[tuple[int, int]] = []
     for start in range(0, len(owners), _ASKED_AT_ONCE):
         some = owners[start : start + _ASKED_AT_ONCE]
         marks = ", ".join("?" * len(some))
-        yield from connection.execute(f"SELECT number, changes FROM owners WHERE number IN ({marks})", some).fetchall()  # noqa: S608 - our own words
+        found += connection.execute(f"SELECT number, changes FROM owners WHERE number IN ({marks})", some).fetchall()  # noqa: S608 - our own words
+    return found
 
 
-def _shown(connection: sqlite3.Connection, owner: int, rows: list[_Row], *, after: int, until: int) -> list[Change]:
+def _shown(connection: Connection, owner: int, rows: list[_Row], *, after: int, until: int) -> list[Change]:
     """What lay in a folder that is gone is left out: the folder's own change, further on, stands for it."""
     there = map(
         Node._make,
@@ -229,7 +232,7 @@ def _shown(connection: sqlite3.Connection, owner: int, rows: list[_Row], *, afte
     return changes
 
 
-def _count_up(connection: sqlite3.Connection, owner: int) -> int:
+def _count_up(connection: Connection, owner: int) -> int:
     """The next position; the owner's row is locked until the transaction is over."""
     (position,) = connection.execute(
         "UPDATE owners SET changes = changes + 1 WHERE number = ? RETURNING changes", (owner,)

@@ -13,7 +13,7 @@ from cxfs.server.hashes import hash_of, new_secret
 from cxfs.server.limits import CODE_LIFE_S
 
 if TYPE_CHECKING:
-    import sqlite3
+    from cxfs.server.database import Connection
 
 _TOKEN_CHARACTERS_MAX: Final = 128
 _DAY_MS: Final = 86_400_000
@@ -49,7 +49,7 @@ class Exchange(NamedTuple):
     token: str | None
 
 
-def add_code(connection: sqlite3.Connection, *, app: int, user: int, redirect_uri: str, now: int) -> str:
+def add_code(connection: Connection, *, app: int, user: int, redirect_uri: str, now: int) -> str:
     """An authorization code: good once, for this application and URI, for CODE_LIFE_S seconds."""
     code = new_secret()
     for table in ("codes", "used_codes"):
@@ -60,18 +60,19 @@ def add_code(connection: sqlite3.Connection, *, app: int, user: int, redirect_ur
     return code
 
 
-def exchange_code(connection: sqlite3.Connection, code: str, *, app: int, redirect_uri: str, now: int) -> Exchange:
+def exchange_code(connection: Connection, code: str, *, app: int, redirect_uri: str, now: int) -> Exchange:
     """A token for the code, once. A wrong try uses it up too, so commit either way.
 
     A second use revokes the token of the first: one of the two was a thief's (RFC 6749, 4.1.2).
     """
     key = hash_of(code)
     row = connection.execute(
-        "DELETE FROM codes WHERE hash = ? RETURNING app, user, redirect_uri, expires_ms", (key,)
+        'DELETE FROM codes WHERE hash = ? RETURNING app, "user", redirect_uri, expires_ms', (key,)
     ).fetchone()
     if row is None:
         robbed = connection.execute(
-            "DELETE FROM tokens WHERE app = ? AND hash = (SELECT token FROM used_codes WHERE code = ?) RETURNING user",
+            "DELETE FROM tokens WHERE app = ? AND hash = (SELECT token FROM used_codes WHERE code = ?)"
+            ' RETURNING "user"',
             (app, key),
         ).fetchone()
         return Exchange(robbed and robbed[0], None)
@@ -82,25 +83,25 @@ def exchange_code(connection: sqlite3.Connection, code: str, *, app: int, redire
     return Exchange(row[1], token)
 
 
-def add_token(connection: sqlite3.Connection, *, user: int, app: int | None, now: int) -> str:
+def add_token(connection: Connection, *, user: int, app: int | None, now: int) -> str:
     """An access token, which is not kept and cannot be shown again."""
     token = new_secret()
     connection.execute(
-        "INSERT INTO tokens (hash, user, app, created_ms) VALUES (?, ?, ?, ?)", (hash_of(token), user, app, now)
+        'INSERT INTO tokens (hash, "user", app, created_ms) VALUES (?, ?, ?, ?)', (hash_of(token), user, app, now)
     )
     return token
 
 
-def bearer_of(connection: sqlite3.Connection, token: str) -> Bearer:
+def bearer_of(connection: Connection, token: str) -> Bearer:
     """Whose token it is; raises BadAuthToken or SuspendedAccount."""
     return bearer_with(connection, hash_of(token) if 0 < len(token) <= _TOKEN_CHARACTERS_MAX else b"")
 
 
-def bearer_with(connection: sqlite3.Connection, token_hash: bytes) -> Bearer:
+def bearer_with(connection: Connection, token_hash: bytes) -> Bearer:
     """The same for a token that was seen before."""
     row = connection.execute(
         "SELECT number, id, suspended, hash, used_ms"
-        " FROM tokens JOIN users ON user = owner JOIN owners ON number = owner WHERE hash = ?",
+        ' FROM tokens JOIN users ON "user" = owner JOIN owners ON number = owner WHERE hash = ?',
         (token_hash,),
     ).fetchone()
     if row is None:
@@ -110,28 +111,31 @@ def bearer_with(connection: sqlite3.Connection, token_hash: bytes) -> Bearer:
     return Bearer(Caller(row[0], row[1]), row[3], row[4])
 
 
-def note_use(connection: sqlite3.Connection, bearer: Bearer, now: int) -> None:
+def note_use(connection: Connection, bearer: Bearer, now: int) -> None:
     """By the day only: nobody's habits are kept, and it costs one write a day."""
     connection.execute("UPDATE tokens SET used_ms = ? WHERE hash = ?", (now - now % _DAY_MS, bearer.token_hash))
 
 
-def grants_of(connection: sqlite3.Connection, user: int) -> list[Grant]:
+def grants_of(connection: Connection, user: int) -> list[Grant]:
     """By the application's name; what the host has made stands last."""
     rows = connection.execute(
         "SELECT app, coalesce(client_id, ''), coalesce(name, ''), min(created_ms), max(used_ms), count(*)"
-        " FROM tokens LEFT JOIN apps ON number = app WHERE user = ? GROUP BY app ORDER BY app IS NULL, name, app",
+        ' FROM tokens LEFT JOIN apps ON number = app WHERE "user" = ? GROUP BY app, client_id, name'
+        " ORDER BY app IS NULL, name, app",
         (user,),
     )
     return [Grant(*row) for row in rows]
 
 
-def revoke(connection: sqlite3.Connection, user: int, app: int | None) -> int:
+def revoke(connection: Connection, user: int, app: int | None) -> int:
     """The application's tokens and codes of this user are worthless from now on; how many tokens there were."""
-    connection.execute("DELETE FROM codes WHERE user = ? AND app IS ?", (user, app))
-    return connection.execute("DELETE FROM tokens WHERE user = ? AND app IS ?", (user, app)).rowcount
+    if app is None:
+        return connection.execute('DELETE FROM tokens WHERE "user" = ? AND app IS NULL', (user,)).rowcount
+    connection.execute('DELETE FROM codes WHERE "user" = ? AND app = ?', (user, app))
+    return connection.execute('DELETE FROM tokens WHERE "user" = ? AND app = ?', (user, app)).rowcount
 
 
-def revoke_all(connection: sqlite3.Connection, user: int) -> int:
+def revoke_all(connection: Connection, user: int) -> int:
     """Every application's, and those that the host has made; how many tokens there were."""
-    connection.execute("DELETE FROM codes WHERE user = ?", (user,))
-    return connection.execute("DELETE FROM tokens WHERE user = ?", (user,)).rowcount
+    connection.execute('DELETE FROM codes WHERE "user" = ?', (user,))
+    return connection.execute('DELETE FROM tokens WHERE "user" = ?', (user,)).rowcount

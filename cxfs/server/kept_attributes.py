@@ -8,11 +8,11 @@ from cxfs.server.attributes import AS_IT_IS, Attributes, set_xattrs
 from cxfs.server.trees import Node, by_number
 
 if TYPE_CHECKING:
-    import sqlite3
+    from cxfs.server.database import Connection
 
 
 def set_attributes(
-    connection: sqlite3.Connection, number: int, attributes: Attributes, *, replacing_xattrs: bool = False
+    connection: Connection, number: int, attributes: Attributes, *, replacing_xattrs: bool = False
 ) -> None:
     """An update names the extended attributes that change; an upload brings all that the file is to have."""
     if attributes == AS_IT_IS:
@@ -33,12 +33,12 @@ def set_attributes(
     )
 
 
-def set_link(connection: sqlite3.Connection, number: int, link: str | None) -> None:
+def set_link(connection: Connection, number: int, link: str | None) -> None:
     """The file is a symbolic link that leads there from now on."""
     connection.execute("UPDATE nodes SET link = ? WHERE number = ?", (link, number))
 
 
-def copy_attributes(connection: sqlite3.Connection, source: Node, number: int) -> None:
+def copy_attributes(connection: Connection, source: Node, number: int) -> None:
     """Of the original on its copy: few objects have any, and those that have none cost nothing."""
     if (source.modified_rest_ns, source.mode, source.link, source.xattrs) != (0, None, None, ""):
         connection.execute(

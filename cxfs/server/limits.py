@@ -82,6 +82,37 @@ SMALL_BYTES_MAX: Final = 64 << 10
 """A content up to this is a row beside those that refer to it: one sync for all of a commit, where files of their own
 would take two each. Beyond it SQLite is slower than the file system (sqlite.org/intern-v-extern-blob.html)."""
 
+OBJECT_PART_BYTES: Final = 16 << 20
+"""Of a content on its way into a bucket: with S3's 10,000 parts, one of 156 GiB; a smaller one goes in one request."""
+
+OBJECT_PARTS_AT_ONCE: Final = 2
+"""Of one upload, each in memory: the next one fills while the last is sent."""
+
+OBJECT_WINDOW_BYTES_FIRST: Final = 1 << 20
+OBJECT_WINDOW_BYTES_MAX: Final = 8 << 20
+"""Of an object that is read: fetched and held in memory at once, twice as much each time, up to the second."""
+
+ARRIVAL_LIFE_S: Final = 24 * 3_600
+"""How long an upload may take, in a bucket, before what has come of it counts as left by a crash."""
+
+DISCARDED_LIFE_S: Final = 3_600
+"""How long an object is kept in a bucket that no file has any more: whoever is reading it may finish."""
+
+STRAYS_AT_ONCE: Final = 1_000
+"""Objects removed in one request: as many as S3 takes."""
+
+CONNECTIONS_MAX: Final = 16
+"""To PostgreSQL, of one process: its own default of 100 is enough for six."""
+
+CONNECTION_WAIT_S: Final = 5
+"""For a connection that is free, or can be made. Then: Unavailable."""
+
+LOCK_WAIT_S: Final = 30
+"""How long one change waits for another of the same tree, in PostgreSQL. Then: Unavailable."""
+
+STATEMENT_S_MAX: Final = 60
+"""What takes PostgreSQL longer is ended, and Unavailable."""
+
 FORM_ENVELOPE_BYTES: Final = 128 << 10
 """How much larger than its file an upload's body may be: boundaries, fields. For the early look at quota only."""
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from cxfs.server.calls import Call
+    from cxfs.server.database import Connection
     from cxfs.server.store import Store
     from cxfs.server.waits import Waits
 
@@ -36,26 +37,29 @@ class LongPolls:
         cursor, wait_s = asked.text("cursor"), asked.number("timeout", 0)
         assert wait_s is not None
         deadline = current_time() + min(wait_s, CHANGES_WAIT_S_MAX)
-        found = self._news(call, owner, cursor)
+        found = await self._news(call, owner, cursor)
         if cursor is None or _tells(found, cursor) or not wait_s:
             return answer(found)
         with self._waits.room(call.caller.number):
             while not (_tells(found, cursor) or self._waits.is_closed or current_time() >= deadline):
                 await self._turn(call, owner, found.cursor, deadline)
-                found = self._news(call, owner, cursor)
+                found = await self._news(call, owner, cursor)
         return answer(found)
 
-    def _news(self, call: Call, owner: str, cursor: str | None) -> News:
+    async def _news(self, call: Call, owner: str, cursor: str | None) -> News:
         """Each time with a look to the rights: the token may have been revoked, the membership taken away."""
-        with self._store.snapshot() as connection:
+
+        def question(connection: Connection) -> News:
             if bearer_with(connection, call.token_hash).caller != call.caller:
                 raise BadAuthToken("the access token is another's now")
             number, _ = owner_number(connection, call.caller, owner)
             return news(connection, number, cursor)
 
+        return await self._store.ask(question, at_one_moment=True)
+
     async def _turn(self, call: Call, owner: str, cursor: str, deadline: float) -> None:
         """Until there may be more, or the deadline. Raises ClientDisconnect when nobody is there to hear it."""
-        number, _ = owner_number(self._store.reader, call.caller, owner)
+        number, _ = await self._store.ask(lambda connection: owner_number(connection, call.caller, owner))
         gone = False
 
         async def hear_the_end() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64decode
+from functools import partial
 from typing import TYPE_CHECKING
 
 from cxfs.server import audit
@@ -32,7 +33,7 @@ class OAuth:
         check_head(request)
         client_id, secret = _basic(request.headers.get("authorization", ""))
         asked = Parameters(await short_form(request, body))
-        app = app_with_secret(self._store.reader, client_id, secret)
+        app = await self._store.ask(partial(app_with_secret, client_id=client_id, secret=secret))
         if asked.required("grant_type") != "authorization_code":
             raise InvalidRequest("the only 'grant_type' is authorization_code")
         code, redirect_uri = asked.required("code"), asked.required("redirect_uri")

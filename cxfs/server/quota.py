@@ -7,17 +7,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from cxfs.server.contents import note_unused
 from cxfs.server.errors import QuotaExceeded
-from cxfs.server.store import note_unused
 
 if TYPE_CHECKING:
-    import sqlite3
+    from cxfs.server.database import Connection
 
 _STEP: Final = 256
 """Former versions looked at in one go when room has to be made."""
 
 
-def room(connection: sqlite3.Connection, owner: int, replaced_bytes: int) -> int:
+def room(connection: Connection, owner: int, replaced_bytes: int) -> int:
     """The largest file that fits in place of one of that size, which becomes a former version and gives way."""
     capacity, consumed = connection.execute(
         "SELECT capacity, consumed FROM owners WHERE number = ?", (owner,)
@@ -25,7 +25,7 @@ def room(connection: sqlite3.Connection, owner: int, replaced_bytes: int) -> int
     return max(replaced_bytes, int(capacity) - int(consumed) + replaced_bytes)
 
 
-def charge(connection: sqlite3.Connection, owner: int, *, current: int = 0, before: int = 0) -> None:
+def charge(connection: Connection, owner: int, *, current: int = 0, before: int = 0) -> None:
     """Adds to what the owner keeps, or with negative numbers takes from it. Raises QuotaExceeded; then roll back."""
     capacity, consumed, consumed_before = connection.execute(
         "UPDATE owners SET consumed = consumed + ?, consumed_before = consumed_before + ? WHERE number = ?"
@@ -41,7 +41,7 @@ def charge(connection: sqlite3.Connection, owner: int, *, current: int = 0, befo
         connection.execute("UPDATE owners SET consumed_before = ? WHERE number = ?", (consumed_before, owner))
 
 
-def _drop_oldest(connection: sqlite3.Connection, owner: int, excess: int) -> int:
+def _drop_oldest(connection: Connection, owner: int, excess: int) -> int:
     """Some of the owner's former versions go, until `excess` bytes are free or the step is over; the bytes freed."""
     oldest = connection.execute(
         "SELECT v.node, v.version, v.content, c.size FROM versions v JOIN nodes n ON n.number = v.node"

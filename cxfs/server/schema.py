@@ -187,7 +187,15 @@ SELECT
 FROM nodes n LEFT JOIN nodes above ON above.number = n.parent LEFT JOIN contents c ON c.number = n.content;
 """
 
-STEPS: Final = (_FORMAT_1, _FORMAT_2, _FORMAT_3, _FORMAT_4, _FORMAT_5, _FORMAT_6)
+_FORMAT_7: Final = """
+ALTER TABLE contents ADD COLUMN stored_as TEXT NOT NULL DEFAULT '';
+CREATE TABLE strays (
+    name TEXT PRIMARY KEY,
+    due_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+"""
+
+STEPS: Final = (_FORMAT_1, _FORMAT_2, _FORMAT_3, _FORMAT_4, _FORMAT_5, _FORMAT_6, _FORMAT_7)
 """What makes each format from the one before; the number of the last one taken stands in `PRAGMA user_version`. A new
 directory takes all of them, so that no step is ever untried."""
 

@@ -14,11 +14,14 @@ import resource
 import signal
 import socket
 import threading
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, suppress
 from functools import partial
 from ipaddress import ip_address
+from random import random
 from typing import TYPE_CHECKING, Final
 
+from anyio import create_task_group, sleep, to_thread
 from granian import Granian
 from granian.constants import HTTPModes, Interfaces, Loops
 from granian.http import HTTP1Settings
@@ -26,15 +29,18 @@ from granian.http import HTTP1Settings
 from cxfs.server import audit
 from cxfs.server.app import make_app
 from cxfs.server.certificates import Certificates, ensure_certificates
-from cxfs.server.errors import ServerError
+from cxfs.server.errors import ServerError, Unavailable
 from cxfs.server.limits import PIECE_BYTES, WAITS_MAX
-from cxfs.server.store import open_store
+from cxfs.server.store import Store, open_store
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+    from collections.abc import AsyncIterator, Iterator, Sequence
     from pathlib import Path
 
     from starlette.applications import Starlette
+
+Opening = Callable[[], AbstractContextManager[Store]]
+"""How a process opens the store."""
 
 __all__ = ["DEFAULT_PORT", "make_app", "serve"]
 
@@ -43,6 +49,8 @@ READY_TIMEOUT_S: Final = 30
 """A server that accepts nothing by then will not."""
 STOP_TIMEOUT_S: Final = 5
 """After a signal, requests in flight get this long. What is cut off then is as after a crash: the old version."""
+TENDING_PAUSE_S: Final = 300
+"""Between two looks for contents that nobody needs, where they were not removed at once."""
 REQUESTS_MAX: Final = 1_024
 """Requests in one worker process at once, beside those that only wait for changes."""
 _PROBE_PAUSE_S: Final = 0.02
@@ -57,27 +65,33 @@ def serve(
     insecure: bool = False,
     names: Sequence[str] = (),
     workers: int = 1,
+    database: str | None = None,
+    content: str | None = None,
     on_ready: Callable[[str], None] | None = None,
 ) -> None:
     """Serves until SIGTERM or SIGINT, from the main thread. `on_ready` gets the URL once connections are accepted.
 
-    `names` are further host names or addresses for the certificate; `insecure` is plain HTTP, on loopback only. Raises
-    ServerError for what the person who starts it has to change, and when a worker ends by itself.
+    `names` are further host names or addresses for the certificate; `insecure` is plain HTTP, on loopback only.
+    `database` and `content` are as for `make_store`. Raises ServerError for what the person who starts it has to
+    change, and when a worker ends by itself.
     """
     address = _address(host, port)
     if insecure and not ip_address(address).is_loopback:
         raise ServerError(f"--insecure is for a loopback address only, not for {host}: tokens would travel readable")
-    with open_store(directory) as store, _alone(directory):
+    opening = partial(open_store, directory, database=database, content=content)
+    with opening() as store:  # not while the workers fork: its connections and threads are this process's
         store.recover()
         store.sweep()
+    with _alone(directory):
         certificates = None if insecure else _certificates(directory, [host, *names])
         _check_free(address, port)
         with _announcing(address, port, partial(on_ready or _silent, _url(host, address, port, insecure=insecure))):
-            _run(directory, address, port, workers, certificates)
-        store.sweep()
+            _run(opening, address, port, workers, certificates)
+        with suppress(ServerError, Unavailable), opening() as store:
+            store.sweep()
 
 
-def _run(directory: Path, address: str, port: int, workers: int, certificates: Certificates | None) -> None:
+def _run(opening: Opening, address: str, port: int, workers: int, certificates: Certificates | None) -> None:
     authority = certificates and certificates.authority.read_bytes()
     server = Granian(
         "cxfs.server",  # only shown; the loader below makes the application
@@ -96,21 +110,22 @@ def _run(directory: Path, address: str, port: int, workers: int, certificates: C
         backpressure=WAITS_MAX + REQUESTS_MAX,  # who waits for changes keeps no other request out
     )
     try:
-        server.serve(target_loader=partial(_worker, directory, os.getpid(), authority), wrap_loader=False)
+        server.serve(target_loader=partial(_worker, opening, os.getpid(), authority), wrap_loader=False)
     except SystemExit as error:
         raise ServerError("the server ended by itself; its log above says why") from error
 
 
-def _worker(directory: Path, parent: int, authority: bytes | None) -> Starlette:
-    """Runs in each worker process: opens the directory anew, because SQLite must not cross a fork."""
+def _worker(opening: Opening, parent: int, authority: bytes | None) -> Starlette:
+    """Runs in each worker process: opens the store anew, because no connection must cross a fork."""
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
     audit.log.setLevel(logging.INFO)
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)  # a killed parent must not leave us at the port
     if os.getppid() != parent:
         raise SystemExit(1)
     _allow_connections(WAITS_MAX + REQUESTS_MAX)
-    opened = open_store(directory)
-    app = make_app(opened.__enter__(), authority=authority)
+    opened = opening()
+    store = opened.__enter__()
+    app = make_app(store, authority=authority)
 
     def stop() -> None:
         """Granian ends when the last request is answered; it listens to SIGINT alike, and tells nobody before."""
@@ -120,11 +135,22 @@ def _worker(directory: Path, parent: int, authority: bytes | None) -> Starlette:
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop)
-        yield
+        async with create_task_group() as tasks:
+            tasks.start_soon(_tend, store)
+            yield
+            tasks.cancel_scope.cancel()
         opened.__exit__(None, None, None)
 
     app.router.lifespan_context = lifespan
     return app
+
+
+async def _tend(store: Store) -> None:
+    """Until cancelled. Each process does it, and none at the same time as the others, mostly."""
+    while True:
+        await sleep(TENDING_PAUSE_S * (0.5 + random()))  # noqa: S311 - no secret
+        with suppress(Unavailable):
+            await to_thread.run_sync(store.tend)
 
 
 def _allow_connections(number: int) -> None:

@@ -1,23 +1,25 @@
-"""One server directory, opened: tables, contents, and the one way to change them. Knows no rule of the contract.
+"""One server's tables and contents, opened, and what removes contents that nobody needs. Knows no rule of the contract.
 
-Any number of processes may have a directory open; SQLite lets one write at a time. Reading never waits for writing.
+Any number of processes may have them open; on several machines where neither is a folder.
 """
 
 from __future__ import annotations
 
 import sqlite3
-import threading
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from cxfs.server.contents import Contents
 from cxfs.server.errors import ServerError
-from cxfs.server.schema import connect, prepare
+from cxfs.server.folder import Folder
+from cxfs.server.sqlite import SqliteDatabase
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from cxfs.server.contents import Contents
+    from cxfs.server.database import Connection, Database
 
 SWEEP_CONTENTS: Final = 500
 """Contents removed in one transaction: other writers wait some milliseconds, not seconds."""
@@ -33,46 +35,26 @@ def now_ms() -> int:
 
 
 class Store:
-    """`reader` is for the thread that serves requests and for nothing else; changes go through `transaction`."""
+    """Both, and the clock by which the tables keep time.
 
-    def __init__(self, directory: Path, *, clock: Callable[[], int] = now_ms) -> None:
+    `ask`, `look`, `transaction` and `snapshot` are the database's.
+    """
+
+    def __init__(
+        self, directory: Path, database: Database, contents: Contents, *, clock: Callable[[], int] = now_ms
+    ) -> None:
         self.directory = directory
         self.clock = clock
-        database = directory / "cx.sqlite3"
-        self._writer = connect(database)
-        prepare(self._writer, database)
-        self._turn = threading.Lock()  # holds apart: BEGIN and COMMIT of two threads on the one writing connection
-        self.reader = connect(database)
-        self.reader.execute("PRAGMA query_only = ON")
-        self.contents = Contents(directory)
-
-    @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
-        """All of it or nothing, durable when the block is left; one at a time. Blocks."""
-        with self._turn:
-            self._writer.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._writer
-            except BaseException:
-                self._writer.execute("ROLLBACK")
-                raise
-            self._writer.execute("COMMIT")
-
-    @contextmanager
-    def snapshot(self) -> Iterator[sqlite3.Connection]:
-        """Several questions about one moment. Contains no await: the connection has one user at a time."""
-        self.reader.execute("BEGIN")
-        try:
-            yield self.reader
-        finally:
-            self.reader.execute("ROLLBACK")
+        self.database = database
+        self.contents = contents
+        self.ask = database.ask
+        self.transaction = database.transaction
+        self.look = database.look
+        self.snapshot = database.snapshot
 
     def sweep_if_due(self) -> None:
         """Removal costs a commit of its own, so it waits until it is worth one."""
-        with self._turn:
-            count, size = self._writer.execute(
-                "SELECT count(*), coalesce(sum(size), 0) FROM unused JOIN contents ON number = content"
-            ).fetchone()
+        count, size = self.database.look(_unused)
         if count >= SWEEP_CONTENTS or size >= SWEEP_BYTES:
             self.sweep()
 
@@ -83,48 +65,92 @@ class Store:
 
     def _sweep_some(self) -> bool:
         """Inside a transaction, so that no upload of the same bytes can count on what is being removed."""
-        with self.transaction() as connection:
-            rows = connection.execute("SELECT content FROM unused LIMIT ?", (SWEEP_CONTENTS,)).fetchall()
-            for (number,) in rows:
+        with self.database.transaction(()) as connection:
+            numbers = self.database.take_unused(connection, SWEEP_CONTENTS)
+            for number in numbers:
                 gone = connection.execute(
-                    "DELETE FROM contents WHERE number = ?1 AND NOT EXISTS (SELECT 1 FROM nodes WHERE content = ?1)"
-                    " AND NOT EXISTS (SELECT 1 FROM versions WHERE content = ?1) RETURNING sha256",
-                    (number,),
+                    "DELETE FROM contents WHERE number = ? AND NOT EXISTS (SELECT 1 FROM nodes WHERE content = ?)"
+                    " AND NOT EXISTS (SELECT 1 FROM versions WHERE content = ?) RETURNING sha256, stored_as",
+                    (number, number, number),
                 ).fetchone()
                 if gone is not None:
-                    self.contents.remove(gone[0])
-                connection.execute("DELETE FROM unused WHERE content = ?", (number,))
-        return len(rows) == SWEEP_CONTENTS
+                    self.contents.remove(connection, *gone)
+        return len(numbers) == SWEEP_CONTENTS
+
+    def tend(self) -> None:
+        """What has to be done now and then while it is served. Blocks; safe beside anything. Raises Unavailable."""
+        self.sweep()
+        while self.contents.collect():
+            pass
 
     def recover(self) -> None:
         """After a crash: removes what had half arrived, and contents placed but never referred to. For server start."""
-        if not self.contents.clear_abandoned():
-            return
-        for first_byte in range(256):
-            with self.transaction() as connection:
-                for sha256 in self.contents.hashes(first_byte):
-                    if connection.execute("SELECT 1 FROM contents WHERE sha256 = ?", (sha256,)).fetchone() is None:
-                        self.contents.remove(sha256)
-        self.sweep()
+        if self.contents.recover():
+            self.sweep()
 
     def close(self) -> None:
-        """Also folds the write-ahead log into the database when this was the last process."""
+        """Lets go of both."""
         self.contents.close()
-        self.reader.close()
-        self._writer.close()
+        self.database.close()
 
 
-def note_unused(connection: sqlite3.Connection, contents: Sequence[int]) -> None:
-    """Contents that may have lost their last user; `Store.sweep` finds out."""
-    connection.executemany("INSERT OR IGNORE INTO unused VALUES (?)", [(number,) for number in contents])
+def _unused(connection: Connection) -> tuple[int, int]:
+    """How many contents may be unused, and their bytes."""
+    count, size = connection.execute(
+        "SELECT count(*), CAST(coalesce(sum(size), 0) AS BIGINT) FROM unused JOIN contents ON number = content"
+    ).fetchone()
+    return count, size
+
+
+def make_store(
+    directory: Path, *, database: str | None = None, content: str | None = None, clock: Callable[[], int] = now_ms
+) -> Store:
+    """The store of a server whose directory is there. Raises ServerError, OSError, sqlite3.Error.
+
+    `database` is a URL for PostgreSQL, `content` one for a bucket; without, they are in the directory.
+    """
+    tables = _database(directory, database)
+    try:
+        return Store(directory, tables, _contents(directory, content, tables, clock), clock=clock)
+    except BaseException:
+        tables.close()
+        raise
+
+
+def _database(directory: Path, url: str | None) -> Database:
+    if url is None:
+        return SqliteDatabase(directory / "cx.sqlite3")
+    if not url.startswith(("postgresql://", "postgres://")):
+        raise ServerError("a database is postgresql://USER@HOST/NAME")
+    with _extra():
+        from cxfs.server.postgresql import PostgresDatabase  # noqa: PLC0415 - a server in a folder needs no driver
+    return PostgresDatabase(url)
+
+
+def _contents(directory: Path, url: str | None, tables: Database, clock: Callable[[], int]) -> Contents:
+    if url is None:
+        return Folder(directory, tables)
+    if not url.startswith("s3://"):
+        raise ServerError("a place for contents is s3://BUCKET/PREFIX")
+    with _extra():
+        from cxfs.server.bucket import Bucket  # noqa: PLC0415 - a server in a folder needs no client of a bucket
+    return Bucket(url, tables, clock)
 
 
 @contextmanager
-def open_store(directory: Path) -> Iterator[Store]:
+def _extra() -> Iterator[None]:
+    try:
+        yield
+    except ImportError as error:
+        raise ServerError(f"packages are missing ({error.name}): pip install 'cxfs[team]'") from error
+
+
+@contextmanager
+def open_store(directory: Path, *, database: str | None = None, content: str | None = None) -> Iterator[Store]:
     """Opens a server's directory, making it on first use. Raises ServerError when that cannot be."""
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        store = Store(directory)
+        store = make_store(directory, database=database, content=content)
     except (OSError, sqlite3.Error) as error:
         raise ServerError(f"cannot use {directory} as a server directory: {error}") from error
     try:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from cxfs.server.contents import note_unused
 from cxfs.server.errors import InvalidPath
 from cxfs.server.quota import charge
-from cxfs.server.store import note_unused
 
 if TYPE_CHECKING:
-    import sqlite3
+    from cxfs.server.database import Connection
 
 _BELOW: Final = """
 WITH RECURSIVE below (number, depth) AS (
-    VALUES (?, 0)
+    SELECT number, 0 FROM nodes WHERE number = ?
     UNION ALL
     SELECT n.number, depth + 1 FROM nodes n JOIN below ON n.parent = below.number
 )
@@ -21,7 +21,10 @@ SELECT
     below.number,
     depth,
     coalesce(c.size, 0),
-    (SELECT coalesce(sum(f.size), 0) FROM versions v JOIN contents f ON f.number = v.content WHERE node = below.number)
+    (
+        SELECT CAST(coalesce(sum(f.size), 0) AS BIGINT)
+        FROM versions v JOIN contents f ON f.number = v.content WHERE node = below.number
+    )
 FROM below JOIN nodes n ON n.number = below.number LEFT JOIN contents c ON c.number = n.content
 ORDER BY depth DESC
 """
@@ -36,12 +39,12 @@ class Below(NamedTuple):
     size_before: int
 
 
-def below(connection: sqlite3.Connection, top: int) -> list[Below]:
+def below(connection: Connection, top: int) -> list[Below]:
     """The subtree, deepest first, the top last."""
     return [Below(*row) for row in connection.execute(_BELOW, (top,))]
 
 
-def depth_of(connection: sqlite3.Connection, folder: int, *, outside: int) -> int:
+def depth_of(connection: Connection, folder: int, *, outside: int) -> int:
     """How many folders are above; raises InvalidPath when `outside` is one of them, or the folder itself."""
     depth = -1
     above: int | None = folder
@@ -53,7 +56,7 @@ def depth_of(connection: sqlite3.Connection, folder: int, *, outside: int) -> in
     return depth
 
 
-def erase(connection: sqlite3.Connection, owner: int, top: int) -> None:
+def erase(connection: Connection, owner: int, top: int) -> None:
     """The subtree and its history are gone; deepest first, because each refers to the one above."""
     nodes = below(connection, top)
     for node in nodes:
@@ -65,7 +68,7 @@ def erase(connection: sqlite3.Connection, owner: int, top: int) -> None:
     )
 
 
-def change_owner(connection: sqlite3.Connection, owner: int, top: int, to: int) -> None:
+def change_owner(connection: Connection, owner: int, top: int, to: int) -> None:
     """The subtree, history included, counts for another owner. Raises QuotaExceeded."""
     nodes = below(connection, top)
     current, before = _bytes(nodes)

@@ -23,8 +23,9 @@ from cxfs.server.sources import Pieces, Source, file_at, opened
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
+    from cxfs.server.arrivals import Arrival
     from cxfs.server.attributes import Attributes
-    from cxfs.server.contents import Arrival
+    from cxfs.server.database import Connection
     from cxfs.server.store import Store
     from cxfs.server.trees import Node
     from cxfs.server.wire import TreePath, UuidPath
@@ -65,32 +66,35 @@ class Transport:
 
     async def download(self, call: Call) -> Response:
         """The bytes of one version, or a range of them."""
-        return self._download(call)[1]
+        return (await self._download(call))[1]
 
     async def attachment(self, call: Call) -> Response:
         """The same for a browser, which is to keep it under its name and not to show it."""
-        node, response = self._download(call)
+        node, response = await self._download(call)
         response.headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(node.name, safe='')}"
         response.headers.update(_FOR_ONE_PERSON)
         return response
 
-    def _download(self, call: Call) -> tuple[Node, Response]:
-        node, source = self._open(call)
+    async def _download(self, call: Call) -> tuple[Node, Response]:
+        node, source = await self._open(call)
         try:
-            response = self._respond(call, node, source)
+            response = await self._respond(call, node, source)
         except BaseException:
             source.close()
             raise
         return node, response
 
-    def _open(self, call: Call) -> tuple[Node, Source]:
+    async def _open(self, call: Call) -> tuple[Node, Source]:
         """What to send."""
-        version = Parameters(call.query).number("version")
-        with self._store.snapshot() as connection:
-            node = file_at(connection, call.caller, call.path, version)
+        path, version = call.path, Parameters(call.query).number("version")
+
+        def question(connection: Connection) -> tuple[Node, Source]:
+            node = file_at(connection, call.caller, path, version)
             return node, opened(connection, self._store.contents, node)
 
-    def _respond(self, call: Call, node: Node, source: Source) -> Response:
+        return await self._store.ask(question, at_one_moment=True)
+
+    async def _respond(self, call: Call, node: Node, source: Source) -> Response:
         asked, etag, modified = call.request.headers, etag_of(node.version), last_modified(node.modified_ms)
         check_if_match(asked.get("if-match"), etag)
         span = (
@@ -113,12 +117,14 @@ class Transport:
         kind, held = node.content_type or _ANY_TYPE, source.held
         if held is not None:  # a stream costs a small file's answer as much again: a task that listens, and its end
             return Response(held[wanted.start : wanted.stop], status, headers, kind)
+        if source.is_far and wanted.start < wanted.stop:
+            await self._offload.content(source.begin, wanted.start, wanted.stop)
         return _Download(source, Pieces(source, wanted, self._offload), status, headers, kind)
 
     async def upload(self, call: Call) -> Response:
         """A new file, or the next version of one: nothing of it before all of it, and then for good."""
         path = call.path
-        room = self._check(call, path, None)
+        room = await self._check(call, path, None)
         if (call.body.declared_bytes or 0) > room + FORM_ENVELOPE_BYTES:
             raise QuotaExceeded(f"only {room} bytes more fit")
         reader = FormReader(boundary_of(call.request.headers.get("content-type", "")), with_file=True)
@@ -131,12 +137,15 @@ class Transport:
             node = await self._offload.change(self._commit, call, path, arrival, rest, upload)
         return answer(node.file)
 
-    def _check(self, call: Call, path: TreePath | UuidPath, if_version: int | None) -> int:
+    async def _check(self, call: Call, path: TreePath | UuidPath, if_version: int | None) -> int:
         """Refuses early what would be refused in the end. The largest size that fits."""
-        with self._store.snapshot() as connection:
+
+        def question(connection: Connection) -> int:
             place = changes.upload_place(connection, call.caller, path)
             changes.check_version(place, if_version)
             return changes.room_at(connection, place)
+
+        return await self._store.ask(question, at_one_moment=True)
 
     async def _receive(
         self, call: Call, path: TreePath | UuidPath, reader: FormReader, arrival: Arrival
@@ -147,7 +156,7 @@ class Transport:
         async for chunk in call.body:
             for piece in reader.feed(chunk):
                 if room < 0:
-                    room = self._check(call, path, _if_version(reader))
+                    room = await self._check(call, path, _if_version(reader))
                 waiting.append(piece)
                 size += len(piece)
             if size > room >= 0:
@@ -164,7 +173,7 @@ class Transport:
         _write(arrival, rest)
         arrival.sync()
         arrival.close()
-        with self._store.transaction() as connection:
+        with self._store.transaction(call.owners(path)) as connection:
             node = changes.put(connection, call.caller, path, arrival.content, upload, now=self._store.clock())
             self._store.contents.keep(connection, arrival)
         return node

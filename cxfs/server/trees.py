@@ -17,7 +17,7 @@ from cxfs.server.limits import PAGE_XATTR_BYTES
 from cxfs.server.wire import File, TreePath, UuidPath, show_fine_time, show_time
 
 if TYPE_CHECKING:
-    import sqlite3
+    from cxfs.server.database import Connection
 
 
 class Node(NamedTuple):
@@ -90,7 +90,7 @@ _OF_VERSION: Final = (
 _COLUMN: Final = {"name": "name", "size": "size", "created": "created_ms", "modified": "modified_ms"}
 
 
-def owner_number(connection: sqlite3.Connection, caller: Caller, owner: str) -> tuple[int, Role]:
+def owner_number(connection: Connection, caller: Caller, owner: str) -> tuple[int, Role]:
     """The owner that a path names, and the caller's role there; NotFound for a stranger as for no such owner."""
     if owner in {"self", caller.id}:
         return caller.number, "owner"
@@ -101,7 +101,7 @@ def owner_number(connection: sqlite3.Connection, caller: Caller, owner: str) -> 
     return int(row[0]), role
 
 
-def find(connection: sqlite3.Connection, caller: Caller, path: TreePath | UuidPath, *, write: bool = False) -> Node:
+def find(connection: Connection, caller: Caller, path: TreePath | UuidPath, *, write: bool = False) -> Node:
     """The node at the path. Raises NotFound, NotADirectory, and AccessDenied for a reader who means to write."""
     owner, role = owner_number(connection, caller, path.owner)
     node = (
@@ -112,7 +112,7 @@ def find(connection: sqlite3.Connection, caller: Caller, path: TreePath | UuidPa
     return node
 
 
-def find_place(connection: sqlite3.Connection, caller: Caller, path: TreePath | UuidPath) -> Place:
+def find_place(connection: Connection, caller: Caller, path: TreePath | UuidPath) -> Place:
     """Where a change would put something. A UUID path is the place of the object that has it. Raises as `find` does."""
     owner, role = owner_number(connection, caller, path.owner)
     if isinstance(path, UuidPath):
@@ -130,12 +130,12 @@ def find_place(connection: sqlite3.Connection, caller: Caller, path: TreePath | 
     return Place(folder, path.names[-1], child(connection, folder.number, path.names[-1]))
 
 
-def by_number(connection: sqlite3.Connection, number: int) -> Node:
+def by_number(connection: Connection, number: int) -> Node:
     """A node that is known to exist."""
     return Node(*connection.execute("SELECT * FROM objects WHERE number = ?", (number,)).fetchone())
 
 
-def ancestors(connection: sqlite3.Connection, node: Node) -> list[Node]:
+def ancestors(connection: Connection, node: Node) -> list[Node]:
     """The folders above it, the root first."""
     found: list[Node] = []
     above = node.parent
@@ -145,25 +145,23 @@ def ancestors(connection: sqlite3.Connection, node: Node) -> list[Node]:
     return found[::-1]
 
 
-def root_of(connection: sqlite3.Connection, owner: int) -> Node:
+def root_of(connection: Connection, owner: int) -> Node:
     """The folder that every owner has."""
     return Node(*connection.execute("SELECT * FROM objects WHERE owner = ? AND parent IS NULL", (owner,)).fetchone())
 
 
-def child(connection: sqlite3.Connection, folder: int, name: str) -> Node | None:
+def child(connection: Connection, folder: int, name: str) -> Node | None:
     """What has that name in the folder, byte for byte."""
     row = connection.execute("SELECT * FROM objects WHERE parent = ? AND name = ?", (folder, name)).fetchone()
     return None if row is None else Node(*row)
 
 
-def children(connection: sqlite3.Connection, folder: int) -> list[Node]:
+def children(connection: Connection, folder: int) -> list[Node]:
     """Everything in the folder, by name."""
     return [Node(*row) for row in connection.execute("SELECT * FROM objects WHERE parent = ? ORDER BY name", (folder,))]
 
 
-def page_of(
-    connection: sqlite3.Connection, folder: Node, *, offset: int, limit: int, sort_by: str, descending: bool
-) -> Page:
+def page_of(connection: Connection, folder: Node, *, offset: int, limit: int, sort_by: str, descending: bool) -> Page:
     """Entries in the order of the key, equal ones by name; names compare by their UTF-8 bytes. Raises NotADirectory.
 
     Fewer than `limit` where extended attributes make the page long.
@@ -187,7 +185,7 @@ def page_of(
     return Page(folder, entries, total)
 
 
-def versions_of(connection: sqlite3.Connection, node: Node) -> list[Node]:
+def versions_of(connection: Connection, node: Node) -> list[Node]:
     """The file as it is and as it was, newest first. Raises IsADirectory."""
     if node.is_folder:
         raise IsADirectory(f"{node.name!r} is a folder and has no versions")
@@ -200,7 +198,7 @@ def versions_of(connection: sqlite3.Connection, node: Node) -> list[Node]:
     return [node, *(node._replace(**dict(zip(_OF_VERSION, row, strict=True))) for row in rows)]
 
 
-def at_version(connection: sqlite3.Connection, node: Node, version: int) -> Node:
+def at_version(connection: Connection, node: Node, version: int) -> Node:
     """The file at one version; raises NotFound when that is gone or never was."""
     if version == node.version and not node.is_folder:
         return node
@@ -210,14 +208,14 @@ def at_version(connection: sqlite3.Connection, node: Node, version: int) -> Node
     raise NotFound(f"{node.name!r} has no version {version} (any more)")
 
 
-def _by_uuid(connection: sqlite3.Connection, owner: int, uuid: str) -> Node:
+def _by_uuid(connection: Connection, owner: int, uuid: str) -> Node:
     row = connection.execute("SELECT * FROM objects WHERE id = ? AND owner = ?", (uuid, owner)).fetchone()
     if row is None:
         raise NotFound("no object with that UUID in this tree")
     return Node(*row)
 
 
-def _walk(connection: sqlite3.Connection, owner: int, names: tuple[str, ...]) -> Node:
+def _walk(connection: Connection, owner: int, names: tuple[str, ...]) -> Node:
     """One look-up a name; only the last one fetches all that is known."""
     number, is_folder = connection.execute(
         "SELECT number, 1 FROM nodes WHERE owner = ? AND parent IS NULL", (owner,)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from contextlib import contextmanager
+from functools import partial
 from math import inf
 from typing import TYPE_CHECKING, Final
 
@@ -17,10 +18,10 @@ from cxfs.server.feed import positions
 from cxfs.server.limits import WAITS_MAX, WAITS_OF_AN_ACCOUNT_MAX
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Collection, Iterator
 
     from cxfs.server.commits import Commits
+    from cxfs.server.database import Database
 
 BURST_S: Final = 0.01
 """Commits that come within this are looked at together: a look costs microseconds for each owner that is waited for."""
@@ -47,8 +48,8 @@ class _Wait:
 class Waits:
     """Of one process. Everything here happens on its event loop."""
 
-    def __init__(self, reader: sqlite3.Connection, commits: Commits) -> None:
-        self._reader = reader
+    def __init__(self, database: Database, commits: Commits) -> None:
+        self._database = database
         self._commits = commits
         self._waiting: defaultdict[int, set[_Wait]] = defaultdict(set)
         self._of_account: Counter[int] = Counter()
@@ -73,6 +74,7 @@ class Waits:
         mine = _Wait(owner, position)
         self._waiting[owner].add(mine)
         try:
+            await self._look_at([owner])  # it may have grown since it was read, and before anybody waited for it
             while not (mine.is_over or self.is_closed):
                 if self._listening is None:
                     await self._listen(mine)
@@ -96,7 +98,7 @@ class Waits:
         try:
             while not (mine.is_over or self.is_closed):
                 with move_on_at(self._rights_due) as self._listening:
-                    self._look(await self._commits.next())
+                    await self._look(await self._commits.next())
                     await sleep(BURST_S)
                 if current_time() >= self._rights_due:
                     self._rights_due = inf
@@ -107,13 +109,16 @@ class Waits:
             if (successor := next(others, None)) is not None:
                 successor.event.set()
 
-    def _look(self, owners: frozenset[int] | None) -> None:
+    async def _look(self, owners: frozenset[int] | None) -> None:
         """Somebody has committed something: ends the waits of those whose owner's log has grown."""
         if owners is None:
             self._rights_due = min(self._rights_due, current_time() + RIGHTS_S)
         asked = self._waiting.keys() if owners is None else owners & self._waiting.keys()
-        for owner, position in positions(self._reader, list(asked)):
-            for wait in self._waiting[owner]:
+        await self._look_at(list(asked))
+
+    async def _look_at(self, owners: list[int]) -> None:
+        for owner, position in await self._database.ask(partial(positions, owners=owners)):
+            for wait in self._waiting.get(owner, ()):
                 if wait.position < position:
                     wait.end()
 

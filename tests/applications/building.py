@@ -26,6 +26,17 @@ for number in $(seq {files}); do
 done
 echo 'printf("hello, %d", sum); puts(""); return 0; }' >> hello/main.c"""
 
+_WHEEL: Final = """\
+python3 - <<'END'
+import zipfile
+with zipfile.ZipFile("greeting-1.0-py3-none-any.whl", "w") as wheel:
+    wheel.writestr("greeting/__init__.py", "def main():\\n    print('hello from the wheel')\\n")
+    wheel.writestr("greeting-1.0.dist-info/METADATA", "Metadata-Version: 2.1\\nName: greeting\\nVersion: 1.0\\n")
+    wheel.writestr("greeting-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
+    wheel.writestr("greeting-1.0.dist-info/entry_points.txt", "[console_scripts]\\ngreet = greeting:main\\n")
+    wheel.writestr("greeting-1.0.dist-info/RECORD", "")
+END"""
+
 _PACKAGE: Final = """\
 mkdir greeting
 echo '{"name": "greeting", "version": "1.0.0", "bin": {"greet": "greet.js"}}' > greeting/package.json
@@ -43,9 +54,30 @@ BUILDING: Final = (
         sizes={"files": (6, 200)},
         holds="the program runs, and make finds nothing left to do",
         check="""\
-cp hello/hello ~/made && chmod +x ~/made
-test "$(~/made)" = "hello, $(seq {files} | awk '{ sum += $1 } END { print sum }')"
+test "$(hello/hello)" = "hello, $(seq {files} | awk '{ sum += $1 } END { print sum }')"
 make -C hello --question""",
+    ),
+    Application(
+        name="pip install",
+        program="python3",
+        package="python3-venv",
+        prepare=_WHEEL,
+        command="""\
+python3 -m venv --without-pip env
+python3 -m pip --python env/bin/python install --no-index ~/greeting-1.0-py3-none-any.whl
+env/bin/greet""",
+        holds="what was installed runs",
+        check="test \"$(env/bin/greet)\" = 'hello from the wheel'",
+    ),
+    Application(
+        name="python -m venv, with pip in it",
+        program="python3",
+        package="python3-venv",
+        is_large=True,
+        prepare=_WHEEL,
+        command="python3 -m venv env\nenv/bin/pip install --no-index ~/greeting-1.0-py3-none-any.whl\nenv/bin/greet",
+        holds="what was installed runs, and pip finds it whole",
+        check="test \"$(env/bin/greet)\" = 'hello from the wheel'\nenv/bin/pip --no-cache-dir check",
     ),
     Application(
         name="npm install",

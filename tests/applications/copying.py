@@ -20,9 +20,14 @@ echo 'a name with a space' > 'tree/a b'
 echo umlaut > tree/übermäßig
 touch tree/empty
 mkdir tree/nothing
-find tree -exec touch -d '2012-10-22 21:26:47.25' {} +"""
+ln -s part-1 tree/link
+ln -s nowhere/at/all tree/dangling
+printf '#!/bin/sh\\necho ran\\n' > tree/program
+chmod 750 tree/program
+chmod 600 tree/part-1/1.txt
+find tree -exec touch -h -d '2012-10-22 21:26:47.25' {} +"""
 
-_SAME: Final = "diff -r ~/tree tree"
+_SAME: Final = "diff -r --no-dereference ~/tree tree"
 
 _tree = partial(Application, prepare=_TREE, sizes={"files": (5, 60)})
 _rsync = partial(_tree, program="rsync", package="rsync")
@@ -40,7 +45,7 @@ TREES: Final = (
         package="coreutils",
         command="cp -a ~/tree tree\ncp -a tree again\nmv again moved\nrm -r moved/part-1",
         holds="the tree is the same, the moved copy too, but for what was removed",
-        check=f"{_SAME}\ntest \"$(diff -r tree moved)\" = 'Only in tree: part-1'",
+        check=f"{_SAME}\ntest \"$(diff -r --no-dereference tree moved)\" = 'Only in tree: part-1'",
     ),
     _rsync(
         name="rsync -a",
@@ -98,17 +103,38 @@ tar --compare --file tree.tar.gz""",
         check=f"{_SAME}\ntar --compare --file tree.tar.gz",
     ),
     _tree(
+        name="extended attributes by setfattr, cp, rsync and tar",
+        program="getfattr",
+        package="attr",
+        prepare="",
+        command="""\
+mkdir tree
+echo blue > tree/sky
+setfattr -n user.colour -v blue tree tree/sky
+cp -a tree copy
+rsync -a --xattrs --filter='-x user.cx.*' tree/ mirror
+tar --create --xattrs --xattrs-exclude='user.cx.*' --file tree.tar tree
+mkdir out
+tar --extract --xattrs --file tree.tar --directory out""",
+        sizes={},
+        holds="the copy, the mirror and what comes out of the archive have them",
+        check="""\
+for file in tree tree/sky copy copy/sky mirror mirror/sky out/tree out/tree/sky; do
+  test "$(getfattr --only-values -n user.colour $file)" = blue
+done""",
+    ),
+    _tree(
         name="zip and unzip",
         program="zip",
         package="zip",
         command="""\
 cp -r ~/tree tree
-zip -r tree.zip tree
+zip -r --symlinks tree.zip tree
 echo 'added later' > tree/later
-zip -r -u tree.zip tree
+zip -r --symlinks -u tree.zip tree
 unzip -q tree.zip -d out""",
         holds="the archive tests well, and what comes out of it is what went in",
-        check="unzip -t tree.zip > ~/said\ndiff -r tree out/tree",
+        check="unzip -t tree.zip > ~/said\ndiff -r --no-dereference tree out/tree",
     ),
     _tree(
         name="find -exec",

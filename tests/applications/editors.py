@@ -61,9 +61,11 @@ EDITORS: Final = (
         program="emacs",
         package="emacs-nox",
         is_large=True,
-        command="emacs -nw -Q letter.txt",
+        command="cp ~/letter.txt .; emacs -nw -Q letter.txt",
+        saves="",
         keys=(("letter.txt", f"{_ESCAPE}>Yours, Bob\r\x18\x13"), ("Wrote", "\x18\x03")),
         holds="the new line is there, and the old content in letter.txt~",
+        remark="the backup is the old object with its UUID and versions, since emacs renames it and makes a new file",
         check="""\
 tail -n 1 letter.txt | grep -qx 'Yours, Bob'
 printf 'Dear Ann,\\nthank you.\\n' | cmp - letter.txt~

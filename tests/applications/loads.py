@@ -12,7 +12,7 @@ _fio = partial(
     Application,
     program="fio",
     package="fio",
-    sizes={"bytes": (1_048_576, 67_108_864)},
+    sizes={"bytes": (1_048_576, 16_777_216)},
     holds="fio verifies the checksum of every block that it wrote",
 )
 
@@ -40,7 +40,7 @@ fio --name=blocks --filename=blocks --rw=randrw --ioengine=psync {more} --size={
 fio --name=writer --numjobs=4 --directory=. --rw=randwrite --ioengine=psync --bs=4k --size={bytes} --fsync=64 \
 --verify=crc32c --verify_fatal=1 --verify_state_save=0""",
         check='test "$(stat -c %s writer.*.0 | sort -u)" = {bytes}',
-        sizes={"bytes": (1_048_576, 16_777_216)},
+        sizes={"bytes": (1_048_576, 8_388_608)},
     ),
     Application(
         name="bonnie++",
@@ -48,7 +48,7 @@ fio --name=writer --numjobs=4 --directory=. --rw=randwrite --ioengine=psync --bs
         is_large=True,
         package="bonnie++",
         command="bonnie++ -d . -u root -s {mib} -r $(({mib} / 2)) -n {files}:1000:0:4 -f -q",
-        sizes={"mib": (8, 256), "files": (0, 2)},
+        sizes={"mib": (8, 32), "files": (0, 1)},
         holds="it reads what it wrote, and removes what it made",
         check='test -z "$(ls -A)"',
         remark="without its reading and writing of single characters (-f): each would be a request of the kernel's",

@@ -6,11 +6,13 @@ import re
 import subprocess
 import sys
 import tomllib
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
 from cxfs.server import administration
+from cxfs.server.accounts import credentials_of
 from cxfs.server.hashes import Passwords
 
 if TYPE_CHECKING:
@@ -36,10 +38,8 @@ def columns(line: str) -> list[str]:
 def password_is(host: Terminal, name: str, password: str) -> bool:
     """Whether this account would be let in with it."""
     with administration.open_store(host.home / "there") as store:
-        (kept,) = store.reader.execute(
-            "SELECT password FROM users JOIN owners ON number = owner WHERE name = ?", (name,)
-        ).fetchone()
-    return Passwords().matches(kept, password)
+        kept = store.look(partial(credentials_of, name=name))
+    return Passwords().matches(kept and kept.password_hash, password)
 
 
 # ---------------------------------------------------------------- applications

@@ -112,6 +112,20 @@ def test_a_quota_that_the_server_does_not_tell_is_left_out() -> None:
     assert not [line for line in page({**STATUS, "quota": {"total_bytes": None, "used_bytes": 1}}) if "quota" in line]
 
 
+@pytest.mark.parametrize(
+    ("feed", "said"),
+    [
+        ({"followed": 2, "live": 2}, ["  changes    told by the server"]),
+        ({"followed": 2, "live": 1}, ["  changes    not told at the moment: asked for as they get old"]),
+        ({"followed": 0, "live": 0}, ["  changes    not told at the moment: asked for as they get old"]),
+        (None, []),
+    ],
+)
+def test_it_says_whether_changes_are_told(feed: dict[str, int] | None, said: list[str]) -> None:
+    """Where there is a feed at all: a person wonders why the other machine's file is not there."""
+    assert [line for line in page({**STATUS, "feed": feed}) if "changes  " in line] == said
+
+
 # ------------------------------------------------------------------------------------------------ the command
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import pytest
+import trio
 
 from cxfs.core.errors import (
     AttributesFull,
@@ -125,7 +126,7 @@ async def test_what_follows_an_upload_is_tried_until_the_server_has_it(
     await desk.writes("file", b"content")
     await wire.held.wait()
     await dressed(desk, "file")
-    wire.before = failing_once("files/update")
+    wire.before = in_trouble("files/update", until=trio.current_time() + 120)
 
     wire.lets_go()
     await desk.settles()
@@ -134,12 +135,11 @@ async def test_what_follows_an_upload_is_tried_until_the_server_has_it(
     assert (await cloud.entry("file")).version == 1
 
 
-def failing_once(call: str) -> Callable[[httpx.Request], httpx.Response | None]:
-    """The server is in trouble at the first such requests, for longer than one attempt lasts."""
-    failures = iter(range(8))
+def in_trouble(call: str, *, until: float) -> Callable[[httpx.Request], httpx.Response | None]:
+    """The server is, at such requests, for longer than one attempt lasts."""
 
     def before(request: httpx.Request) -> httpx.Response | None:
-        if call in request.url.path and next(failures, None) is not None:
+        if call in request.url.path and trio.current_time() < until:
             return says(503, {"errorType": "Unavailable", "message": "a moment"})
         return None
 
@@ -235,6 +235,29 @@ async def test_without_the_server_attributes_are_set_all_the_same(
     assert await kept(cloud, "file") == DRESSED
 
 
+async def test_what_is_set_while_the_former_is_on_its_way_comes_after_it(
+    desk: Desk, cloud: Cloud, wire: Wire, clock: MockClock
+) -> None:
+    """However long that takes: requests may overtake each other."""
+    await cloud.holds({"file": b"content"})
+    await desk.names()
+    under_way = trio.Event()
+
+    async def slowly(request: httpx.Request) -> None:
+        if "update" in request.url.path and not under_way.is_set():
+            under_way.set()
+            await trio.sleep(5)
+
+    wire.meanwhile = slowly
+    await desk.sets_mode("file", 0o700)
+    await under_way.wait()
+    await desk.sets_mode("file", 0o600)
+    await desk.settles()
+    await desk.waits(10)
+
+    assert (await kept(cloud, "file"))[0] == (await desk.stat("file")).mode == 0o600
+
+
 async def test_what_was_set_before_a_write_does_not_come_after_it(
     desk: Desk, cloud: Cloud, wire: Wire, clock: MockClock
 ) -> None:
@@ -315,9 +338,12 @@ async def test_a_refusal_is_reported_and_what_was_before_is_shown(
 
 
 async def test_a_file_renamed_over_another_inherits_nothing_of_it(desk: Desk, cloud: Cloud, clock: MockClock) -> None:
-    """The object goes on, so the server would keep what was said of its former content. New ones, and one it knows."""
-    await cloud.holds({"a": b"a", "b": b"b", "known": b"known"})
-    for name in ("a", "b"):
+    """The object goes on, and the server would keep what was said of its former content.
+
+    In place of three: a new file, one that the server knows, and one of those that was changed.
+    """
+    await cloud.holds({"a": b"a", "b": b"b", "c": b"c", "known": b"known", "changed": b"known"})
+    for name in ("a", "b", "c"):
         await dressed(desk, name)
     await desk.settles()
     await desk.reads("known")
@@ -326,9 +352,12 @@ async def test_a_file_renamed_over_another_inherits_nothing_of_it(desk: Desk, cl
     await desk.sets("new", "user.size", b"XL")
     await desk.renames("new", "a")
     await desk.renames("known", "b")
+    await desk.writes("changed", b"written anew")
+    await desk.renames("changed", "c")
     await desk.settles()
 
-    assert [(await kept(cloud, name))[::2] for name in ("a", "b")] == [(0o644, {"user.size": b"XL"}), (0o644, {})]
+    assert [(await desk.stat(name)).mode for name in ("a", "b", "c")] == [0o644] * 3
+    assert [(await kept(cloud, name))[2] for name in ("a", "b", "c")] == [{"user.size": b"XL"}, {}, {}]
 
 
 async def test_what_another_file_had_shines_through_at_no_moment(desk: Desk, cloud: Cloud, clock: MockClock) -> None:
@@ -541,3 +570,68 @@ async def test_a_second_client_sees_all_of_it(
         await other.settles()
         await desk.waits(TTL_S + 1)
         assert (await desk.stat("folder/file")).mode == 0o400
+
+
+def unheard(sent: int, size: int) -> None:
+    """Progress that nobody watches."""
+
+
+# ------------------------------------------------------------ links on a server that keeps none
+
+
+@pytest.mark.parametrize("capabilities", [NARROW, frozenset[str]()])
+@pytest.mark.promise
+async def test_links_are_links_also_where_the_server_keeps_none(
+    mounts: Mounts, cloud: Cloud, capabilities: frozenset[str], clock: MockClock
+) -> None:
+    """A server that keeps no links has the small files, and mounts show them as links all the same."""
+    async with mounts(capabilities=capabilities) as desk:
+        await desk.links("link", "elsewhere")
+        node = await desk.node("link")
+        await desk.settles()
+        at_once = desk.fs.target(node)
+        await desk.waits(TTL_S + 1)
+        assert [at_once, await desk.target("link")] == ["elsewhere"] * 2
+        await desk.renames("link", "moved")
+        assert await desk.target("moved") == "elsewhere"
+
+    await cloud.puts("theirs", marked("put there by another program"))
+    await cloud.puts("file", bytes(1_067))
+    async with mounts(capabilities=capabilities) as desk:
+        assert [await desk.target(name) for name in ("moved", "theirs")] == [
+            "elsewhere",
+            "put there by another program",
+        ]
+        assert await desk.reads("file") == bytes(1_067)
+
+
+async def test_a_folder_without_files_of_that_size_costs_nothing_more(
+    desk: Desk, cloud: Cloud, wire: Wire, clock: MockClock
+) -> None:
+    """And with some, one look at each version."""
+    await cloud.holds({"folder/a": b"a", "folder/b": bytes(1_066)})
+    await desk.names("folder")
+    without = wire.count("GET data") + wire.count("POST bundle/get")
+    await cloud.puts("folder/link", marked("a"))
+
+    for _ in range(3):
+        await desk.waits(TTL_S + 1)
+        await desk.names("folder")
+        assert await desk.target("folder/link") == "a"
+
+    assert (without, wire.count("GET data") + wire.count("POST bundle/get")) == (0, 1)
+
+
+async def test_a_former_version_that_was_a_link_is_restored_as_one(desk: Desk, cloud: Cloud, clock: MockClock) -> None:
+    """What it was belongs to the version."""
+    await desk.links("link", "first")
+    await desk.settles()
+    await desk.writes("file", b"file")
+    await desk.renames("file", "link")
+    await desk.settles()
+    version = (await cloud.entry("link")).version
+
+    await desk.volume.history.restore(await desk.node("link"), 1, unheard)
+
+    assert (version, (await cloud.entry("link")).posix.link) == (2, "first")
+    assert await desk.target("link") == "first"

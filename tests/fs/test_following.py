@@ -11,6 +11,7 @@ import trio
 from cxfs.core.entries import Owner
 from cxfs.core.errors import CxfsError
 from cxfs.core.feed import POLL_MARGIN_S, POLL_S
+from cxfs.fs.following import FOLLOWED_MAX
 from cxfs.server import administration
 from tests.fs.cloud import Cloud, session_over
 from tests.fs.worlds import FEED_TTL_S, TTL_S
@@ -250,7 +251,10 @@ async def test_what_this_mount_did_itself_changes_nothing_when_it_is_told_back(
     await desk.settles()
     await desk.waits(SOON_S)
     assert (await desk.names("d"), await desk.reads("d/a")) == ({"a"}, b"333")
-    await desk.removes("d/a")
+    await desk.renames("d/a", "d/b")
+    await desk.waits(SOON_S)
+    assert await desk.names("d") == {"b"}
+    await desk.removes("d/b")
     await desk.settles()
     await desk.waits(SOON_S)
 
@@ -316,10 +320,12 @@ async def test_of_two_who_rename_the_last_one_counts(desk: Desk, cloud: Cloud, w
 # ---------------------------------------------------------------- not heard
 
 
+@pytest.mark.promise
 async def test_when_the_feed_breaks_the_ttl_counts_until_it_is_caught_up_with(
     desk: Desk, cloud: Cloud, wire: Wire, clock: MockClock
 ) -> None:
-    """As if there were none; and what was missed is taken in before anything is believed for long again."""
+    """When the server is not heard any more, the metadata TTL counts again, from when it last was, until all that was
+    missed is known."""
     await cloud.holds({"a": b"old", "d/b": b"b"})
     await desk.names("d")
     wire.before = lambda request: (
@@ -542,6 +548,53 @@ async def test_what_was_done_in_a_group_is_recognised_too(
         assert wire.count("GET files/list") == 0
 
 
+async def test_what_this_mount_moves_to_a_group_stays_there(mounts: Mounts, band: Cloud, clock: MockClock) -> None:
+    """That it is gone is told of the tree that it left, and of no other."""
+    async with mounts(follows=True) as desk:
+        await desk.names("Groups/band")
+        await desk.makes_folder("d")
+        await desk.writes("d/a", b"a")
+        await desk.settles()
+        await desk.waits(SOON_S)
+
+        await desk.renames("d", "Groups/band/d")
+        await desk.waits(SOON_S)
+
+        assert await desk.names("Groups/band/d") == {"a"}
+        assert await desk.reads("Groups/band/d/a") == b"a"
+        assert await desk.names() == {"Groups"}
+
+
+@pytest.mark.parametrize("deaf_for", ["self", "the group"])
+async def test_what_others_move_to_a_group_is_there_and_here_no_more(
+    mounts: Mounts, cloud: Cloud, band: Cloud, wire: Wire, clock: MockClock, deaf_for: str
+) -> None:
+    """Whichever of the two trees is heard of first; all below it goes by the other owner from then on."""
+    await cloud.holds({"d/sub/a": b"a"})
+    async with mounts(follows=True) as desk:
+        await desk.names("Groups/band")
+        before = await desk.reads("d/sub/a")
+        await desk.waits(SOON_S)
+        owner = {"self": "self", "the group": str(band.owner)}[deaf_for]
+        wire.before = lambda request: (
+            httpx.ConnectError("cut", request=request) if f"/changes/{owner}" in request.url.path else None
+        )
+        feed_of(desk).interrupt()
+        await desk.waits(SOON_S)
+        await cloud.files.move(cloud.at("d"), band.at("d"), overwrite=False)
+        await desk.waits(SOON_S)
+        wire.comes_back()
+        feed_of(desk).wake()
+        await desk.waits(SOON_S)
+
+        assert await desk.names() == {"Groups"}
+        assert await desk.names("Groups/band") == {"d"}
+        assert before == await desk.reads("Groups/band/d/sub/a") == b"a"
+        await desk.writes("Groups/band/d/sub/b", b"b")
+        await desk.settles()
+        assert await band.content("d/sub/b") == b"b"
+
+
 async def test_a_new_group_is_heard_of(mounts: Mounts, store: Store, wire: Wire, clock: MockClock) -> None:
     """And nobody asks for the groups meanwhile."""
     async with mounts(follows=True, groups_refresh_s=30.0) as desk:
@@ -573,6 +626,19 @@ async def test_a_group_that_is_left_is_listened_to_no_more(
 
         assert (followed, feed_of(desk).statistics().followed) == (2, 1)
         assert not await desk.has("Groups")
+
+
+async def test_no_more_trees_are_listened_to_than_there_is_room_for(
+    mounts: Mounts, wire: Wire, clock: MockClock
+) -> None:
+    """The further ones are asked for as they get old."""
+    async with mounts(follows=True) as desk:
+        wire.goes_offline()
+        for number in range(2 * FOLLOWED_MAX):
+            feed_of(desk).want(Owner(f"{number:022}"))
+        await desk.waits(1)
+
+        assert feed_of(desk).statistics().followed == FOLLOWED_MAX
 
 
 async def test_the_quota_is_asked_for_only_when_something_has_come_about(

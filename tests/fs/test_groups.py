@@ -772,3 +772,18 @@ async def test_info_and_refresh_know_the_folders_of_groups(
     assert [each["kind"] for each in told] == ["folder", "folder", "file"]
     assert told[1]["owner"] == told[2]["owner"] == band.owner
     assert await desk.names("Groups/band/songs") == {"one.txt"}
+
+
+@pytest.mark.parametrize("name", ["own", "folder", "folder/inner"])
+async def test_what_was_set_follows_a_rename_into_a_group(
+    desk: Desk, cloud: Cloud, band: Cloud, name: str, clock: MockClock
+) -> None:
+    """Before it was sent: under its former owner the object is not there any more."""
+    await cloud.holds({"own": b"content", "folder/inner": b"content"})
+    await desk.sets_mode(name, 0o750)
+
+    await desk.renames("own", "Groups/band/own")
+    await desk.renames("folder", "Groups/band/folder")
+    await desk.settles()
+
+    assert (await band.entry(name)).posix.mode == (await desk.stat(f"Groups/band/{name}")).mode == 0o750

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import tempfile
 from contextlib import closing
 from pathlib import Path
@@ -32,6 +33,9 @@ from tests.fuzz.parser import Parser, header_of, text_of
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
+
+IN_MEMORY: Final = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+"""Where a journal is opened and synced in no time."""
 
 ID: Final = Uuid("SNU2d6zrEeGnthICOA-R7w")
 PATH: Final = TreePath(SELF, (EntryName("folder"), EntryName("a.txt")))
@@ -143,7 +147,7 @@ def journal_with(changes: list[tuple[object, ...]], set_aside: list[tuple[str, s
 def quarantine(row: bytes) -> None:
     """Whatever stands among the rows that were set aside: the mount starts, and deletes no draft that may be meant."""
     text = row.decode(errors="surrogateescape").replace("\0", "")
-    with tempfile.TemporaryDirectory(prefix="cxfs-test-", dir="/dev/shm") as place:
+    with tempfile.TemporaryDirectory(prefix="cxfs-test-", dir=IN_MEMORY) as place:
         folder = Path(place)
         journal_with([CHANGE.values], [(text.encode(errors="replace").decode(), "damaged")], folder)
         (folder / "drafts" / "fedcba987654321001234567").touch()
@@ -173,7 +177,7 @@ SMALL: Final = extents.record(KEY, 0, Known(7, None, True, Sums(1, (9,) * 8)))
 
 def block_index(raw: bytes) -> None:
     """What it says of a place can be taken on, however the file was spoilt."""
-    with tempfile.TemporaryDirectory(prefix="cxfs-test-", dir="/dev/shm") as folder:
+    with tempfile.TemporaryDirectory(prefix="cxfs-test-", dir=IN_MEMORY) as folder:
         Path(folder, INDEX).write_bytes(raw)
         index = BlockIndex(Path(folder), owner=OWNER)
         loaded = index.load()

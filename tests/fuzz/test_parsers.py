@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 PARSERS: Final = (*person_parsers.PARSERS, *secret_parsers.PARSERS, *machine_parsers.PARSERS, *server_parsers.PARSERS)
 
 EXAMPLES: Final = 60
-MORE_EXAMPLES: Final = 20_000
+MORE_EXAMPLES: Final = 5_000
 
 every_parser = pytest.mark.parametrize("parser", PARSERS, ids=str)
 

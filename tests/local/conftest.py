@@ -59,7 +59,25 @@ def file(uuid: Callable[[int], Uuid]) -> Callable[..., Entry]:
 
 
 @pytest.fixture
-def outbox(tmp_path: Path) -> Iterator[Outbox]:
-    outbox = Outbox(tmp_path / "outbox")
+def folder(tmp_path: Path) -> Path:
+    """Of the outbox, unless a module has another one in mind."""
+    return tmp_path / "outbox"
+
+
+@pytest.fixture
+def restarted(folder: Path, request: pytest.FixtureRequest) -> Callable[[], Outbox]:
+    """The daemon died without a word, and runs again on the same folder."""
+
+    def again() -> Outbox:
+        outbox = Outbox(folder)
+        request.addfinalizer(outbox.close)
+        return outbox
+
+    return again
+
+
+@pytest.fixture
+def outbox(folder: Path) -> Iterator[Outbox]:
+    outbox = Outbox(folder)
     yield outbox
     outbox.close()

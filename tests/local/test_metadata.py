@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
-from cxfs.core.entries import Uuid
+from cxfs.core.entries import Owner, Uuid
+from cxfs.core.feed import Coverage
 from cxfs.local.metadata import ABSENT_NAMES_MAX, Known, MetadataCache, MetadataStatistics
 
 if TYPE_CHECKING:
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
 
 TTL_S = 30.0
 NEGATIVE_TTL_S = 5.0
+FEED_TTL_S = 600.0
 ENTRIES_MAX = 10
 FOLDER = Uuid("A" * 22)
 OTHER_FOLDER = Uuid("B" * 22)
@@ -24,13 +28,145 @@ OTHER_FOLDER = Uuid("B" * 22)
 
 @pytest.fixture
 def metadata(clock: Clock) -> MetadataCache:
-    return MetadataCache(entries_max=ENTRIES_MAX, ttl_s=TTL_S, negative_ttl_s=NEGATIVE_TTL_S, timer=clock)
+    return MetadataCache(
+        entries_max=ENTRIES_MAX,
+        ttl_s=TTL_S,
+        negative_ttl_s=NEGATIVE_TTL_S,
+        feed_ttl_s=FEED_TTL_S,
+        timer=clock,
+    )
 
 
 def shown(metadata: MetadataCache, folder: Uuid = FOLDER) -> set[str] | None:
     """The names that a listing believed now shows; None when there is none."""
     listing = metadata.listing(folder)
     return None if listing is None else set(listing.by_shown)
+
+
+# ---------------------------------------------------------------- what a feed vouches for
+
+
+@pytest.fixture
+def told(metadata: MetadataCache, file: Callable[..., Entry], clock: Clock) -> Entry:
+    """A file in FOLDER, listed while the feed of its tree is live."""
+    entry = file(1, "a")
+    metadata.cover(entry.owner, Coverage(metadata.now_s, math.inf))
+    metadata.put_listing(FOLDER, [entry], asked_s=metadata.now_s, owner=entry.owner)
+    return entry
+
+
+def test_what_a_live_feed_covers_is_believed_for_long(metadata: MetadataCache, told: Entry, clock: Clock) -> None:
+    """Listings, entries and absent names; the kernel is told no more than the ordinary times."""
+    clock.passes(FEED_TTL_S - TTL_S)
+
+    assert shown(metadata) == {"a"}
+    assert metadata.child(FOLDER, "a") == Known(told, TTL_S)
+    assert metadata.child(FOLDER, "absent") == Known(None, NEGATIVE_TTL_S)
+    assert metadata.entry(told.id, FOLDER) == Known(told, TTL_S)
+    clock.passes(TTL_S)
+    assert shown(metadata) is None
+
+
+def test_an_entry_known_by_itself_is_covered_too(
+    metadata: MetadataCache, file: Callable[..., Entry], clock: Clock
+) -> None:
+    """Asked for by itself, or made here."""
+    entry = file(1, "a")
+    metadata.cover(entry.owner, Coverage(metadata.now_s, math.inf))
+    metadata.put(entry, None)
+
+    clock.passes(10 * TTL_S)
+
+    assert metadata.entry(entry.id, None) == Known(entry, TTL_S)
+
+
+def test_when_the_feed_is_gone_the_time_to_live_counts_from_its_last_word(
+    metadata: MetadataCache, told: Entry, clock: Clock
+) -> None:
+    """Until then it was all true."""
+    clock.passes(100)
+    metadata.cover(told.owner, Coverage(metadata.now_s - 100, metadata.now_s))
+
+    clock.passes(TTL_S - 1)
+    believed = shown(metadata), metadata.child(FOLDER, "a")
+    clock.passes(1)
+
+    assert believed == ({"a"}, Known(told, 1))
+    assert (shown(metadata), metadata.child(FOLDER, "a"), metadata.entry(told.id, FOLDER)) == (None, None, None)
+
+
+def test_without_a_feed_what_it_vouched_for_is_as_old_as_it_is(
+    metadata: MetadataCache, told: Entry, clock: Clock
+) -> None:
+    """Nobody vouches for it any more."""
+    clock.passes(100)
+    metadata.cover(told.owner, None)
+
+    assert shown(metadata) is None
+
+
+def test_what_was_asked_for_before_the_feed_began_is_not_covered(
+    metadata: MetadataCache, file: Callable[..., Entry], clock: Clock
+) -> None:
+    """Though the answer came after that: it may be older."""
+    asked_s, entry = metadata.now_s, file(1, "a")
+    clock.passes(1)
+    metadata.cover(entry.owner, Coverage(metadata.now_s, math.inf))
+    metadata.put_listing(FOLDER, [entry], asked_s=asked_s, owner=entry.owner)
+
+    clock.passes(TTL_S)
+
+    assert shown(metadata) is None
+
+
+def test_the_feed_of_one_owner_covers_nothing_of_anothers(
+    metadata: MetadataCache, told: Entry, file: Callable[..., Entry], clock: Clock
+) -> None:
+    """Each tree has its own."""
+    other = replace(file(2, "b"), owner=Owner("C" * 22))
+    metadata.put_listing(OTHER_FOLDER, [other], asked_s=metadata.now_s, owner=other.owner)
+
+    clock.passes(TTL_S)
+
+    assert (shown(metadata), shown(metadata, OTHER_FOLDER)) == ({"a"}, None)
+
+
+def test_what_is_doubted_is_asked_for_whatever_the_feed_says(
+    metadata: MetadataCache, told: Entry, clock: Clock
+) -> None:
+    """A call failed half-way: what came of it is not known yet."""
+    metadata.doubt(FOLDER)
+
+    assert shown(metadata) is None
+    assert metadata.child(FOLDER, "a") is None
+
+
+def test_an_object_is_found_where_it_is_listed(metadata: MetadataCache, file: Callable[..., Entry]) -> None:
+    """Also after it went to another folder, and was taken away."""
+    entry = file(1, "a")
+    metadata.put_listing(FOLDER, [entry, file(2, "b")])
+    metadata.put_listing(OTHER_FOLDER, [])
+    first = metadata.folder_of(entry.id)
+    metadata.remove(entry.id, FOLDER)
+    metadata.put(entry, OTHER_FOLDER)
+    second = metadata.folder_of(entry.id)
+    metadata.remove(entry.id, OTHER_FOLDER)
+
+    assert (first, second, metadata.folder_of(entry.id)) == (FOLDER, OTHER_FOLDER, None)
+    assert metadata.folder_of(file(9, "nowhere").id) is None
+
+
+def test_where_objects_are_listed_takes_no_more_room_than_listings(
+    metadata: MetadataCache, file: Callable[..., Entry]
+) -> None:
+    """What is kept no more is forgotten."""
+    for number in range(0, 50 * ENTRIES_MAX, 5):
+        folder = Uuid(f"{number:022}")
+        metadata.put_listing(folder, [file(number + each, f"f{each}") for each in range(5)])
+
+    found = [metadata.folder_of(file(number, "x").id) for number in range(50 * ENTRIES_MAX)]
+    assert sum(1 for each in found if each is not None) <= ENTRIES_MAX
+    assert len(metadata._places) <= 3 * ENTRIES_MAX
 
 
 # ---------------------------------------------------------------- time to live

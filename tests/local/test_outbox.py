@@ -18,10 +18,11 @@ from hypothesis import given, settings, strategies as st
 from cxfs.core.entries import NAME_CHARACTERS_MAX, SELF, EntryName, Owner, TreePath, Uuid
 from cxfs.core.errors import CxfsError, DiskFull
 from cxfs.core.order import Kind
+from cxfs.core.posix import NOTHING, PosixUpdate
 from cxfs.core.ranges import ByteRange, RangeSet
 from cxfs.local.outbox import INODES_MAX, REPORTS_MAX, Outbox
 from cxfs.local.rows import ChangeRow, ErrandRow, Report
-from cxfs.local.schema import _FIRST, SCHEMA_VERSION
+from cxfs.local.schema import _FIRST, _SECOND, _THIRD, SCHEMA_VERSION, sum_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,6 +42,13 @@ paths = st.builds(TreePath, uuids.map(Owner), st.lists(names.map(EntryName), min
 held = st.lists(
     st.tuples(st.integers(0, 100), st.integers(0, 100)).map(lambda at: ByteRange(min(at), max(at))), max_size=4
 ).map(lambda ranges: tuple(RangeSet(ranges)))
+updates = st.builds(
+    PosixUpdate,
+    mode=st.none() | st.integers(0, 0o7777),
+    rest_ns=st.integers(0, 999_999),
+    link=st.none() | names,
+    xattrs=st.none() | st.dictionaries(names, st.none() | st.binary()).map(lambda found: tuple(found.items())),
+)
 rows = st.builds(
     ChangeRow,
     id=st.just(""),
@@ -58,6 +66,7 @@ rows = st.builds(
     sealed=st.lists(st.binary(min_size=20, max_size=20), max_size=3).map(tuple),
     parked=st.none() | names,
     accepted_ms=numbers,
+    posix=updates,
 )
 errands = st.builds(
     ErrandRow,
@@ -74,6 +83,7 @@ errands = st.builds(
     modified_ms=st.integers(min_value=-(2**40), max_value=2**50),
     accepted_ms=numbers,
     parked=st.none() | names,
+    posix=updates,
 )
 
 
@@ -153,23 +163,6 @@ def set_aside(folder: Path) -> int:
     (count,) = journal.execute("SELECT count(*) FROM quarantine").fetchone()
     journal.close()
     return int(count)
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return tmp_path / "outbox"
-
-
-@pytest.fixture
-def restarted(folder: Path, request: pytest.FixtureRequest) -> Callable[[], Outbox]:
-    """The daemon died without a word, and runs again on the same folder."""
-
-    def again() -> Outbox:
-        outbox = Outbox(folder)
-        request.addfinalizer(outbox.close)
-        return outbox
-
-    return again
 
 
 # ---------------------------------------------------------------- what was accepted
@@ -653,6 +646,27 @@ def test_a_journal_is_brought_up_to_date_once(folder: Path, restarted: Callable[
     first = restarted().recover()
 
     assert restarted().recover() == first
+
+
+def test_a_journal_of_before_posix_attributes_keeps_its_order(folder: Path, restarted: Callable[[], Outbox]) -> None:
+    """Folders before what was made in them; and from then on each row has a sum again."""
+    journal_of_before(folder)
+    journal = sqlite3.connect(folder / "journal.sqlite")
+    journal.executescript(_SECOND + _THIRD + "PRAGMA user_version = 3;")
+    with journal:
+        for each in "CBA":
+            row = errand(id=each * 22).values[:-1]
+            journal.execute(f"INSERT INTO errands VALUES ({','.join('?' * 14)})", (*row, sum_of(*row)))
+    journal.close()
+
+    outbox = restarted()
+    found = outbox.recover_errands()
+    outbox.note(found[0])
+    damage(folder, f"UPDATE errands SET path = 'self:/other' WHERE id = '{found[0].id}'")
+
+    assert [each.id[0] for each in found] == ["C", "B", "A"]
+    assert {each.posix for each in found} == {NOTHING}
+    assert [each.id[0] for each in restarted().recover_errands()] == ["B", "A"]
 
 
 # ---------------------------------------------------------------- facts

@@ -6,8 +6,6 @@ import re
 import sqlite3
 from typing import TYPE_CHECKING
 
-import pytest
-
 from cxfs.core.order import Kind
 from cxfs.local.drafts import is_accepted
 from cxfs.local.outbox import Outbox
@@ -17,23 +15,6 @@ from tests.local.test_outbox import OBJECT, accept, drafts_in, errand, rewrite, 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return tmp_path / "outbox"
-
-
-@pytest.fixture
-def restarted(folder: Path, request: pytest.FixtureRequest) -> Callable[[], Outbox]:
-    """The daemon died without a word, and runs again on the same folder."""
-
-    def again() -> Outbox:
-        outbox = Outbox(folder)
-        request.addfinalizer(outbox.close)
-        return outbox
-
-    return again
 
 
 def test_of_several_changes_only_those_that_are_discarded_go(

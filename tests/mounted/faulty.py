@@ -23,6 +23,7 @@ from cxfs.cli import main
 from cxfs.control.server import ControlServer
 from cxfs.core import errors
 from cxfs.fs.filesystem import FileSystem
+from cxfs.fs.following import Following
 from cxfs.fs.group_watch import GroupWatch
 from cxfs.fs.handles import Contents
 from cxfs.fs.messenger import Messenger
@@ -43,7 +44,8 @@ SECRET: Final = "access_token=s3cr3t-of-a-fault"
 
 TASKS: Final = {
     Uploader: "run", Messenger: "run", SpaceWatch: "run", Contents: "keep_drafts_ready", Sealing: "run",
-    GroupWatch: "run", RenewingToken: "watch", ControlServer: "serve", ServiceManager: "reassure", SleepWatch: "run",
+    GroupWatch: "run", Following: "run", RenewingToken: "watch", ControlServer: "serve",
+    ServiceManager: "reassure", SleepWatch: "run",
 }  # fmt: skip
 
 CALLS: Final = (

@@ -6,12 +6,16 @@ import json
 import os
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from cxfs.cli.exits import Exit
+from tests.mounting import Mount
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.mounting import Account, Mount
+    from tests.mounting import Account
 
 DEEP = """
 import os, sys
@@ -48,31 +52,42 @@ def test_a_file_is_looked_into_restored_and_copied(mount: Mount, account: Accoun
     assert account.content(mount.address(folder / "b")) == b"first"
 
 
-def test_a_refresh_reaches_the_kernel(mount: Mount, account: Account, folder: Path) -> None:
+@pytest.fixture(scope="module")
+def untold(account: Account, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mount]:
+    """A mount that is told of nothing, with two folders for a test each."""
+    for name in ("untold 1", "untold 2"):
+        account.make_folder(f"/{name}")
+    with Mount(account, tmp_path_factory.mktemp("untold"), "--feed-ttl", "0") as mount:
+        yield mount
+
+
+def test_a_refresh_reaches_the_kernel(untold: Mount, account: Account) -> None:
     """Which would have answered by itself for the TTL: names, sizes, and what was absent in a folder below."""
-    account.make_folder(mount.address(folder / "deep"))
-    account.put(mount.address(folder / "deep/a"), b"1")
+    folder = untold.path / "untold 1"
+    account.make_folder(untold.address(folder / "deep"))
+    account.put(untold.address(folder / "deep/a"), b"1")
     assert (folder / "deep/a").stat().st_size == 1
     assert not (folder / "deep/new").exists()
-    account.put(mount.address(folder / "deep/a"), b"22")
-    account.put(mount.address(folder / "deep/new"), b"")
+    account.put(untold.address(folder / "deep/a"), b"22")
+    account.put(untold.address(folder / "deep/new"), b"")
 
-    done = mount.cxfs("refresh", str(folder))
+    done = untold.cxfs("refresh", str(folder))
 
     assert done.returncode == Exit.OK, done.stderr
     assert (folder / "deep/a").stat().st_size == 2
     assert (folder / "deep/new").exists()
 
 
-def test_a_refresh_reaches_what_is_looked_at_by_no_name(mount: Mount, account: Account, folder: Path) -> None:
+def test_a_refresh_reaches_what_is_looked_at_by_no_name(untold: Mount, account: Account) -> None:
     """A program that has a file open asks for its size by the descriptor: `tail -f` does."""
-    account.put(mount.address(folder / "log"), b"1")
+    folder = untold.path / "untold 2"
+    account.put(untold.address(folder / "log"), b"1")
     with (folder / "log").open("rb") as opened:
         before = os.fstat(opened.fileno()).st_size
-        account.put(mount.address(folder / "log"), b"22")
+        account.put(untold.address(folder / "log"), b"22")
         assert os.fstat(opened.fileno()).st_size == before == 1
 
-        mount.cxfs("refresh", str(folder))
+        untold.cxfs("refresh", str(folder))
 
         assert os.fstat(opened.fileno()).st_size == 2
 

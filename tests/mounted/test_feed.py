@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
@@ -125,6 +126,57 @@ def test_two_who_write_the_same_file_both_keep_what_they_wrote(folders: tuple[Pa
 
     both = {b"from here", b"from there"}
     assert eventually(lambda: contents(made), both) == eventually(lambda: contents(seen), both) == both
+
+
+_LIVE = """
+import os, random, sys
+top, who = sys.argv[1:3]
+chance = random.Random(int(sys.argv[3]))
+os.chdir(top)
+wrote = 0
+for step in range(int(sys.argv[4])):
+    names = [f"{folder}{name}" for folder in ("", "d/", "e/") for name in "abc"]
+    one, other = chance.sample(names, 2)
+    try:
+        match chance.randrange(6):
+            case 0 | 1 | 2:
+                with open(one, "a") as file:
+                    file.write(f"<{who} {wrote}>")
+                wrote += 1
+            case 3:
+                os.rename(one, other)
+            case 4:
+                os.mkdir(chance.choice("de"))
+            case 5:
+                os.listdir(chance.choice([".", "d", "e"]))
+    except OSError:
+        pass
+print(wrote)
+"""
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", range(5))
+def test_five_mounts_end_with_the_same_tree(own_account: Account, tmp_path: Path, seed: int) -> None:
+    """Whatever programs in each of them do at the same time: seen through five kernels that believe for ten minutes,
+    and as the server has it. Nothing is deleted, so what was appended is somewhere, or in a version of something."""
+    with ExitStack() as stack:
+        mounts = [stack.enter_context(Mount(own_account, tmp_path / str(each), *PATIENT)) for each in range(5)]
+        for mount in mounts:
+            wait_until(lambda mount=mount: "told by the server" in mount.cxfs("status", str(mount.path)).stdout)  # type: ignore[misc]
+        programs = [
+            stack.enter_context(mount.spawn(_LIVE, mount.path, str(each), str(10 * seed + each), "60"))
+            for each, mount in enumerate(mounts)
+        ]
+        for mount, program in zip(mounts, programs, strict=True):
+            assert mount.ending_of(program) == 0
+        for mount in mounts:
+            assert mount.cxfs("sync", str(mount.path)).returncode == 0, mount.log()
+
+        tree = own_account.tree()
+        assert tree
+        for mount in mounts:
+            assert eventually(lambda mount=mount: tree_of(mount.path), tree) == tree == own_account.tree()  # type: ignore[misc]
 
 
 @pytest.mark.promise

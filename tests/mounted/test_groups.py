@@ -163,7 +163,7 @@ def test_a_membership_comes_and_goes_while_mounted(own_account: Account, band: B
 def test_a_change_that_is_too_late_is_parked_and_told(own_account: Account, band: Band, tmp_path: Path) -> None:
     """The account left before the upload: what was written stays here, and unmounting says that something is left."""
     band.admits(own_account, "writer")
-    with Mount(own_account, tmp_path / "home") as mount:
+    with Mount(own_account, tmp_path / "home", "--feed-ttl", "0") as mount:  # told of it, the group is gone at once
         file = mount.path / "Groups" / band.name / "note"
         with file.open("wb") as opened:
             opened.write(b"too late")

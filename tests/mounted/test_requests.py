@@ -78,7 +78,7 @@ def test_ls_l_of_a_listed_folder_costs_no_request_until_the_ttl_ends(
     """What is known is believed for as long as it was said to be, and then asked for again."""
     for number in range(20):
         own_account.put(f"/file-{number}", b"")
-    with Mount(own_account, tmp_path / "home", "--metadata-ttl", "3") as mount:
+    with Mount(own_account, tmp_path / "home", "--metadata-ttl", "3", "--feed-ttl", "0") as mount:
         mount.run("ls", "-l", mount.path)
         before = len(running_server.requests())
 

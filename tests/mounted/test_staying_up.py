@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 HERE: Final = Path(__file__).parent
 
 STANDING: Final = {
-    "uploads", "quota", "spare drafts", "cache checksums", "groups", "token", "control socket", "watchdog", "sleep",
+    "uploads", "quota", "spare drafts", "cache checksums", "groups", "changes", "token", "control socket",
+    "watchdog", "sleep",
 }  # fmt: skip
 
 EVERY_CALL: Final = """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import difflib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
@@ -40,7 +40,7 @@ BY_STATUS: Final = {
 class Mutant:
     """One function with one change. `where` is `core/pace.py Pace.begins`; the line `was` so and reads `line` now.
 
-    Both are empty for one that was noticed: nobody asks.
+    Both are empty for one that was noticed: nobody asks. `key` is mutmut's own name for it.
     """
 
     module: str
@@ -48,6 +48,7 @@ class Mutant:
     was: str
     line: str
     outcome: Outcome
+    key: str = field(default="", compare=False)
 
     @property
     def is_noticed(self) -> bool:
@@ -71,7 +72,7 @@ def _mutants_in(file: Path, folder: Path) -> Iterator[Mutant]:
         is_noticed = outcome in {Outcome.KILLED, Outcome.TIMED_OUT}
         base = name.rpartition("__mutmut_")[0]
         was, line = ("", "") if is_noticed else _changed(functions[f"{base}__mutmut_{ORIGINAL}"], functions[name])
-        yield Mutant(module, f"{module} {_spoken(base)}", was, line, outcome)
+        yield Mutant(module, f"{module} {_spoken(base)}", was, line, outcome, key)
 
 
 def _spoken(name: str) -> str:

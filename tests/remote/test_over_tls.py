@@ -14,6 +14,7 @@ from cxfs.core.errors import Unreachable
 from cxfs.core.ranges import ByteRange
 from cxfs.remote.failures import CertificateRefused
 from cxfs.remote.files import Files
+from cxfs.remote.lane_set import SessionLimits
 from cxfs.remote.session import open_session
 from cxfs.remote.transport import Transport
 from cxfs.remote.urls import ServiceUrls
@@ -108,6 +109,21 @@ async def test_a_large_file_comes_back_as_it_went(server: ServerProcess) -> None
     assert uploaded.size == SIZE
     assert statistics.download.bytes_in == SIZE
     assert (statistics.download.errors, statistics.retries) == (0, 0)
+
+
+async def test_a_question_for_changes_outlasts_every_other_deadline(server: ServerProcess) -> None:
+    """Through all layers: none of them gives up before the server answers."""
+    token = server.add_user("ann")
+    urls = ServiceUrls.parse(api_url=server.url, data_url=server.url, auth_url=server.url)
+    limits = SessionLimits(metadata_deadline_s=0.5, no_progress_s=0.5, connect_s=5)
+    async with open_session(urls, lambda: token, ca_file=server.ca_file, limits=limits) as session:
+        files = Files(session)
+        first = await files.news(SELF, None, 0)
+        begun = trio.current_time()
+        second = await files.news(SELF, first.cursor, 1)
+
+    assert second == first
+    assert trio.current_time() - begun >= 0.9
 
 
 async def test_a_connection_is_used_for_many_requests(secured: Secured) -> None:

@@ -6,19 +6,22 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import httpx
+import psycopg
 import pytest
 from argon2 import PasswordHasher
 
 from cxfs.server import accounts, administration
 from cxfs.server.app import make_app
 from cxfs.server.hashes import Passwords
-from cxfs.server.store import Store
+from cxfs.server.postgresql import PostgresDatabase
+from cxfs.server.store import Store, make_store
 from tests.server.browser import HOME, Browser
+from tests.server.engines import ObjectServer, Postgres, empty
 from tests.server.person import Person
-from tests.server_process import ServerProcess
+from tests.server_process import ServerProcess, Storage
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
     from pathlib import Path
 
 QUOTA_BYTES = 1_000_000
@@ -44,12 +47,63 @@ def clock() -> Clock:
     return Clock()
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What looks at one storage from inside has nothing to see in another."""
+    used = config.getoption("--storage")
+    others = [item for item in items if (mark := item.get_closest_marker("storage")) and used not in mark.args]
+    if others:
+        config.hook.pytest_deselected(items=others)
+        items[:] = [item for item in items if item not in others]
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """PostgreSQL, for all tests that this process runs."""
+    with Postgres() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def object_server() -> Iterator[ObjectServer]:
+    """An S3 server, for all tests that this process runs."""
+    with ObjectServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def emptied(postgres: Postgres) -> Iterator[Callable[[], str]]:
+    """Takes all rows out of one database that is made once, and says its URL."""
+    url = postgres.new_database("emptied")
+    PostgresDatabase(url).close()
+    connection = psycopg.connect(url, autocommit=True)
+
+    def take_all() -> str:
+        empty(connection)
+        return url
+
+    yield take_all
+    connection.close()
+
+
 @pytest.fixture
-def store(tmp_path: Path, clock: Clock) -> Iterator[Store]:
+def storage(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Storage:
+    """Where this run's servers keep what they have, empty."""
+    database, content = str(request.config.getoption("--storage")).split("+")
+    objects: ObjectServer | None = None if content == "folder" else request.getfixturevalue("object_server")
+    for name, value in ({} if objects is None else objects.environment).items():
+        monkeypatch.setenv(name, value)
+    return Storage(
+        database=None if database == "sqlite" else request.getfixturevalue("emptied")(),
+        content=None if objects is None else objects.url,
+    )
+
+
+@pytest.fixture
+def store(tmp_path: Path, clock: Clock, storage: Storage) -> Iterator[Store]:
     """An open, empty server directory."""
     directory = tmp_path / "server"
     directory.mkdir()
-    opened = Store(directory, clock=clock)
+    opened = make_store(directory, clock=clock, **storage)
     yield opened
     opened.close()
 
@@ -111,7 +165,7 @@ async def ben(store: Store, visitor: httpx.AsyncClient) -> Person:
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[ServerProcess]:
+def server(tmp_path: Path, storage: Storage) -> Iterator[ServerProcess]:
     """A real process over TLS."""
-    with ServerProcess(tmp_path / "served") as process:
+    with ServerProcess(tmp_path / "served", storage=storage) as process:
         yield process

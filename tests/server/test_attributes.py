@@ -6,6 +6,7 @@ import json
 import os
 import stat
 from base64 import urlsafe_b64encode
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -295,8 +296,9 @@ async def test_a_tree_comes_out_as_it_went_in(store: Store, ann: Person, tmp_pat
     original = grown(tmp_path / "original")
     caller = carrying.caller_named(store, "ann")
 
-    carried = carrying.Import(store, root_of(store.reader, caller.number), unheard).run(original)
-    carrying.export_tree(store, root_of(store.reader, caller.number), tmp_path / "copy", unheard)
+    root = store.look(partial(root_of, owner=caller.number))
+    carried = carrying.Import(store, caller, root, unheard).run(original)
+    carrying.export_tree(store, root, tmp_path / "copy", unheard)
 
     assert carried.skipped == []
     assert described(tmp_path / "copy") == described(original)

@@ -103,13 +103,13 @@ def test_the_log_has_a_bound_that_noise_does_not_use_up(store: Store) -> None:
     with store.transaction() as connection:
         audit.note(connection, Event.GRANTED, now=1, user="ann", app="Photos")
         connection.executemany(
-            "INSERT INTO events (at_ms, event, is_noise, user, app, address)"
-            " VALUES (2, 'sign-in failed', 1, ?, '', '')",
-            [(str(number),) for number in range(EVENTS_KEPT + 500)],
+            'INSERT INTO events (at_ms, event, is_noise, "user", app, address)'
+            " VALUES (2, 'sign-in failed', ?, ?, '', '')",
+            [(True, str(number)) for number in range(EVENTS_KEPT + 500)],
         )
         audit.note(connection, Event.SIGN_IN_FAILED, now=3, user="last")
 
-        counts = connection.execute("SELECT is_noise, count(*) FROM events GROUP BY is_noise").fetchall()
+        counts = connection.execute("SELECT is_noise, count(*) FROM events GROUP BY is_noise ORDER BY 2").fetchall()
         assert counts == [(0, 1), (1, EVENTS_KEPT)]
         assert audit.entries(connection, None, 1)[0].user == "last"
         assert audit.entries(connection, "ann", 10)[0].event == "granted"

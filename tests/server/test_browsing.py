@@ -188,8 +188,8 @@ async def test_a_large_folder_has_pages(store: Store, at_home: Browser, ann: Per
         (parent,) = connection.execute("SELECT number FROM nodes WHERE id = ?", (root,)).fetchone()
         connection.executemany(
             "INSERT INTO nodes (id, owner, parent, name, is_folder, version, created_ms, modified_ms)"
-            " SELECT ?, owner, number, ?, 1, 1, 0, 0 FROM nodes WHERE number = ?",
-            [(f"{number:022}", f"{number:04}", parent) for number in range(PAGE_ROWS + 1)],
+            " SELECT ?, owner, number, ?, ?, 1, 0, 0 FROM nodes WHERE number = ?",
+            [(f"{number:022}", f"{number:04}", True, parent) for number in range(PAGE_ROWS + 1)],
         )
 
     first = await at_home.open(FILES)

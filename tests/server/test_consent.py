@@ -12,6 +12,7 @@ from cxfs.server import administration
 from tests.server.browser import HOME, SENT_WITH_FORMS, Browser, Page, leads_to
 from tests.server.conftest import PASSWORD, give_password
 from tests.server.person import Person, found_in, refusal_of
+from tests.server.tables import rows
 
 if TYPE_CHECKING:
     import httpx
@@ -52,7 +53,7 @@ def program(store: Store) -> App:
 
 def codes(store: Store) -> int:
     """How many there are."""
-    return int(store.reader.execute("SELECT count(*) FROM codes").fetchone()[0])
+    return int(rows(store, "SELECT count(*) FROM codes")[0][0])
 
 
 async def test_the_whole_way_from_the_application_to_a_token(

@@ -13,6 +13,7 @@ from cxfs.server.hashes import Passwords
 from cxfs.server.limits import SESSION_IDLE_S, SESSION_LIFE_S, SESSIONS_MAX
 from tests.server.browser import HOME, Browser, is_signed_in, leads_to, token_of
 from tests.server.conftest import CHEAP, PASSWORD, give_password, new_browser
+from tests.server.tables import rows
 
 if TYPE_CHECKING:
     import httpx
@@ -249,7 +250,7 @@ async def test_a_suspension_ends_all_sessions(store: Store, at_home: Browser) ->
 async def test_a_session_of_a_suspended_account_is_worth_nothing(store: Store, at_home: Browser) -> None:
     """Even if one were left over."""
     with store.transaction() as connection:
-        connection.execute("UPDATE users SET suspended = 1")
+        connection.execute("UPDATE users SET suspended = ?", (True,))
 
     assert not await is_signed_in(at_home)
 
@@ -301,7 +302,7 @@ async def test_an_old_hash_is_renewed_when_its_owner_signs_in(store: Store, ann:
     async with new_browser(store, passwords=stronger) as browser:
         await browser.sign_in("ann", PASSWORD)
 
-    (kept,) = store.reader.execute("SELECT password FROM users").fetchone()
+    (kept,) = rows(store, "SELECT password FROM users")[0]
     assert "$m=16,t=2,p=1$" in kept
     assert stronger.matches(kept, PASSWORD)
     assert not CHEAP.matches(kept, "another")

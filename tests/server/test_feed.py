@@ -11,14 +11,17 @@ from cxfs.server import administration, changes
 from cxfs.server.accounts import Caller
 from cxfs.server.feed import note
 from cxfs.server.limits import CHANGES_KEPT, CHANGES_PER_ANSWER_MAX
+from cxfs.server.store import make_store
 from cxfs.server.wire import parse_path
 from tests.server.person import FORM_HEADERS, Person, form, found_in, refusal_of
+from tests.server.tables import rows
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
     from cxfs.server.store import Store
+    from tests.server_process import Storage
 
 Told = list[tuple[str, str]]
 
@@ -206,14 +209,14 @@ async def test_a_cursor_that_is_too_old_is_answered_with_a_reset(store: Store, a
     """The log keeps so many changes of an owner, and no more rows than that."""
     cursor = await grown(ann)
     number = administration.account_named(store, "ann").number
-    (before,) = store.reader.execute("SELECT count(*) FROM feed").fetchone()
+    (before,) = rows(store, "SELECT count(*) FROM feed")[0]
     with store.transaction() as connection:
         connection.execute("UPDATE owners SET changes = ?", (CHANGES_KEPT + 500 - 1,))
         note(connection, number, "A" * 22, "deleted", path="/x")
 
     assert (await ann.news(cursor))["reset"]
     assert not (await ann.news("500"))["reset"]
-    assert (before, store.reader.execute("SELECT count(*) FROM feed").fetchone()) == (6, (1,))
+    assert (before, rows(store, "SELECT count(*) FROM feed")) == (6, [(1,)])
 
 
 async def test_what_is_refused_is_not_told(ann: Person) -> None:
@@ -330,10 +333,10 @@ async def test_an_owner_is_a_uuid_or_self(ann: Person, owner: str) -> None:
     assert refusal_of(await ann.ask("GET", f"/1/files/changes/{owner}")) == (400, "InvalidPath")
 
 
-async def test_the_log_of_a_restarted_server_goes_on(store: Store, ann: Person) -> None:
+async def test_the_log_of_a_restarted_server_goes_on(store: Store, storage: Storage, ann: Person) -> None:
     """It is in the same tables as what it tells of."""
     cursor = await grown(ann)
-    again = type(store)(store.directory, clock=store.clock)
+    again = make_store(store.directory, clock=store.clock, **storage)
     with again.transaction() as connection:
         number = administration.account_named(again, "ann").number
         changes.make_folder(connection, Caller(number, ann.id), parse_path("self:/later"), now=1)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import sqlite3
 from typing import TYPE_CHECKING
 
 import pytest
 
 from cxfs.server import administration
+from cxfs.server.sqlite import SqliteDatabase
 from tests.server.browser import SENT_WITH_FORMS, Browser
 from tests.server.person import Person, found_in, refusal_of
+from tests.server.tables import rows
 
 if TYPE_CHECKING:
     import httpx
@@ -88,7 +91,7 @@ async def test_revoking_ones_own_grant_leaves_anothers(
 
     assert page.ids["revoked"]
     assert found_in(await visitor.get(f"/1/users/self?access_token={theirs}"))
-    assert store.reader.execute("SELECT count(*) FROM codes").fetchone() == (1,)
+    assert rows(store, "SELECT count(*) FROM codes")[0] == (1,)
 
 
 async def test_what_the_host_has_made_can_be_revoked_too(at_home: Browser, ann: Person) -> None:
@@ -113,27 +116,29 @@ async def test_it_is_told_since_when_and_when_last(
     clock.now_ms += DAY_MS // 24
     await visitor.get(f"/1/users/self?access_token={token}")
     used = await at_home.open(APPS)
-    written = store.reader.execute("PRAGMA data_version").fetchone()
+    with store.transaction() as connection:
+        connection.execute("UPDATE tokens SET used_ms = used_ms + 1 WHERE used_ms > 0")
     await visitor.get(f"/1/users/self?access_token={token}")
 
     assert "Since 2012-10-22,\nnot used yet, 2 sign-ins" in unused.text
     assert "Since 2012-10-22,\nlast used on 2012-10-22, 2 sign-ins" in used.text
-    assert store.reader.execute("PRAGMA data_version").fetchone() == written
-    assert store.reader.execute("SELECT max(used_ms) % ? FROM tokens", (DAY_MS,)).fetchone() == (0,)
+    assert rows(store, "SELECT max(used_ms) % ? FROM tokens", (DAY_MS,))[0] == (1,)  # as the day began, and no more
 
 
+@pytest.mark.storage("sqlite+folder", "sqlite+bucket")
 async def test_a_use_is_left_unnoted_rather_than_waited_for(
     store: Store, visitor: httpx.AsyncClient, ann: Person
 ) -> None:
     """The answer does not depend on it."""
     with store.transaction() as connection:
         connection.execute("CREATE TRIGGER busy BEFORE UPDATE ON tokens BEGIN SELECT raise(ABORT, 'busy'); END")
-    store._writer.execute("PRAGMA busy_timeout = 0")
-    other = administration.Store(store.directory)
-    other._writer.execute("BEGIN IMMEDIATE")
+    assert isinstance(store.database, SqliteDatabase)
+    store.database._writer.execute("PRAGMA busy_timeout = 0")
+    other = sqlite3.connect(store.directory / "cx.sqlite3", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
 
     answer = await ann.ask("GET", "/1/users/self")
-    other._writer.execute("ROLLBACK")
+    other.execute("ROLLBACK")
     other.close()
 
     assert answer.status_code == 200

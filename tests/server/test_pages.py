@@ -163,6 +163,7 @@ def test_the_style_sheet_loads_nothing_and_knows_the_dark() -> None:
     assert "prefers-color-scheme: dark" in text
 
 
+@pytest.mark.storage("sqlite+folder", "sqlite+bucket")
 async def test_a_bug_is_a_page_too(store: Store, at_home: Browser) -> None:
     """Of status 500, without a word of what went wrong."""
     with store.transaction() as connection:

@@ -246,6 +246,7 @@ def test_who_signs_in_is_a_line_of_the_log(tmp_path: Path, capfd: pytest.Capture
     assert no_authority.status_code == 404
 
 
+@pytest.mark.storage("sqlite+folder", "sqlite+bucket")
 def test_a_token_is_in_no_output(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """[doc] it stands in every address, so no address is logged, not even when the server itself fails."""
     with ServerProcess(tmp_path / "served", insecure=True) as server:

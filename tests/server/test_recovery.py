@@ -10,11 +10,13 @@ import pytest
 from cxfs.server import administration
 from cxfs.server.accounts import Caller
 from cxfs.server.changes import Upload, put, remove
+from cxfs.server.folder import Folder
 from cxfs.server.limits import SMALL_BYTES_MAX
-from cxfs.server.sources import opened
-from cxfs.server.store import Store, open_store
+from cxfs.server.sources import opened, whole
+from cxfs.server.store import Store, make_store, open_store
 from cxfs.server.trees import find
 from cxfs.server.wire import TreePath
+from tests.server.tables import rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,9 +83,10 @@ def notes_of(store: Store) -> list[tuple[int, bytes]]:
     """Version and content of each."""
     found: list[tuple[int, bytes]] = []
     for note in NOTES:
-        node = find(store.reader, ann_of(store), note)
-        source = opened(store.reader, store.contents, node)
-        found.append((node.version, source.whole(node.size)))
+        with store.snapshot() as connection:
+            node = find(connection, ann_of(store), note)
+            source = opened(connection, store.contents, node)
+        found.append((node.version, whole(source, node.size)))
         source.close()
     return found
 
@@ -91,7 +94,7 @@ def notes_of(store: Store) -> list[tuple[int, bytes]]:
 def kept(store: Store) -> set[bytes]:
     """All contents, wherever they are."""
     files = {path.read_bytes() for path in (store.directory / "content").rglob("*") if path.is_file()}
-    return files | {content for (content,) in store.reader.execute("SELECT bytes FROM small")}
+    return files | {content for (content,) in rows(store, "SELECT bytes FROM small")}
 
 
 def numbered(content: bytes) -> list[bytes]:
@@ -115,7 +118,7 @@ def test_a_crash_leaves_the_old_versions_or_the_new_ones(
 ) -> None:
     """And never half of one, nor of a bundle; what was left over is gone after the next start."""
     old, new = numbered(b"old" * times), numbered(b"new" * times)
-    dying = Store(directory)
+    dying = make_store(directory)
     with pytest.raises(Died):
         upload(dying, ann_of(dying), b"new" * times, notes=NOTES[:count], dies_after=dies_after)
     die(dying, abandoned)
@@ -133,6 +136,7 @@ def test_a_crash_leaves_the_old_versions_or_the_new_ones(
 
 def die(store: Store, abandoned: list[Store]) -> None:
     """What the kernel does to a killed process: its locks are let go, its files stay."""
+    assert isinstance(store.contents, Folder)
     os.close(store.contents._lock)
     store.contents._lock = -1
     abandoned.append(store)

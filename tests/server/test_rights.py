@@ -25,6 +25,7 @@ from tests.server.browser import HOME, SENT_WITH_FORMS
 from tests.server.bundle import parts_of
 from tests.server.conftest import CHEAP, new_person
 from tests.server.person import Person, refusal_of
+from tests.server.tables import rows
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -212,7 +213,7 @@ def outcome(response: httpx.Response) -> str:
 def kept(store: Store) -> list[object]:
     """All that a request could change."""
     tables = ("nodes", "versions", "tokens", "codes", "sessions", "apps")
-    return [store.reader.execute(f"SELECT * FROM {table}").fetchall() for table in tables]
+    return [rows(store, f"SELECT * FROM {table}") for table in tables]
 
 
 @pytest.mark.parametrize(("who", "row", "expected"), CELLS)

@@ -12,6 +12,7 @@ import pytest
 from cxfs.server import administration
 from cxfs.server.limits import CODE_LIFE_S
 from tests.server.person import Person, found_in, refusal_of
+from tests.server.tables import rows
 
 if TYPE_CHECKING:
     from cxfs.server.store import Store
@@ -130,7 +131,7 @@ async def test_a_used_code_is_forgotten_when_it_would_have_expired(
 
     administration.issue_code(store, "ann", app=app.client_id, redirect_uri=REDIRECT)
 
-    assert store.reader.execute("SELECT count(*) FROM used_codes").fetchone() == (0,)
+    assert rows(store, "SELECT count(*) FROM used_codes")[0] == (0,)
 
 
 @pytest.mark.parametrize(("after_s", "status"), [(599, 200), (601, 400)])

@@ -14,7 +14,8 @@ from cxfs.server.app import make_app
 from cxfs.server.calls import InPlace
 from cxfs.server.commits import SqliteCommits
 from cxfs.server.limits import WAITS_OF_AN_ACCOUNT_MAX
-from cxfs.server.store import Store
+from cxfs.server.sqlite import SqliteDatabase
+from cxfs.server.store import Store, make_store
 from tests.server.conftest import new_person
 from tests.server.person import Person, refusal_of
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from starlette.types import Message
     from trio.testing import MockClock
 
+pytestmark = pytest.mark.storage("sqlite+folder")  # a fake clock runs away while threads ask a database
+
 PATIENCE = "50"
 
 
@@ -32,7 +35,8 @@ class CountedCommits(SqliteCommits):
     """How many listen at once, at most."""
 
     def __init__(self, store: Store) -> None:
-        super().__init__(store.reader)
+        assert isinstance(store.database, SqliteDatabase)
+        super().__init__(store.database._reader)
         self.listening = 0
         self.listening_most = 0
 
@@ -146,7 +150,7 @@ async def test_others_changes_wake_nobody(store: Store, ann: Person, ben: Person
 
 async def test_what_another_process_commits_is_heard_of(store: Store, ann: Person, autojump_clock: MockClock) -> None:
     """A second server, an import: anything that opens the directory."""
-    other = Store(store.directory, clock=store.clock)
+    other = make_store(store.directory, clock=store.clock)
     there = make_app(other, offload=InPlace())
     async with (
         httpx.AsyncClient(transport=httpx.ASGITransport(there), base_url="http://cx.test") as client,
@@ -237,7 +241,8 @@ async def test_a_wait_holds_no_snapshot(store: Store, ann: Person, autojump_cloc
     async with trio.open_nursery() as nursery:
         question = Question(nursery, ann, await cursor_of(ann))
         await trio.sleep(5)
-        assert not store.reader.in_transaction
+        assert isinstance(store.database, SqliteDatabase)
+        assert not store.database._reader.in_transaction
         assert question.waited_s == -1
         question.give_up()
 

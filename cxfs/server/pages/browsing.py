@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import urlencode
 
@@ -10,12 +11,14 @@ from cxfs.server.calls import Call, Parameters
 from cxfs.server.forms import url_encoded
 from cxfs.server.limits import PAGE_ROWS
 from cxfs.server.pages.rendering import PREFIX, page
-from cxfs.server.trees import SORT_KEYS, Node, ancestors, find, page_of
-from cxfs.server.wire import TreePath, parse_path_in_url
+from cxfs.server.trees import SORT_KEYS, Node, Page, ancestors, find, page_of
+from cxfs.server.wire import TreePath, UuidPath, parse_path_in_url
 
 if TYPE_CHECKING:
     from starlette.responses import Response
 
+    from cxfs.server.accounts import Account, Caller, Membership
+    from cxfs.server.database import Connection
     from cxfs.server.pages.visits import Visit
     from cxfs.server.sessions import Session
     from cxfs.server.store import Store
@@ -82,21 +85,12 @@ class Browsing:
         """One page of a folder."""
         order = _order(visit)
         path = parse_path_in_url(visit.rest) if visit.rest else TreePath("self", ())
-        with self._store.snapshot() as connection:
-            folder = find(connection, session.caller, path)
-            found = page_of(
-                connection,
-                folder,
-                offset=order.offset,
-                limit=PAGE_ROWS,
-                sort_by=order.sort_by,
-                descending=order.direction == "desc",
-            )
-            above = ancestors(connection, folder)
-            account = account_of(connection, session.caller)
-            groups = {group.id: group for group in memberships(connection, session.caller.number)}
+        found, above, account, groups = await self._store.ask(
+            partial(_looked_at, caller=session.caller, path=path, order=order), at_one_moment=True
+        )
+        folder = found.folder
         own = Tree("self", "My files", "owner")
-        trees = [own, *(Tree(group.id, group.name, group.role) for group in groups.values())]
+        trees = [own, *(Tree(group.id, group.name, group.role) for group in groups)]
         here = (
             own if folder.owner == session.caller.number else next(tree for tree in trees if tree.owner == path.owner)
         )
@@ -122,6 +116,27 @@ class Browsing:
         """A file, to be kept and not to be shown: it is whatever somebody uploaded."""
         query = url_encoded(visit.request.scope["query_string"])
         return await self._transport.attachment(Call(visit.request, visit.body, session.caller, query, visit.rest))
+
+
+def _looked_at(
+    connection: Connection, caller: Caller, path: TreePath | UuidPath, order: Order
+) -> tuple[Page, list[Node], Account, list[Membership]]:
+    """The page of a folder, the folders above it, and whose trees there are."""
+    folder = find(connection, caller, path)
+    found = page_of(
+        connection,
+        folder,
+        offset=order.offset,
+        limit=PAGE_ROWS,
+        sort_by=order.sort_by,
+        descending=order.direction == "desc",
+    )
+    return (
+        found,
+        ancestors(connection, folder),
+        account_of(connection, caller),
+        memberships(connection, caller.number),
+    )
 
 
 def _order(visit: Visit) -> Order:

@@ -6,6 +6,7 @@ answer been remembered, any of them could fetch a token of its own unseen (RFC 8
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cxfs.server import audit
@@ -21,10 +22,9 @@ from cxfs.server.pages.visits import Visit, sign_in_first
 from cxfs.server.redirects import form_action, host_of, is_on_this_machine, is_registered, with_answer
 
 if TYPE_CHECKING:
-    import sqlite3
-
     from starlette.responses import Response
 
+    from cxfs.server.database import Connection
     from cxfs.server.sessions import Session
     from cxfs.server.store import Store
 
@@ -52,7 +52,7 @@ class Consent:
 
     async def ask(self, visit: Visit) -> Response:
         """Who asks, for whom, and for what."""
-        asked = _asked(self._store.reader, visit)
+        asked = await self._store.ask(partial(_asked, visit=visit))
         if visit.session is None:
             return sign_in_first(visit)
         return page(
@@ -68,7 +68,7 @@ class Consent:
 
     async def decide(self, visit: Visit) -> Response:
         """Sends the browser back with a code, or with the refusal."""
-        asked = _asked(self._store.reader, visit)
+        asked = await self._store.ask(partial(_asked, visit=visit))
         if visit.session is None:
             return sign_in_first(visit)
         decision = Parameters(await visit.form()).choice("decision", _DECISIONS, "")
@@ -94,9 +94,7 @@ class Consent:
         with self._store.transaction() as connection:
             self._audit(connection, Event.DENIED, visit, session, asked)
 
-    def _audit(
-        self, connection: sqlite3.Connection, event: Event, visit: Visit, session: Session, asked: Asked
-    ) -> None:
+    def _audit(self, connection: Connection, event: Event, visit: Visit, session: Session, asked: Asked) -> None:
         audit.note(
             connection,
             event,
@@ -107,7 +105,7 @@ class Consent:
         )
 
 
-def _asked(connection: sqlite3.Connection, visit: Visit) -> Asked:
+def _asked(connection: Connection, visit: Visit) -> Asked:
     """Raises InvalidRequest, which is shown and never redirected: the address to go to is what is in doubt."""
     query = visit.request.scope["query_string"]
     if len(query) > AUTHORIZE_QUERY_BYTES_MAX:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from cxfs.server import audit, grants
@@ -34,7 +35,7 @@ class Grants:
             "apps.html",
             session=session,
             form_token=visit.form_token,
-            grants=grants.grants_of(self._store.reader, session.caller.number),
+            grants=await self._store.ask(partial(grants.grants_of, user=session.caller.number)),
             revoked=visit.request.scope["query_string"] == b"revoked",
         )
 

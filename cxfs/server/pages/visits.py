@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
@@ -83,7 +84,7 @@ class Visits:
         """For a page that needs nobody to be signed in."""
 
         async def handler(request: Request, body: Body, rest: bytes) -> Response:
-            return await page(self._visit(request, body, rest))
+            return await page(await self._visit(request, body, rest))
 
         return handler
 
@@ -91,7 +92,7 @@ class Visits:
         """For a page of one's own: whoever is not signed in is asked to, and comes back."""
 
         async def handler(request: Request, body: Body, rest: bytes) -> Response:
-            visit = self._visit(request, body, rest)
+            visit = await self._visit(request, body, rest)
             if visit.session is None:
                 return sign_in_first(visit)
             response = await page(visit, visit.session)
@@ -102,12 +103,13 @@ class Visits:
 
         return handler
 
-    def _visit(self, request: Request, body: Body, rest: bytes) -> Visit:
+    async def _visit(self, request: Request, body: Body, rest: bytes) -> Visit:
         check_head(request)
         secret = request.cookies.get(COOKIE, "")
         if _SECRET.fullmatch(secret) is None:
             return Visit(request, body, rest, new_secret(), None)
-        return Visit(request, body, rest, secret, find_session(self._store.reader, secret, self._store.clock()))
+        found = await self._store.ask(partial(find_session, secret=secret, now=self._store.clock()))
+        return Visit(request, body, rest, secret, found)
 
     def _note_seen(self, secret: str, now: int) -> None:
         with self._store.transaction() as connection:

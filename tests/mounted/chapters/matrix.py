@@ -167,7 +167,7 @@ def _unlinked(folder: Path, links: Path) -> Iterator[str]:
         os.close(descriptor)
 
 
-STATES: Final[dict[str, State]] = {
+NAMED: Final[dict[str, State]] = {
     "absent": _named("absent"),
     "a file": _named("file"),
     "an empty file": _named("empty"),
@@ -176,6 +176,9 @@ STATES: Final[dict[str, State]] = {
     "a link to an empty file": _linked("empty"),
     "a link to a folder": _linked("folder"),
     "a dangling link": _linked("absent"),
+}
+STATES: Final[dict[str, State]] = {
+    **NAMED,
     "a file that is open elsewhere": _open_elsewhere,
     "a file that is open and unlinked": _unlinked,
 }

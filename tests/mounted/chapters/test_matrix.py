@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import os
+import subprocess
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -10,15 +12,15 @@ import pytest
 from tests.conformance.recording import record
 from tests.conformance.report import Row
 from tests.mounted.chapters.explained import NO_UNNAMED_FILES
-from tests.mounted.chapters.matrix import OF_OTHERS, STATES, Ground, every_way, outcome, some_ways
+from tests.mounted.chapters.matrix import NAMED, OF_OTHERS, STATES, Ground, every_way, outcome, some_ways
+from tests.mounting import Mount
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from tests.mounted.chapters.matrix import Flags, State
     from tests.mounted.chapters.person import Person
-    from tests.mounting import Mount
 
 CHAPTER: Final = "flags of open by target"
 
@@ -32,10 +34,26 @@ def grounds(ground: Path, shared_mount: Mount, tmp_path: Path) -> Grounds:
     for base in (ground, shared_mount.path):
         folder = base / tmp_path.name
         folder.mkdir()
-        links = ground / f"links-{tmp_path.name}-{base.name}"
+        links = base / f"links-{tmp_path.name}"
         links.mkdir()
         found.append(Ground(folder, links))
     return found[0], found[1]
+
+
+@pytest.fixture
+def read_only_grounds(grounds: Grounds, ground: Path, shared_mount: Mount, tmp_path: Path) -> Iterator[Grounds]:
+    """The same folders, on a local disk that is mounted read-only, and in a mount that is."""
+    local, home, links = (ground / f"{name}-{tmp_path.name}" for name in ("read-only", "home", "links-to"))
+    for folder in (local, links, links / "local", links / "mount"):
+        folder.mkdir()
+    os.setxattr(shared_mount.path / tmp_path.name, "user.cx.sync", b"")
+    subprocess.run(["mount", "--bind", ground / tmp_path.name, local], check=True)
+    try:
+        subprocess.run(["mount", "-o", "remount,bind,ro", local], check=True)
+        with Mount(shared_mount.account, home, "-o", "ro") as mount:
+            yield Ground(local, links / "local"), Ground(mount.path / tmp_path.name, links / "mount")
+    finally:
+        subprocess.run(["umount", local], check=True)
 
 
 def differences(
@@ -100,6 +118,18 @@ def test_every_set_of_flags_does_what_it_does_on_a_local_disk_for_whom_modes_kee
 ) -> None:
     """An ordinary user is kept out of as much."""
     cases, alike, unexplained = differences(grounds, state, every_way(), lambda path, bits: nobody(outcome, path, bits))
+
+    assert unexplained == {}
+    record(record_property, Row(CHAPTER, cases, alike, NO_UNNAMED_FILES.args[1:] if alike < cases else ()))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("state", NAMED.values(), ids=NAMED)
+def test_every_set_of_flags_does_what_it_does_on_a_local_disk_where_both_are_read_only(
+    read_only_grounds: Grounds, state: State, record_property: Callable[[str, object], None]
+) -> None:
+    """EROFS for all that would change something, and for nothing else."""
+    cases, alike, unexplained = differences(read_only_grounds, state, every_way())
 
     assert unexplained == {}
     record(record_property, Row(CHAPTER, cases, alike, NO_UNNAMED_FILES.args[1:] if alike < cases else ()))

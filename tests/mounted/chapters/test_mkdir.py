@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.mounted.chapters.calls import creat, fails, mode_of, opened
-from tests.mounted.chapters.explained import NEW_BELONG_TO_THE_MOUNT, NO_SYMBOLIC_LINKS
+from tests.mounted.chapters.explained import NEW_BELONG_TO_THE_MOUNT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -72,7 +72,6 @@ def test_eexist_where_the_name_is_taken(here: Path, taken: str) -> None:
         os.mkdir(here / "name")
 
 
-@NO_SYMBOLIC_LINKS
 @pytest.mark.parametrize("target", ["absent", "."])
 def test_eexist_where_a_link_has_the_name_wherever_it_leads(here: Path, target: str) -> None:
     os.symlink(target, here / "link")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from tests.mounted.chapters.calls import creat, fails, open_close
-from tests.mounted.chapters.explained import NAMES_ARE_TEXT, NO_SYMBOLIC_LINKS
+from tests.mounted.chapters.explained import NAMES_ARE_TEXT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,7 +79,6 @@ def test_enoent_for_the_empty_path(here: Path, call: Call) -> None:
         call("")
 
 
-@NO_SYMBOLIC_LINKS
 @every_call
 def test_eloop_where_links_on_the_way_go_in_circles(here: Path, call: Call) -> None:
     os.symlink("second", here / "first")

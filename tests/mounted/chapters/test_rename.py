@@ -17,7 +17,7 @@ from tests.mounted.chapters.calls import (
     renameat2,
     tree_in,
 )
-from tests.mounted.chapters.explained import NO_HARD_LINKS, NO_SYMBOLIC_LINKS
+from tests.mounted.chapters.explained import NO_HARD_LINKS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -222,7 +222,6 @@ def test_to_another_name_of_the_same_file_changes_nothing(here: Path) -> None:
     assert sorted(os.listdir(here)) == ["one", "two"]
 
 
-@NO_SYMBOLIC_LINKS
 def test_of_a_link_moves_the_link(here: Path) -> None:
     creat(here / "file", b"content")
     os.symlink("file", here / "link")
@@ -233,7 +232,6 @@ def test_of_a_link_moves_the_link(here: Path) -> None:
     assert (here / "file").read_bytes() == b"content"
 
 
-@NO_SYMBOLIC_LINKS
 def test_over_a_link_replaces_the_link(here: Path) -> None:
     creat(here / "file", b"content")
     creat(here / "new", b"new")

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.mounted.chapters.calls import creat, fails, opened
-from tests.mounted.chapters.explained import NO_SYMBOLIC_LINKS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -101,7 +100,6 @@ def test_enotdir_for_a_file(here: Path) -> None:
     assert os.listdir(here) == ["file"]
 
 
-@NO_SYMBOLIC_LINKS
 def test_enotdir_for_a_link_to_a_folder(here: Path) -> None:
     os.mkdir(here / "folder")
     os.symlink("folder", here / "link")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.mounted.chapters.calls import creat, fails, opened
-from tests.mounted.chapters.explained import NO_HARD_LINKS, NO_SYMBOLIC_LINKS
+from tests.mounted.chapters.explained import NO_HARD_LINKS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -111,7 +111,6 @@ def test_the_other_name_stays(here: Path) -> None:
     assert (here / "other").read_bytes() == b"content"
 
 
-@NO_SYMBOLIC_LINKS
 def test_of_a_link_the_link_goes(here: Path) -> None:
     creat(here / "file", b"content")
     os.symlink("file", here / "link")

@@ -1,0 +1,1 @@
+"""One step each. A step that has been released is never changed."""

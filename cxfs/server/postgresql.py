@@ -1,0 +1,205 @@
+"""The tables in PostgreSQL, for any number of processes on any number of machines.
+
+Questions and changes take a connection of a pool, in a thread, because each statement waits for the network. Changes of
+one tree are kept apart by a lock on its owner's row, taken before anything is looked at; changes of different trees run
+side by side. So what a change has seen of its trees is so until it is committed, as with SQLite, and nothing has to be
+tried again. Contents are shared by all: their references (foreign keys) keep those that are in use.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager, suppress
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import psycopg
+from anyio import CapacityLimiter, to_thread
+from psycopg.errors import ForeignKeyViolation, UndefinedTable
+from psycopg.types.numeric import Int8BinaryDumper
+from psycopg.types.string import BytesBinaryDumper
+from psycopg_pool import ConnectionPool
+
+from cxfs.server.errors import InvalidRequest, ServerError, Unavailable
+from cxfs.server.limits import CONNECTION_WAIT_S, CONNECTIONS_MAX, LOCK_WAIT_S, STATEMENT_S_MAX
+from cxfs.server.notifications import CHANNEL, Bell, PostgresCommits
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+
+    from cxfs.server.database import Connection, Rows
+
+R = TypeVar("R")
+
+FORMAT: Final = "0001"
+"""The last step in `migrations` (a test compares)."""
+
+_ACCOUNTS_LOCK: Final = 0x63786673_00000001
+_HOLD: Final = "SELECT number FROM owners WHERE id = ANY(%s) ORDER BY number FOR NO KEY UPDATE"
+_SETTINGS: Final = f"-c lock_timeout={LOCK_WAIT_S}s -c statement_timeout={STATEMENT_S_MAX}s -c client_encoding=UTF8"
+
+
+class _Connection:
+    """One of the pool, as the server's statements see it."""
+
+    def __init__(self, connection: psycopg.Connection) -> None:
+        self._connection = connection
+
+    def execute(self, statement: str, cells: Sequence[Any] = (), /) -> Rows:
+        return self._connection.execute(_in_its_words(statement), cells, binary=True)
+
+    def executemany(self, statement: str, rows: Iterable[Sequence[Any]], /) -> Rows:
+        cursor = self._connection.cursor()
+        cursor.executemany(_in_its_words(statement), rows)
+        return cursor
+
+
+@lru_cache(maxsize=1_024)
+def _in_its_words(statement: str) -> str:
+    return statement.replace("%", "%%").replace("?", "%s")
+
+
+class PostgresDatabase:
+    """`url` is what libpq takes; a password stands better in its password file or environment."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        try:
+            _bring_up_to_date(self._connect)
+            self._pool = ConnectionPool(
+                url,
+                kwargs={"autocommit": True, "options": _SETTINGS, "connect_timeout": CONNECTION_WAIT_S},
+                configure=_configure,
+                min_size=1,
+                max_size=CONNECTIONS_MAX,
+                timeout=CONNECTION_WAIT_S,
+                reconnect_timeout=CONNECTION_WAIT_S,
+                open=True,
+            )
+        except psycopg.Error as error:
+            raise ServerError(f"cannot use the database: {str(error).splitlines()[0]}") from error
+        self._askers = CapacityLimiter(CONNECTIONS_MAX)
+        self._bell = Bell(self._tell)
+        self._commits = PostgresCommits(self._connect)
+
+    def _connect(self) -> psycopg.Connection:
+        return psycopg.connect(self._url, connect_timeout=CONNECTION_WAIT_S)
+
+    async def ask(self, question: Callable[[Connection], R], *, at_one_moment: bool = False) -> R:
+        """In a thread."""
+        answer = self._answer_of_a_moment if at_one_moment else self.look
+        return await to_thread.run_sync(partial(answer, question), limiter=self._askers)
+
+    def _answer_of_a_moment(self, question: Callable[[Connection], R]) -> R:
+        with self.snapshot() as connection:
+            return question(connection)
+
+    def look(self, question: Callable[[Connection], R]) -> R:
+        """On a connection of its own."""
+        with self._connection() as connection:
+            return question(_Connection(connection))
+
+    @contextmanager
+    def transaction(self, trees: Collection[str] | None = None) -> Iterator[Connection]:
+        """Trees in the order of their owners' numbers, so that no two wait for each other."""
+        owners: list[int] | None = None
+        with self._begun("BEGIN") as connection:
+            if trees is None:
+                connection.execute("SELECT pg_advisory_xact_lock(%s)", (_ACCOUNTS_LOCK,))
+            else:
+                owners = [number for (number,) in connection.execute(_HOLD, (list(trees),)).fetchall()] if trees else []
+            yield _Connection(connection)
+        if owners is None or owners:
+            self._bell.ring(owners)
+
+    @contextmanager
+    def standstill(self) -> Iterator[Connection]:
+        """Whoever refers to a content waits, or has committed."""
+        with self._begun("BEGIN") as connection:
+            connection.execute("LOCK TABLE contents IN EXCLUSIVE MODE")
+            yield _Connection(connection)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """Any number at a time."""
+        with self._begun("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY") as connection:
+            yield _Connection(connection)
+
+    def take_unused(self, connection: Connection, count: int) -> list[int]:
+        """A content that an upload has taken hold of keeps its note for the next time; nobody waits for anybody."""
+        rows = connection.execute(
+            "DELETE FROM unused WHERE content IN (SELECT number FROM contents WHERE number IN"
+            " (SELECT content FROM unused) LIMIT ? FOR UPDATE SKIP LOCKED) RETURNING content",
+            (count,),
+        )
+        return sorted({number for (number,) in rows.fetchall()})
+
+    def commits(self) -> PostgresCommits:
+        """Of all processes."""
+        return self._commits
+
+    def _tell(self, owners: str) -> None:
+        with suppress(Unavailable), self._connection() as connection:
+            connection.execute("SELECT pg_notify(%s, %s)", (CHANNEL, owners))
+
+    def close(self) -> None:
+        """Waits for nobody."""
+        self._bell.close()
+        self._commits.close()
+        self._pool.close()
+
+    @contextmanager
+    def _begun(self, begin: str) -> Iterator[psycopg.Connection]:
+        with self._connection() as connection:
+            connection.execute(begin)
+            try:
+                yield connection
+            except BaseException:
+                with suppress(psycopg.Error):
+                    connection.execute("ROLLBACK")
+                raise
+            connection.execute("COMMIT")
+
+    @contextmanager
+    def _connection(self) -> Iterator[psycopg.Connection]:
+        """Raises Unavailable, and InvalidRequest for a text with a NUL, which PostgreSQL cannot keep."""
+        try:
+            connection = self._pool.getconn()
+            try:
+                yield connection
+            finally:
+                self._pool.putconn(connection)
+        except ForeignKeyViolation as error:  # the content was swept between two of our statements: it comes anew
+            raise Unavailable("the content has just been removed", wait_s=1) from error
+        except psycopg.DataError as error:
+            raise InvalidRequest("a text that cannot be kept") from error
+        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            self._pool.check()  # where one connection has gone, the others of that time have too
+            raise Unavailable("the database does not answer") from error
+
+
+def _configure(connection: psycopg.Connection) -> None:
+    """Numbers all as BIGINT, whatever their size, and bytes as they are: so a statement is prepared once."""
+    connection.adapters.register_dumper(int, Int8BinaryDumper)
+    connection.adapters.register_dumper(bytes, BytesBinaryDumper)
+
+
+def _bring_up_to_date(connect: Callable[[], psycopg.Connection]) -> None:
+    """Raises ServerError when a newer server made the tables."""
+    found = _format(connect)
+    if found == FORMAT:
+        return
+    if found > FORMAT:
+        raise ServerError(f"the database was made by a newer cxfs (format {found}, this one knows {FORMAT})")
+    from cxfs.server.upgrading import upgrade  # noqa: PLC0415 - Alembic takes half a second, and is rarely needed
+
+    upgrade(connect)
+
+
+def _format(connect: Callable[[], psycopg.Connection]) -> str:
+    """Empty: there are no tables yet."""
+    with connect() as connection:
+        try:
+            row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+        except UndefinedTable:
+            return ""
+    return str(row[0]) if row else ""
