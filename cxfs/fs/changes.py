@@ -105,8 +105,12 @@ class Change:
             self.posix = replace(self.posix, rest_ns=0)
 
     def posix_over(self, known: Posix) -> Posix:
-        """What is shown of it, where the server keeps `known` of its object."""
-        return replace(self.posix.on(known), rest_ns=self.posix.rest_ns, link=self.posix.link)
+        """What is shown of it, where the server keeps `known` of its object.
+
+        Extended attributes that go along with content are all that it has.
+        """
+        below = known if self.posix.xattrs is None else replace(known, xattrs=())
+        return replace(self.posix.on(below), rest_ns=self.posix.rest_ns, link=self.posix.link)
 
     def stands_alone(self, known: Posix) -> None:
         """It is to be an object of its own: what it would have left as the server keeps it goes along."""

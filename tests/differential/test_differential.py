@@ -168,15 +168,18 @@ def round_of(sides: Sides, number: int, *, stories_max: int, steps_max: int) -> 
 
 def test_whatever_a_program_does_a_mount_answers_as_a_local_folder(sides: Sides) -> None:
     """Calls by chance."""
-    assert round_of(sides, 0, stories_max=15, steps_max=30) == []
+    found = round_of(sides, 0, stories_max=15, steps_max=30)
+
+    assert not found, "\n".join(found)
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("number", range(1, 21))
+@pytest.mark.parametrize("number", range(1, 5))
 def test_a_mount_answers_as_a_local_folder_in_thousands_of_stories(
     sides: Sides, number: int, record_property: Callable[[str, object], None]
 ) -> None:
     """As above, longer, and more of them."""
-    assert round_of(sides, number, stories_max=75, steps_max=60) == []
+    found = round_of(sides, number, stories_max=75, steps_max=60)
 
+    assert not found, "\n".join(found)
     record(record_property, sides.row(CHAPTER))

@@ -360,6 +360,22 @@ async def test_a_file_renamed_over_another_inherits_nothing_of_it(desk: Desk, cl
     assert [(await kept(cloud, name))[2] for name in ("a", "b", "c")] == [{"user.size": b"XL"}, {}, {}]
 
 
+async def test_what_another_file_had_shines_through_at_no_moment(desk: Desk, cloud: Cloud, clock: MockClock) -> None:
+    """Nor does what is taken away from a file that waits: the server still has it, until the content arrives."""
+    for name, attribute in (("one", "user.one"), ("other", "user.other"), ("third", "user.third")):
+        await desk.writes(name, name.encode())
+        await desk.sets(name, attribute, b"set")
+    await desk.settles()
+
+    await desk.renames("one", "other")
+    await desk.patches("third", 0, b"T")
+    await desk.takes_away("third", "user.third")
+
+    at_once = [await desk.xattrs(name) for name in ("other", "third")]
+    await desk.settles()
+    assert at_once == [await desk.xattrs(name) for name in ("other", "third")] == [{"user.one": b"set"}, {}]
+
+
 async def test_a_link_replaces_a_file_and_a_file_a_link(desk: Desk, cloud: Cloud, clock: MockClock) -> None:
     """What `ln -sf` does by a rename, and a program that writes a new file by the name of a link."""
     await cloud.holds({"file": b"content"})
