@@ -28,7 +28,7 @@ def _stressor(
         program="stress-ng",
         package="stress-ng",
         command=f"{words} --verify --temp-path . --metrics --yaml ~/counted",
-        sizes={"workers": (1, 4), "times": (times, 1_000_000), "seconds": (2, 20 if name in _SLOW else 3)},
+        sizes={"workers": (1, 4), "times": (times, 1_000_000), "seconds": (30, 20 if name in _SLOW else 5)},
         holds="stress-ng calls it, finds no wrong answer, and leaves nothing behind",
         check=f'{worked}\ntest -z "$(ls -A)"',
         is_large=name in _SLOW,
