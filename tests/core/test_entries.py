@@ -144,3 +144,24 @@ def test_objects_made_one_after_the_other_have_different_numbers() -> None:
     numbers = {Uuid(urlsafe_b64encode(uuid1().bytes).decode().rstrip("=")).number for _ in range(1_000)}
 
     assert len(numbers) == 1_000
+
+
+def test_what_is_no_uuid_is_quoted_by_its_beginning() -> None:
+    """An error is one line, however long what a server sent."""
+    with pytest.raises(BadReply, match=f"^not a CX UUID: '{'x' * 40}'$"):
+        Uuid.parse("x" * 1_000)
+
+
+@pytest.mark.parametrize("text", ["/a", "self", "self:a", ":a", "self/a:b", ""])
+def test_what_is_no_path_is_quoted_with_what_was_expected(text: str) -> None:
+    """A colon and a slash behind it are both wanted."""
+    with pytest.raises(BadName) as refused:
+        TreePath.parse(text)
+
+    assert str(refused.value) == f"not a CX path: {text!r} (expected OWNER:/path/to/file)"
+
+
+def test_a_name_without_a_path_is_quoted() -> None:
+    """Its owner wants to know which."""
+    with pytest.raises(BadName, match=r"^CX has no path for the name '\.\.'$"):
+        TreePath(SELF, ()).child(EntryName(".."))

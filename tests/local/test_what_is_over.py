@@ -228,3 +228,8 @@ def test_a_draft_whose_row_is_lost_is_set_aside_with_that_reason(
 
     (found,) = read_journal(folder).set_aside
     assert (found.id, found.reason) == (row.id, "the journal has lost its row")
+
+
+def test_the_drafts_are_private(outbox: Outbox, folder: Path) -> None:
+    """They hold what others are not to read."""
+    assert (folder / "drafts").stat().st_mode & 0o777 == 0o700
