@@ -132,6 +132,26 @@ def export(place: Place, name: str, path: str, folder: Path) -> None:
     _report(carried)
 
 
+@command.command()
+@click.option("--to", metavar="URL", required=True, help="The database, which is empty: postgresql://USER@HOST/NAME.")
+@click.option("--content", "to_content", metavar="URL", help="A bucket for large contents: s3://BUCKET/PREFIX.")
+@click.pass_obj
+def migrate(place: Place, to: str, to_content: str | None) -> None:
+    """Carry everything in DIR over to PostgreSQL, and to a bucket.
+
+    While it is not being served. Every byte and row is compared in the end.
+    Broken off, it goes on where it was. DIR keeps what it has, and from then
+    on is served with --database and --content only.
+    """
+    with in_one_line("team"), tables.counting("carrying over") as progress:
+        from cxfs.server.administration import migrate as carry_over
+
+        migrated = carry_over(place.directory, to, to_content, progress=progress)
+    click.echo(
+        f"{migrated.contents} contents, {tables.size(migrated.bytes)}, carried over; {migrated.rows} rows compared"
+    )
+
+
 def _report(carried: Carried) -> None:
     for line in carried.skipped:
         click.echo(f"left out: {line}", err=True)

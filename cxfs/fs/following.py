@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import math
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
 import trio
@@ -71,6 +72,7 @@ class Followed:
         self.groups: int | None = None
         self.scope = trio.CancelScope()
         self.is_pausing = False
+        self.asked_s = -math.inf
 
 
 class Following:
@@ -186,6 +188,7 @@ class Following:
 
     async def _news(self, owner: Owner, followed: Followed) -> tuple[News, float]:
         """With what each object is now, and when the server said so."""
+        followed.asked_s = trio.current_time()
         news = await self._source.news(owner, followed.feed.cursor, followed.feed.wait_s)
         heard_s = self._metadata.now_s
         changes = [await self._described(owner, change) for change in news.changes]
@@ -212,7 +215,8 @@ class Following:
     async def _take(self, owner: Owner, followed: Followed, news: News, heard_s: float) -> None:
         """First what was told, then the cursor behind it: who is cut off in between hears it again."""
         was_live = followed.feed.is_live
-        inodes = [inode for change in news.changes if (inode := self._foreign.take(owner, change)) is not None]
+        take = partial(self._foreign.take, owner, asked_s=followed.asked_s)
+        inodes = [inode for change in news.changes if (inode := take(change)) is not None]
         self._changes += len(news.changes)
         followed.failures = 0
         followed.feed = followed.feed.heard(news, heard_s)

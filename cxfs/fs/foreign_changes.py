@@ -41,12 +41,15 @@ class ForeignChanges:
         self._groups = groups
         self._kernel = kernel
 
-    def take(self, owner: Owner, change: Change) -> int | None:
-        """Takes a change of that owner's tree in. The inode, where `stat` says something else now and that is all."""
+    def take(self, owner: Owner, change: Change, *, asked_s: float) -> int | None:
+        """Takes a change of that owner's tree in, which was asked for then: what was done here since may be newer.
+
+        The inode, where `stat` says something else now and that is all.
+        """
         if change.entry is None:
             self._gone(owner, change.object)
             return None
-        return self._there(self._groups.as_seen(change.entry))
+        return self._there(self._groups.as_seen(change.entry), asked_s)
 
     # ------------------------------------------------------------ what is gone
 
@@ -74,7 +77,7 @@ class ForeignChanges:
 
     # ------------------------------------------------------------ what is there
 
-    def _there(self, entry: Entry) -> int | None:
+    def _there(self, entry: Entry, asked_s: float) -> int | None:
         node, before = self._tree.nodes.folder_of(entry.id), self._place_of(entry.id)
         known = self._known(entry.id, node)
         if known is not None and (self._groups.as_seen(known) == entry or known.version > entry.version):
@@ -85,6 +88,8 @@ class ForeignChanges:
         if entry.parent is None and before is None and entry.name:  # somewhere, and the server does not say where
             self._metadata.doubt_owner(entry.owner)
             return None
+        if self._is_ours(entry, known, before, asked_s):
+            return None if node is None or node.change is not None else node.inode
         if known is not None and known.owner != entry.owner:
             self._resettle(entry, node)
         folder = entry.parent or (before and before.folder)  # the folder of a group stays where it is
@@ -96,6 +101,23 @@ class ForeignChanges:
             self._metadata.put(entry, folder)
         self._place(node, entry, before)
         return None if node is None else self._update(node, known, entry)
+
+    def _is_ours(self, entry: Entry, known: Entry | None, before: Place | None, asked_s: float) -> bool:
+        """Whether what is told may be older than what was done here: the latter is believed, or the server asked again.
+
+        An own call that has ended since the question was sent, or has not yet, is not told of in the order of answers.
+        """
+        if self._tree.is_leaving(entry.id):
+            return True
+        if known is None:
+            return entry.parent is not None and self._tree.is_on_its_way(entry, entry.parent, asked_s=asked_s)
+        if not self._listings.was_done_since(entry.id, asked_s):
+            return False
+        for place in (before, entry.parent and Place(entry.parent, escape(entry.name))):
+            if place:
+                self._metadata.doubt_entry(entry.id, place.folder)
+                self._forget_name(place)
+        return True
 
     def _resettle(self, entry: Entry, node: Node | None) -> None:
         """It has come from another owner's tree, with all below it."""

@@ -207,7 +207,7 @@ class Contents:
         """All of the version that the handle opened, if it was, or is just being, fetched ahead."""
         if not handle.is_read:
             handle.is_read = True
-            if handle.node.parent is not None and not handle.node.is_former:
+            if handle.node.parent is not None:
                 handle.parcel = self._ahead.read(entry, handle.node.parent.uuid, again=handle.is_again)
         if handle.parcel is not None and handle.parcel.is_on_its_way:
             self._reader.require()

@@ -141,6 +141,7 @@ class Listings:
         self._flights: Flights[Uuid, tuple[Listing, Entry]] = Flights(nursery)
         self._edits: dict[Uuid, list[Edit]] = {}
         self._overtaken: set[Uuid] = set()
+        self._done: LRUCache[Uuid, float] = LRUCache(HEARD_MAX)
         self._heard: LRUCache[Uuid, tuple[Entry | None, float]] = LRUCache(HEARD_MAX)
         self._removed: LRUCache[Uuid, bool] = LRUCache(REMOVED_MAX)
 
@@ -286,6 +287,10 @@ class Listings:
         self._metadata.put(entry, folder, asked_s=asked_s)
         self._compare(entry, folder)
 
+    def was_done_since(self, object_id: Uuid, since_s: float) -> bool:
+        """Whether an own call about the object has been answered since then: what was asked before may be older."""
+        return self._done.get(object_id, -math.inf) >= since_s
+
     def _compare(self, entry: Entry, folder: Uuid | None) -> None:
         """What was heard while this answer was on its way may be newer: then the server is asked again."""
         news, heard_s = self._heard.pop(entry.id, (entry, -math.inf))
@@ -302,6 +307,7 @@ class Listings:
         """The object is in the folder now, by our own doing."""
         self._metadata.put(entry, folder)
         self._compare(entry, folder)
+        self._done[entry.id] = trio.current_time()
         self._removed.pop(entry.id, None)
         if folder in self._edits:
             self._edits[folder].append(Edit(put=entry, removed=None))

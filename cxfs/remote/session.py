@@ -170,22 +170,17 @@ class Session:
         await self._signed_in(partial(self._once, self._lanes.probes, call, check, patience, self._deadline_s))
 
     async def linger(self, call: Call, parse: Callable[[bytes], T], *, patience_s: float) -> T:
-        """One attempt at a call that the server answers when it has something to say; its silence is no sign.
+        """One attempt at a call that is answered when there is something to say. TimedOut after `patience_s`."""
 
-        It ends with TimedOut when nothing comes for `patience_s`.
-        """
+        async def once(token: str) -> T:
+            url, headers = self._url(self._urls.api, call.resource, call.query, token), {"Accept": "application/json"}
+            waiting = self._lanes.feeds.exchange(call.method, url, headers=headers, patience_s=lambda _: patience_s)
+            with self._watch.lingering():
+                async with waiting as incoming:
+                    return await self._parsed(incoming, parse)
+
         self._watch.require()
-        return await self._signed_in(partial(self._linger, call, parse, patience_s))
-
-    async def _linger(self, call: Call, parse: Callable[[bytes], T], patience_s: float, token: str) -> T:
-        url = self._url(self._urls.api, call.resource, call.query, token)
-        headers = {"Accept": "application/json"}
-        waiting = self._lanes.feeds.exchange(call.method, url, headers=headers, patience_s=lambda _: patience_s)
-        with self._watch.telling():
-            async with waiting as incoming:
-                answer = await self._parsed(incoming, parse)
-        self._watch.answered()
-        return answer
+        return await self._signed_in(once)
 
     def download(
         self,

@@ -133,14 +133,20 @@ class ConnectionWatch:
             self._asked.set()
         self._under_way += 1
         try:
-            with self.telling():
+            with self._telling():
                 yield
         finally:
             self._under_way -= 1
 
     @contextmanager
-    def telling(self) -> Iterator[None]:
-        """Failures are signs, silence is not: for a call that the server may keep waiting."""
+    def lingering(self) -> Iterator[None]:
+        """One attempt at a call that the server may keep waiting: failures are signs, silence is not."""
+        with self._telling():
+            yield
+        self.answered()
+
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
         try:
             yield
         except Offline:  # nothing was sent

@@ -6,6 +6,7 @@ notices all of it at once.
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from typing import TYPE_CHECKING, get_args
 
@@ -29,11 +30,13 @@ from cxfs.server.hashes import Passwords, check_password
 from cxfs.server.limits import QUOTA_BYTES_DEFAULT
 from cxfs.server.redirects import LOOPBACK_URIS, check_redirect_uri, is_registered
 from cxfs.server.sessions import end_sessions_of
-from cxfs.server.store import Store, open_store
+from cxfs.server.store import MOVED, Store, open_store
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    from cxfs.server.migrating import Migrated
 
 __all__ = [
     "LOOPBACK_URIS",
@@ -57,6 +60,7 @@ __all__ = [
     "list_events",
     "list_grants",
     "list_users",
+    "migrate",
     "open_store",
     "remove_app",
     "remove_member",
@@ -244,6 +248,33 @@ def import_tree(store: Store, user: str, folder: Path, to: str = "/", *, progres
 def export_tree(store: Store, user: str, path: str, folder: Path, *, progress: Progress) -> Carried:
     """The user's file or folder at `path` into `folder`, which is made or is empty, modification times kept."""
     return _export_tree(store, found_at(store, caller_named(store, user), path), folder, progress)
+
+
+def migrate(directory: Path, to: str, content: str | None, *, progress: Progress) -> Migrated:
+    """Everything in a server's directory goes to the database `to`, and its large contents to the bucket `content`.
+
+    Without a bucket they stay where they are. Nobody may be serving it. Broken off, it goes on where it was.
+    """
+    from cxfs.server.migrating import Migration  # noqa: PLC0415 - a server in a folder needs none of this
+    from cxfs.server.postgresql import PostgresDatabase  # noqa: PLC0415
+    from cxfs.server.serving import alone  # noqa: PLC0415
+
+    if not (directory / "cx.sqlite3").exists():
+        raise ServerError(f"{directory} is no server's directory")
+    with (
+        alone(directory),
+        open_store(directory) as source,
+        open_store(directory, database=to, content=content) as target,
+    ):
+        assert isinstance(target.database, PostgresDatabase)
+        migrated = Migration(source, target, target.database, progress).run()
+    options = f"--database {_without_password(to)}" + (f" --content {content}" if content else "")
+    (directory / MOVED).write_text(f"{options}\n", encoding="utf-8")
+    return migrated
+
+
+def _without_password(url: str) -> str:
+    return re.sub(r"//([^:/@]*):[^@/]*@", r"//\1@", url)
 
 
 def _set_suspended(store: Store, name: str, *, suspended: bool) -> None:

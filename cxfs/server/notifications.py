@@ -93,8 +93,11 @@ class PostgresCommits:
         """Nothing: what this process commits is told to it as to all."""
 
     def close(self) -> None:
-        """A thread that still listens ends soon, and nobody asks for another."""
+        """Waits for a thread that still listens, which is over soon; nobody asks for another."""
         self._is_over = True
+        with self._turn:
+            if self._connection is not None:
+                self._connection.close()
 
     def _listen(self) -> None:
         """Until something was heard. A thread that was given up leaves what it hears to the next."""

@@ -82,7 +82,7 @@ def serve(
     with opening() as store:  # not while the workers fork: its connections and threads are this process's
         store.recover()
         store.sweep()
-    with _alone(directory):
+    with alone(directory):
         certificates = None if insecure else _certificates(directory, [host, *names])
         _check_free(address, port)
         with _announcing(address, port, partial(on_ready or _silent, _url(host, address, port, insecure=insecure))):
@@ -195,7 +195,7 @@ def _check_free(address: str, port: int) -> None:
 
 
 @contextmanager
-def _alone(directory: Path) -> Iterator[None]:
+def alone(directory: Path) -> Iterator[None]:
     """One server a directory; commands beside it are welcome."""
     descriptor = os.open(directory / "serving", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:

@@ -29,6 +29,10 @@ SWEEP_BYTES: Final = 64 << 20
 """So much is given back to the disk at once; less waits for company, or for the server's next start or stop."""
 
 
+MOVED: Final = "moved"
+"""The file in a folder whose server was carried over; it says with which options it is served now."""
+
+
 def now_ms() -> int:
     """The wall clock, as the tables keep it."""
     return time.time_ns() // 1_000_000
@@ -119,6 +123,9 @@ def make_store(
 
 def _database(directory: Path, url: str | None) -> Database:
     if url is None:
+        if (directory / MOVED).exists():
+            where = (directory / MOVED).read_text(encoding="utf-8").strip()
+            raise ServerError(f"what {directory} held was carried over: it is served with {where}")
         return SqliteDatabase(directory / "cx.sqlite3")
     if not url.startswith(("postgresql://", "postgres://")):
         raise ServerError("a database is postgresql://USER@HOST/NAME")

@@ -44,8 +44,9 @@ def mount(mount_for_all: Mount) -> Mount:
 
 @pytest.fixture(scope="module")
 def elsewhere(account: Account, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mount]:
-    """Another machine's mount of it, which knows only what the server tells."""
-    with Mount(account, tmp_path_factory.mktemp("elsewhere"), life_s=LIFE_S, program_s=PROGRAM_S) as mount:
+    """Another machine's mount of it, which knows only what the server tells, and believes it for a second."""
+    home = tmp_path_factory.mktemp("elsewhere")
+    with Mount(account, home, "--metadata-ttl", "1", life_s=LIFE_S, program_s=PROGRAM_S) as mount:
         yield mount
 
 

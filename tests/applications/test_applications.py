@@ -9,6 +9,7 @@ import pytest
 from tests.applications.conftest import folder_of
 from tests.applications.registry import APPLICATIONS
 from tests.applications.trial import Trial
+from tests.mounting import eventually
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,7 +37,8 @@ def test_an_application_works(application: Application, mount: Mount, elsewhere:
 
     works_here(trial)
 
-    assert trial.shown(elsewhere) == trial.shown(mount)
+    shown = trial.shown(mount)
+    assert eventually(lambda: trial.shown(elsewhere), shown) == shown
     trial.check(elsewhere)
 
 
@@ -50,8 +52,7 @@ def test_an_application_works_in_full(application: Application, mount: Mount, el
 
     shown = trial.shown(mount)
     assert at_the_server(trial, shown) == shown
-    elsewhere.cxfs("refresh", str(elsewhere.path / trial.folder))
-    assert trial.shown(elsewhere) == shown
+    assert eventually(lambda: trial.shown(elsewhere), shown) == shown
     trial.check(elsewhere)
     if shown:  # else the server has said already that nothing is left
         mount.remount()

@@ -24,6 +24,7 @@ SUITES: Final = (
         chapters=(
             "names",
             "open",
+            "open, flags by target",
             "read_write",
             "truncate",
             "unlink",
@@ -36,6 +37,7 @@ SUITES: Final = (
             "chmod",
             "chown",
             "utimens",
+            "xattr",
             "mknod",
             "mkfifo",
         ),

@@ -501,3 +501,12 @@ def test_nothing_is_fetched_ahead_of_one_that_has_only_begun() -> None:
         is_open.append(readahead.is_open)
 
     assert is_open == [False, False, True, False]
+
+
+def test_the_last_stretch_is_not_cut() -> None:
+    """However far from the end of a whole request the file ends."""
+    size = 200 * BLOCK_BYTES + 77
+
+    *_, last = [want for want in wanted(size, *(blocks(at, at + 1) for at in range(60)), line=LONG_LINE) if want]
+
+    assert last == [ByteRange(128 * BLOCK_BYTES, size)]

@@ -114,6 +114,22 @@ class Desk:
         await self.fs.write(handle, 0, content)
         await self.closes(handle)
 
+    async def edits(self, name: str, content: bytes, *, append: bool) -> bytes:
+        """What an editor does: reads what is there, and writes in its place, or at its end. What it has read."""
+        seen = b""
+        if await self.has(name):
+            handle = await self.opens(name, writable=True)
+            seen = await self.all_of(handle)
+        else:
+            handle = await self.creates(name)
+        try:
+            if not append:
+                await self.fs.set_attributes(handle.node, Wanted(size=0), handle)
+            await self.fs.write(handle, len(seen) if append else 0, content)
+        finally:
+            await self.closes(handle)
+        return seen
+
     async def patches(self, name: str, offset: int, content: bytes) -> None:
         """What `dd conv=notrunc` does."""
         handle = await self.opens(name, writable=True)

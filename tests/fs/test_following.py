@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 import trio
+from trio.testing import wait_all_tasks_blocked
 
 from cxfs.core.entries import Owner
 from cxfs.core.errors import CxfsError
@@ -48,6 +49,15 @@ def feed_of(desk: Desk) -> Following:
 def asked(wire: Wire) -> list[str]:
     """All requests but those that listen."""
     return [made for made in wire.requests if made != "GET files/changes"]
+
+
+NEWS_TAKES_S = 5.0
+
+
+async def while_news_is_slow(request: httpx.Request) -> None:
+    """Whoever asks for news waits on the way."""
+    if "/files/changes/" in request.url.path:
+        await trio.sleep(NEWS_TAKES_S)
 
 
 async def looks_at_all(desk: Desk, *files: str) -> dict[str, bytes]:
@@ -315,6 +325,96 @@ async def test_of_two_who_rename_the_last_one_counts(desk: Desk, cloud: Cloud, w
         wire.lets_go()
 
     assert await desk.names() == {"theirs"}
+
+
+@pytest.mark.parametrize("what", ["our new content", "their new name"])
+async def test_news_that_is_older_than_a_deletion_here_brings_nothing_back(
+    desk: Desk, cloud: Cloud, wire: Wire, clock: MockClock, what: str
+) -> None:
+    """It was on its way when the file was deleted, here and there."""
+    await cloud.holds({"a": b"1"})
+    await desk.names()
+    await desk.waits(SOON_S)
+    wire.holds_back("GET", "files/changes")
+    await (desk.writes("a", b"22") if what == "our new content" else cloud.renames("a", "b"))
+    await desk.settles()
+    await wire.held.wait()
+
+    await desk.removes("a")
+    await desk.settles()
+    wire.meanwhile = while_news_is_slow
+    wire.lets_go()
+    await wait_all_tasks_blocked()
+    shown_at_once = await desk.names(), await desk.has("a")
+    await desk.waits(NEWS_TAKES_S + SOON_S)
+
+    assert shown_at_once == (set(), False)
+    assert await desk.names() == set()
+
+
+async def test_news_that_is_older_than_a_rename_here_does_not_undo_it(
+    desk: Desk, cloud: Cloud, wire: Wire, clock: MockClock
+) -> None:
+    """What it says of the content is true all the same."""
+    await cloud.holds({"a": b"1"})
+    await desk.names()
+    await desk.waits(SOON_S)
+    wire.holds_back("GET", "files/changes")
+    await cloud.puts("a", b"22")
+    await wire.held.wait()
+
+    await desk.renames("a", "b")
+    wire.meanwhile = while_news_is_slow
+    wire.lets_go()
+    await wait_all_tasks_blocked()
+    shown_at_once = await desk.names()
+    await desk.waits(NEWS_TAKES_S + SOON_S)
+
+    assert shown_at_once == await desk.names() == {"b"}
+    assert await desk.reads("b") == b"22"
+
+
+@pytest.mark.parametrize("how", ["deleted", "renamed"])
+async def test_a_new_file_whose_upload_is_not_answered_yet_is_known_best_here(
+    desk: Desk, cloud: Cloud, wire: Wire, clock: MockClock, how: str
+) -> None:
+    """It is told of before its own call is answered, and nobody here has heard of that object."""
+    await desk.names()
+    wire.holds_back("POST", "data")
+    await desk.writes("a", b"new")
+    await wire.held.wait()
+    await desk.waits(SOON_S)  # the news is here
+
+    await (desk.removes("a") if how == "deleted" else desk.renames("a", "b"))
+    shown_at_once = await desk.names(), await desk.has("a")
+    wire.lets_go()
+    await desk.settles()
+    await desk.waits(SOON_S)
+
+    left = {"deleted": set[str](), "renamed": {"b"}}[how]
+    assert shown_at_once == (left, False)
+    assert await desk.names() == {*await cloud.tree()} == left
+
+
+async def test_a_new_folder_whose_making_is_not_answered_yet_is_known_best_here(
+    desk: Desk, cloud: Cloud, wire: Wire, kernel: RecordingKernel, clock: MockClock
+) -> None:
+    """It is there once, under the number that it has here."""
+    await desk.names()
+    wire.holds_back("POST", "files/mkdir")
+    await desk.makes_folder("d")
+    await wire.held.wait()
+    inode = (await desk.node("d")).inode
+    await desk.waits(SOON_S)
+
+    shown = await desk.names(), (await desk.node("d")).inode
+    wire.lets_go()
+    await desk.settles()
+    await desk.waits(SOON_S)
+
+    assert shown == ({"d"}, inode)
+    assert (await desk.names(), (await desk.node("d")).inode) == ({"d"}, inode)
+    assert kernel.forgotten == []
 
 
 # ---------------------------------------------------------------- not heard

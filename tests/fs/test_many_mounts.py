@@ -22,7 +22,6 @@ from trio.testing import MockClock
 
 from cxfs.core.errors import CxfsError
 from cxfs.core.ranges import ByteRange
-from cxfs.fs.filesystem import Wanted
 from cxfs.server.administration import add_user, issue_token, open_store
 from cxfs.server.app import make_app
 from cxfs.server.calls import InPlace
@@ -142,18 +141,8 @@ class Story:
 
     async def _writes(self, desk: Desk, name: str, *, append: bool) -> None:
         self._count += 1
-        token, seen = f"<{self._count}>".encode(), b""
-        if await desk.has(name):
-            handle = await desk.opens(name, writable=True)
-            seen = await desk.all_of(handle)
-        else:
-            handle = await desk.creates(name)
-        try:
-            if not append:
-                await desk.fs.set_attributes(handle.node, Wanted(size=0), handle)
-            await desk.fs.write(handle, len(seen) if append else 0, token)
-        finally:
-            await desk.closes(handle)
+        token = f"<{self._count}>".encode()
+        seen = await desk.edits(name, token, append=append)
         if not append:
             self._knew(seen)
         self.there.add(token)

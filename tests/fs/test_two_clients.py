@@ -20,7 +20,6 @@ from hypothesis import HealthCheck, example, given, settings, strategies as st
 
 from cxfs.core.errors import CxfsError
 from cxfs.core.ranges import ByteRange
-from cxfs.fs.filesystem import Wanted
 from cxfs.server.administration import open_store
 from tests.fs.cloud import at
 from tests.fs.desk import Desk, NoSuchName, shown_by
@@ -128,18 +127,8 @@ class Story:
                 self._world.wire.comes_back()
 
     async def _writes(self, desk: Desk, name: str, *, append: bool) -> None:
-        token, seen = self._token("here"), b""
-        if await desk.has(name):
-            handle = await desk.opens(name, writable=True)
-            seen = await desk.all_of(handle)
-        else:
-            handle = await desk.creates(name)
-        try:
-            if not append:
-                await desk.fs.set_attributes(handle.node, Wanted(size=0), handle)
-            await desk.fs.write(handle, len(seen) if append else 0, token)
-        finally:
-            await desk.closes(handle)
+        token = self._token("here")
+        seen = await desk.edits(name, token, append=append)
         if not append:
             self._knew(seen)
         self.there.add(token)

@@ -161,11 +161,26 @@ async def test_what_is_uploaded_here_makes_a_former_version_at_once(
     async with mounts(versions=True) as desk:
         await desk.listed("folder/.versions/report.odt")
 
-        await desk.writes("folder/report.odt", b"fourth")
-        await desk.settles()
+        for content in (b"fourth", b"fifth"):
+            await desk.writes("folder/report.odt", content)
+            await desk.settles()
 
-        assert sorted(await desk.listed("folder/.versions/report.odt")) == [FIRST, SECOND, THIRD]
+        *before, last = sorted(await desk.listed("folder/.versions/report.odt"))
+        assert before == [FIRST, SECOND, THIRD]
         assert await desk.reads(f"folder/.versions/report.odt/{THIRD}") == b"third"
+        assert await desk.reads(f"folder/.versions/report.odt/{last}") == b"fourth"
+
+
+async def test_what_was_is_believed(history: None, mounts: Mounts, clock: MockClock, wire: Wire) -> None:
+    """Also when what is said of its file is not any more: the kernel need not ask for it again at each look."""
+    async with mounts(versions=True) as desk:
+        node = await desk.node(f"folder/.versions/report.odt/{FIRST}")
+        await desk.waits(TTL_S + 1)
+        wire.requests.clear()
+
+        told, believed_s = await desk.fs.attributes(node)
+
+        assert (told.size, believed_s, wire.requests) == (5, TTL_S, [])
 
 
 async def test_while_a_change_waits_what_the_server_has_is_a_former_version(

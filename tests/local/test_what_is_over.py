@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import sqlite3
 from typing import TYPE_CHECKING
 
+import pytest
+
+from cxfs.core.errors import CxfsError
 from cxfs.core.order import Kind
-from cxfs.local.drafts import is_accepted
+from cxfs.local.drafts import is_accepted, mark
 from cxfs.local.outbox import Outbox
 from cxfs.local.reading import read_journal
 from tests.local.test_outbox import OBJECT, accept, drafts_in, errand, rewrite, row_of
@@ -83,6 +88,19 @@ def test_what_is_set_aside_is_kept_with_its_reason(
     assert (found.id, found.reason) == (row.id, "not a CX UUID: 'nonsense'")
 
 
+def test_a_draft_that_lost_its_end_is_told_by_its_bytes(
+    outbox: Outbox, folder: Path, restarted: Callable[[], Outbox]
+) -> None:
+    """So a person knows how much is left of it."""
+    row = accept(outbox, content=b"precious")
+    os.truncate(folder / "drafts" / row.id, 3)
+
+    restarted().recover()
+
+    (found,) = read_journal(folder).set_aside
+    assert found.reason == f"its draft {row.id} has 3 of 8 bytes"
+
+
 def test_the_disk_that_is_looked_at_is_that_of_the_drafts(folder: Path) -> None:
     """It may be another than that of the journal."""
     looked_at: list[Path] = []
@@ -155,3 +173,58 @@ def test_the_disk_is_waited_for_only_when_it_is_asked(folder: Path) -> None:
     assert synced
     draft.close()
     outbox.close()
+
+
+def test_a_state_folder_that_is_gone_is_told_once_and_takes_nothing_more(
+    outbox: Outbox, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nobody reads the log of a thousand refusals."""
+    shutil.rmtree(folder / "drafts")
+
+    for number in range(3):
+        with pytest.raises(CxfsError, match=r"^the state folder is gone: nothing more is accepted$"):
+            outbox.note(errand(Kind.REMOVE, id=str(number)))
+
+    (said,) = caplog.messages
+    assert said == f"{folder} is gone: nothing more is accepted; unmount, and mount again"
+
+
+def test_what_may_have_been_made_durable_in_the_run_before_stays_so(outbox: Outbox, folder: Path) -> None:
+    """After a power cut its row must not claim more than its draft holds."""
+    row = accept(outbox, durable=True)
+    outbox.close()
+    synced: list[int] = []
+    again = Outbox(folder, sync=synced.append)
+    again.recover()
+    draft = again.open_draft(row)
+
+    again.record(row, draft)
+
+    assert synced
+    draft.close()
+    again.close()
+
+
+def test_a_draft_with_a_row_is_marked_again(outbox: Outbox, folder: Path, restarted: Callable[[], Outbox]) -> None:
+    """A death may have come between its being let go and the end of its row."""
+    row = accept(outbox)
+    mark(folder / "drafts" / row.id, accepted=False)
+
+    restarted().recover()
+
+    assert is_accepted(folder / "drafts" / row.id)
+
+
+def test_a_draft_whose_row_is_lost_is_set_aside_with_that_reason(
+    outbox: Outbox, folder: Path, restarted: Callable[[], Outbox]
+) -> None:
+    """It is all that is known of it."""
+    row = accept(outbox)
+    with sqlite3.connect(folder / "journal.sqlite") as journal:
+        journal.execute("DELETE FROM changes")
+    journal.close()
+
+    restarted().recover()
+
+    (found,) = read_journal(folder).set_aside
+    assert (found.id, found.reason) == (row.id, "the journal has lost its row")

@@ -86,16 +86,28 @@ def emptied(postgres: Postgres) -> Iterator[Callable[[], str]]:
 
 
 @pytest.fixture
-def storage(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Storage:
-    """Where this run's servers keep what they have, empty."""
-    database, content = str(request.config.getoption("--storage")).split("+")
-    objects: ObjectServer | None = None if content == "folder" else request.getfixturevalue("object_server")
-    for name, value in ({} if objects is None else objects.environment).items():
-        monkeypatch.setenv(name, value)
-    return Storage(
-        database=None if database == "sqlite" else request.getfixturevalue("emptied")(),
-        content=None if objects is None else objects.url,
-    )
+def storage_named(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Storage]:
+    """Where servers keep what they have, empty; only what is asked for is started."""
+
+    def named(name: str) -> Storage:
+        database, content = name.split("+")
+        objects: ObjectServer | None = None if content == "folder" else request.getfixturevalue("object_server")
+        if objects is not None:
+            objects.empty()
+            for variable, value in objects.environment.items():
+                monkeypatch.setenv(variable, value)
+        return Storage(
+            database=None if database == "sqlite" else request.getfixturevalue("emptied")(),
+            content=None if objects is None else objects.url,
+        )
+
+    return named
+
+
+@pytest.fixture
+def storage(request: pytest.FixtureRequest, storage_named: Callable[[str], Storage]) -> Storage:
+    """That of this run."""
+    return storage_named(str(request.config.getoption("--storage")))
 
 
 @pytest.fixture

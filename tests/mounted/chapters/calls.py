@@ -44,6 +44,14 @@ def fallocate(descriptor: int, mode: int, offset: int, length: int) -> None:
         raise _failure(None)
 
 
+def getxattr_into(path: Path | str, name: str, *, room: int) -> int:
+    """The length of an extended attribute that fits into so many bytes; of any, where there is room for none."""
+    length = int(_LIBRARY.getxattr(os.fsencode(path), name.encode(), ctypes.create_string_buffer(room + 1), room))
+    if length < 0:
+        raise _failure(path)
+    return length
+
+
 def creat(path: Path | str, content: bytes = b"", mode: int = 0o644) -> None:
     """A new file with this content; fails where something is there."""
     with opened(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode) as descriptor:

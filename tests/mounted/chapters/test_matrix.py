@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tests.mounted.chapters.matrix import Flags, State
     from tests.mounted.chapters.person import Person
 
-CHAPTER: Final = "flags of open by target"
+CHAPTER: Final = "open, flags by target"
 
 Grounds = tuple[Ground, Ground]
 
@@ -61,8 +61,8 @@ def differences(
     state: State,
     ways: Iterable[Flags],
     outcome_of: Callable[[str, int], tuple[object, ...]] = outcome,
-) -> tuple[int, int, dict[str, str]]:
-    """How many ways to open there are, how many end alike, and those that differ and are not explained."""
+) -> tuple[Row, dict[str, str]]:
+    """What the ways to open come to, and those that differ and are not explained."""
     local, mount = grounds
     cases = alike = 0
     unexplained: dict[str, str] = {}
@@ -73,7 +73,7 @@ def differences(
             alike += 1
         elif not _is_explained(flags, found):
             unexplained[str(flags)] = f"{expected} locally, {found} in the mount"
-    return cases, alike, unexplained
+    return Row(CHAPTER, cases, alike, NO_UNNAMED_FILES.args[1:] if alike < cases else ()), unexplained
 
 
 def _is_explained(flags: Flags, found: tuple[object, ...]) -> bool:
@@ -82,54 +82,53 @@ def _is_explained(flags: Flags, found: tuple[object, ...]) -> bool:
 
 
 @pytest.mark.parametrize("state", STATES.values(), ids=STATES)
-def test_flags_by_themselves_and_in_pairs_do_what_they_do_on_a_local_disk(grounds: Grounds, state: State) -> None:
+def test_flags_by_themselves_and_in_pairs_do_what_they_do_on_a_local_disk(
+    grounds: Grounds, state: State, record_property: Callable[[str, object], None]
+) -> None:
     """Result, errno, what is read and written then, and what is in the folder afterwards."""
-    _, _, unexplained = differences(grounds, state, some_ways())
+    row, unexplained = differences(grounds, state, some_ways())
 
     assert unexplained == {}
+    record(record_property, row)
 
 
 @pytest.mark.parametrize("state", OF_OTHERS.values(), ids=OF_OTHERS)
 def test_flags_by_themselves_and_in_pairs_do_what_they_do_on_a_local_disk_for_whom_modes_keep_out(
-    grounds: Grounds, state: State, nobody: Person
+    grounds: Grounds, state: State, nobody: Person, record_property: Callable[[str, object], None]
 ) -> None:
     """The mode bits of file and folder count as there."""
-    _, _, unexplained = differences(grounds, state, some_ways(), lambda path, bits: nobody(outcome, path, bits))
+    row, unexplained = differences(grounds, state, some_ways(), lambda path, bits: nobody(outcome, path, bits))
 
     assert unexplained == {}
+    record(record_property, row)
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("state", STATES.values(), ids=STATES)
-def test_every_set_of_flags_does_what_it_does_on_a_local_disk(
-    grounds: Grounds, state: State, record_property: Callable[[str, object], None]
-) -> None:
+def test_every_set_of_flags_does_what_it_does_on_a_local_disk(grounds: Grounds, state: State) -> None:
     """All of them together, too."""
-    cases, alike, unexplained = differences(grounds, state, every_way())
+    _, unexplained = differences(grounds, state, every_way())
 
     assert unexplained == {}
-    record(record_property, Row(CHAPTER, cases, alike, NO_UNNAMED_FILES.args[1:] if alike < cases else ()))
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("state", OF_OTHERS.values(), ids=OF_OTHERS)
 def test_every_set_of_flags_does_what_it_does_on_a_local_disk_for_whom_modes_keep_out(
-    grounds: Grounds, state: State, nobody: Person, record_property: Callable[[str, object], None]
+    grounds: Grounds, state: State, nobody: Person
 ) -> None:
     """An ordinary user is kept out of as much."""
-    cases, alike, unexplained = differences(grounds, state, every_way(), lambda path, bits: nobody(outcome, path, bits))
+    _, unexplained = differences(grounds, state, every_way(), lambda path, bits: nobody(outcome, path, bits))
 
     assert unexplained == {}
-    record(record_property, Row(CHAPTER, cases, alike, NO_UNNAMED_FILES.args[1:] if alike < cases else ()))
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("state", NAMED.values(), ids=NAMED)
 def test_every_set_of_flags_does_what_it_does_on_a_local_disk_where_both_are_read_only(
-    read_only_grounds: Grounds, state: State, record_property: Callable[[str, object], None]
+    read_only_grounds: Grounds, state: State
 ) -> None:
     """EROFS for all that would change something, and for nothing else."""
-    cases, alike, unexplained = differences(read_only_grounds, state, every_way())
+    _, unexplained = differences(read_only_grounds, state, every_way())
 
     assert unexplained == {}
-    record(record_property, Row(CHAPTER, cases, alike, NO_UNNAMED_FILES.args[1:] if alike < cases else ()))

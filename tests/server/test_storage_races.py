@@ -1,0 +1,174 @@
+"""Two processes change one tree at the same moment: one wins, the other gets the error that the contract names."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from cxfs.server import administration, changes
+from cxfs.server.accounts import Caller
+from cxfs.server.arrivals import Content
+from cxfs.server.changes import Upload
+from cxfs.server.errors import Refusal
+from cxfs.server.store import Store, make_store
+from cxfs.server.wire import TreePath
+from tests.server.tables import rows
+from tests.server_process import Storage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from cxfs.server.database import Connection
+    from tests.server.conftest import Clock
+
+    Change = Callable[[Connection], Any]
+
+ROUNDS = 8
+QUOTA_BYTES = 1_000
+pytestmark = pytest.mark.storage("sqlite+folder")  # each test goes through both databases by itself
+
+
+@pytest.fixture(params=["sqlite+folder", "postgresql+folder"])
+def storage(request: pytest.FixtureRequest) -> Storage:
+    """Both databases; contents are nothing that is raced for here."""
+    found = request.getfixturevalue("storage_named")(request.param)
+    assert isinstance(found, dict)
+    return Storage(**found)  # type: ignore[typeddict-item]
+
+
+@pytest.fixture
+def other(store: Store, storage: Storage, clock: Clock) -> Iterator[Store]:
+    """The same tables, as another process has them open."""
+    opened = make_store(store.directory, clock=clock, **storage)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def caller(store: Store) -> Caller:
+    """A user with an empty tree and little room."""
+    administration.add_user(store, "ann", quota_bytes=QUOTA_BYTES)
+    account = administration.account_named(store, "ann")
+    return Caller(account.number, account.id)
+
+
+def at(*names: str) -> TreePath:
+    """In the caller's own tree."""
+    return TreePath("self", names)
+
+
+def race(stores: tuple[Store, Store], caller: Caller, one: Change, two: Change) -> list[str]:
+    """How each ended, the winner first: `ok`, or the type of its error."""
+    together = threading.Barrier(2)
+
+    def run(store: Store, change: Change) -> str:
+        together.wait(20)
+        try:
+            with store.transaction([caller.id]) as connection:
+                change(connection)
+        except Refusal as refused:
+            return refused.error_type
+        return "ok"
+
+    with ThreadPoolExecutor(2) as threads:
+        return sorted(threads.map(run, stores, (one, two)), key=lambda end: (end != "ok", end))
+
+
+def file_of(size: int) -> Content:
+    """What is known of a content of that size; its bytes do not matter here."""
+    return Content(size.to_bytes(32), size, "", "")
+
+
+def test_one_of_two_makes_the_folder(store: Store, other: Store, caller: Caller) -> None:
+    """The other one's name is taken."""
+    for number in range(ROUNDS):
+        make = partial(changes.make_folder, caller=caller, path=at(f"{number}"), now=1)
+        assert race((store, other), caller, make, make) == ["ok", "AlreadyExists"]
+
+
+def test_one_of_two_uploads_is_the_version_after_the_one_seen(store: Store, other: Store, caller: Caller) -> None:
+    """The other one's condition does not hold any more."""
+    for number in range(ROUNDS):
+        new, wanted = file_of(number), Upload("", if_version=number)
+        put = partial(changes.put, caller=caller, path=at("note"), content=new, upload=wanted, now=1)
+        assert race((store, other), caller, put, put) == ["ok", "VersionConflict"]
+
+
+def test_two_uploads_without_a_condition_are_two_versions(store: Store, other: Store, caller: Caller) -> None:
+    """Neither is lost: the first is history."""
+    for number in range(ROUNDS):
+        puts = [
+            partial(changes.put, caller=caller, path=at("note"), content=file_of(size), upload=Upload(""), now=1)
+            for size in (2 * number, 2 * number + 1)
+        ]
+        assert race((store, other), caller, *puts) == ["ok", "ok"]
+
+    assert rows(store, "SELECT version FROM nodes WHERE name = 'note'") == [(2 * ROUNDS,)]
+
+
+def test_what_fits_once_is_kept_once(store: Store, other: Store, caller: Caller) -> None:
+    """The quota is exact, whoever asks at the same moment."""
+    size = QUOTA_BYTES * 6 // 10
+    for number in range(ROUNDS):
+        puts = [
+            partial(
+                changes.put, caller=caller, path=at(f"{number} {name}"), content=file_of(size), upload=Upload(""), now=1
+            )
+            for name in "ab"
+        ]
+        assert race((store, other), caller, *puts) == ["ok", "QuotaExceeded"]
+        with store.transaction([caller.id]) as connection:
+            for (name,) in connection.execute("SELECT name FROM nodes WHERE content IS NOT NULL").fetchall():
+                changes.remove(connection, caller, at(name), recursive=False, now=1)
+
+    assert rows(store, "SELECT consumed FROM owners") == [(0,)]
+
+
+def test_one_of_two_moves_finds_it(store: Store, other: Store, caller: Caller) -> None:
+    """The other one comes to where it was."""
+    for number in range(ROUNDS):
+        with store.transaction([caller.id]) as connection:
+            changes.make_folder(connection, caller, at(f"from {number}"), now=1)
+        moves = [
+            partial(changes.move, caller=caller, path=at(f"from {number}"), to=at(to), overwrite=False, now=1)
+            for to in (f"to {number}", f"away {number}")
+        ]
+        assert race((store, other), caller, *moves) == ["ok", "NotFound"]
+
+
+def test_two_folders_do_not_end_up_in_each_other(store: Store, other: Store, caller: Caller) -> None:
+    """One goes into the other; then the other cannot go below itself, or is not where it was."""
+    for number in range(ROUNDS):
+        with store.transaction([caller.id]) as connection:
+            for name in "ab":
+                changes.make_folder(connection, caller, at(f"{name}{number}"), now=1)
+        moves = [
+            partial(
+                changes.move,
+                caller=caller,
+                path=at(f"{one}{number}"),
+                to=at(f"{two}{number}", one),
+                overwrite=False,
+                now=1,
+            )
+            for one, two in ("ab", "ba")
+        ]
+        assert race((store, other), caller, *moves) == ["ok", "NotFound"]
+
+
+def test_a_folder_is_not_emptied_while_it_is_filled(store: Store, other: Store, caller: Caller) -> None:
+    """Either the deletion finds something in it, or the upload finds it gone."""
+    for number in range(ROUNDS):
+        with store.transaction([caller.id]) as connection:
+            changes.make_folder(connection, caller, at(f"{number}"), now=1)
+        ends = race(
+            (store, other),
+            caller,
+            partial(changes.remove, caller=caller, path=at(f"{number}"), recursive=False, now=1),
+            partial(changes.make_folder, caller=caller, path=at(f"{number}", "new"), now=1),
+        )
+        assert ends in (["ok", "NotEmpty"], ["ok", "NotFound"])
