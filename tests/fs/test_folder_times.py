@@ -50,21 +50,23 @@ async def dated(desk: Desk, cloud: Cloud, clock: MockClock) -> Desk:
 
 @pytest.mark.promise
 @pytest.mark.parametrize("deed", DEEDS.values(), ids=DEEDS)
-async def test_a_folder_is_dated_at_once_when(deed: Callable[[Desk], Awaitable[None]], dated: Desk) -> None:
+async def test_a_folder_is_dated_at_once_when(
+    deed: Callable[[Desk], Awaitable[None]], dated: Desk, clock: MockClock
+) -> None:
     """A name that comes or goes dates its folder at once, whether or not the server knows of it yet."""
     await deed(dated)
 
     assert await modified_ms(dated, "d") >= NOW_MS
 
 
-async def test_writing_to_a_file_does_not_date_its_folder(dated: Desk) -> None:
+async def test_writing_to_a_file_does_not_date_its_folder(dated: Desk, clock: MockClock) -> None:
     """Only names do."""
     await dated.patches("d/a", 0, b"C")
 
     assert await modified_ms(dated, "d") == LONG_AGO_MS
 
 
-async def test_a_time_that_is_set_afterwards_counts(dated: Desk) -> None:
+async def test_a_time_that_is_set_afterwards_counts(dated: Desk, clock: MockClock) -> None:
     """As tar does, when a folder is filled."""
     await dated.writes("d/new", b"content")
     await dated.touches("d", LONG_AGO_MS + 1)
@@ -72,7 +74,7 @@ async def test_a_time_that_is_set_afterwards_counts(dated: Desk) -> None:
     assert await modified_ms(dated, "d") == LONG_AGO_MS + 1
 
 
-async def test_the_server_s_later_time_counts_when_it_is_heard_of(dated: Desk, cloud: Cloud) -> None:
+async def test_the_server_s_later_time_counts_when_it_is_heard_of(dated: Desk, cloud: Cloud, clock: MockClock) -> None:
     """What others did there since."""
     await dated.writes("d/new", b"content")
     await dated.settles()
