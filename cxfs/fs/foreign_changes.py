@@ -107,17 +107,22 @@ class ForeignChanges:
 
         An own call that has ended since the question was sent, or has not yet, is not told of in the order of answers.
         """
+        there = None if entry.parent is None else Place(entry.parent, escape(entry.name))
         if self._tree.is_leaving(entry.id):
+            if there is not None and there != before:  # if it cannot be deleted, it is there that it will be back
+                self._metadata.doubt(there.folder)
             return True
         if known is None:
-            return entry.parent is not None and self._tree.is_on_its_way(entry, entry.parent, asked_s=asked_s)
-        if not self._listings.was_done_since(entry.id, asked_s):
-            return False
-        for place in (before, entry.parent and Place(entry.parent, escape(entry.name))):
+            if there is None or self._tree.is_on_its_way(entry, there.folder):
+                return there is not None
+            is_doubtful = self._tree.was_removed_since(entry, there.folder, asked_s)
+        else:
+            is_doubtful = self._listings.was_done_since(entry.id, asked_s)
+        for place in (before, there) if is_doubtful else ():
             if place:
                 self._metadata.doubt_entry(entry.id, place.folder)
                 self._forget_name(place)
-        return True
+        return is_doubtful
 
     def _resettle(self, entry: Entry, node: Node | None) -> None:
         """It has come from another owner's tree, with all below it."""
