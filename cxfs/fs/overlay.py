@@ -39,7 +39,7 @@ class Overlay:
         return self._errands.steps.was_removed_since(folder, name, since_s)
 
     def is_on_its_way(self, entry: Entry, folder: Uuid) -> bool:
-        """Whether it is what this mount sends there, or has sent and takes back: its own call tells what comes of it."""
+        """Whether it is what this mount sends there, or has sent and takes back: its own call tells what of it."""
         removal = self._errands.removal_at(folder, entry.name)
         if entry.is_folder:
             return entry.name in self._errands.made_in(folder) or (removal is not None and removal.is_folder)
