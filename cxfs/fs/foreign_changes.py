@@ -113,16 +113,14 @@ class ForeignChanges:
                 self._metadata.doubt(there.folder)
             return True
         if known is None:
-            if there is None or self._tree.is_on_its_way(entry, there.folder):
-                return there is not None
-            is_doubtful = self._tree.was_removed_since(entry, there.folder, asked_s)
-        else:
-            is_doubtful = self._listings.was_done_since(entry.id, asked_s)
-        for place in (before, there) if is_doubtful else ():
-            if place:
+            return there is not None and self._tree.is_on_its_way(entry, there.folder)
+        if not self._listings.was_done_since(entry.id, asked_s):
+            return False
+        for place in (before, there):
+            if place is not None:
                 self._metadata.doubt_entry(entry.id, place.folder)
                 self._forget_name(place)
-        return is_doubtful
+        return True
 
     def _resettle(self, entry: Entry, node: Node | None) -> None:
         """It has come from another owner's tree, with all below it."""

@@ -8,7 +8,7 @@ from cxfs.core.names import escape, unescape
 from cxfs.fs.listings import Child
 
 if TYPE_CHECKING:
-    from cxfs.core.entries import Entry, EntryName, Uuid
+    from cxfs.core.entries import Entry, Uuid
     from cxfs.fs.changes import Change, Changes
     from cxfs.fs.errands import Errand, Errands
     from cxfs.local.listing import Listing
@@ -33,10 +33,6 @@ class Overlay:
     def is_being_removed(self, object_id: Uuid) -> bool:
         """Whether it was deleted here and is still there on the server."""
         return self._errands.removal_of(object_id) is not None
-
-    def was_removed_since(self, folder: Uuid, name: EntryName, since_s: float) -> bool:
-        """Whether a removal of what stood under this name has ended since then."""
-        return self._errands.steps.was_removed_since(folder, name, since_s)
 
     def is_on_its_way(self, entry: Entry, folder: Uuid) -> bool:
         """Whether it is what this mount sends there, or has sent and takes back: its own call tells what of it."""

@@ -259,10 +259,6 @@ class Tree:
         """Whether our own call tells what becomes of it; see Overlay."""
         return self._overlay.is_on_its_way(entry, folder)
 
-    def was_removed_since(self, entry: Entry, folder: Uuid, since_s: float) -> bool:
-        """Whether something of its name was removed there since then, by our own doing: perhaps this."""
-        return self._overlay.was_removed_since(folder, entry.name, since_s)
-
     def doubt(self, *folders: Node) -> None:
         """A call failed half-way in these folders: believe nothing of them."""
         self._metadata.doubt(*(folder.uuid for folder in folders if folder.entry is not None))
