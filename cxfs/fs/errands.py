@@ -167,7 +167,7 @@ class Errands:
     """Every errand that is not over, by what it concerns. Plain bookkeeping: no call here awaits."""
 
     def __init__(self, steps: Steps) -> None:
-        self.steps = steps
+        self._steps = steps
         self._all: dict[str, Errand] = {}
         self._about: dict[tuple[Kind, Uuid], Errand] = {}
         self._made_in: dict[Uuid, dict[EntryName, Errand]] = {}
@@ -270,7 +270,7 @@ class Errands:
             self._made_in.setdefault(errand.parent, {})[errand.name] = errand
         elif errand.kind is Kind.REMOVE:
             self._removed_at[errand.parent, errand.name] = errand
-        self.steps.add(errand.step)
+        self._steps.add(errand.step)
 
     def _unindex(self, errand: Errand) -> None:
         if self._about.get((errand.kind, errand.place)) is errand:
@@ -282,7 +282,7 @@ class Errands:
             del siblings[errand.name]
             if not siblings:
                 del self._made_in[errand.parent]
-        self.steps.over(errand.step)
+        self._steps.over(errand.step)
 
 
 def address(errand: Errand) -> UuidPath:

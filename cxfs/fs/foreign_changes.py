@@ -107,14 +107,17 @@ class ForeignChanges:
 
         An own call that has ended since the question was sent, or has not yet, is not told of in the order of answers.
         """
+        there = None if entry.parent is None else Place(entry.parent, escape(entry.name))
         if self._tree.is_leaving(entry.id):
+            if there is not None and there != before:  # if it cannot be deleted, it is there that it will be back
+                self._metadata.doubt(there.folder)
             return True
         if known is None:
-            return entry.parent is not None and self._tree.is_on_its_way(entry, entry.parent, asked_s=asked_s)
+            return there is not None and self._tree.is_on_its_way(entry, there.folder)
         if not self._listings.was_done_since(entry.id, asked_s):
             return False
-        for place in (before, entry.parent and Place(entry.parent, escape(entry.name))):
-            if place:
+        for place in (before, there):
+            if place is not None:
                 self._metadata.doubt_entry(entry.id, place.folder)
                 self._forget_name(place)
         return True

@@ -34,19 +34,14 @@ class Overlay:
         """Whether it was deleted here and is still there on the server."""
         return self._errands.removal_of(object_id) is not None
 
-    def is_on_its_way(self, entry: Entry, folder: Uuid, *, asked_s: float) -> bool:
-        """Whether it is what this mount sends there, or has sent and takes back: its own call tells what became of it.
-
-        `asked_s`: when the server was asked that told of it. What was taken back since may be spoken of still.
-        """
+    def is_on_its_way(self, entry: Entry, folder: Uuid) -> bool:
+        """Whether it is what this mount sends there, or has sent and takes back: its own call tells what of it."""
         removal = self._errands.removal_at(folder, entry.name)
         if entry.is_folder:
-            is_ours = entry.name in self._errands.made_in(folder) or (removal is not None and removal.is_folder)
-        else:
-            changes = self._changes.new_in(folder).values()
-            sent = [*(change.sealed for change in changes), *(() if removal is None else (removal.sealed,))]
-            is_ours = any(entry.sha1 in sealed for sealed in sent)
-        return is_ours or self._errands.steps.was_removed_since(folder, entry.name, asked_s)
+            return entry.name in self._errands.made_in(folder) or (removal is not None and removal.is_folder)
+        changes = self._changes.new_in(folder).values()
+        sent = [*(change.sealed for change in changes), *(() if removal is None else (removal.sealed,))]
+        return any(entry.sha1 in sealed for sealed in sent)
 
     def lines(self, folder: Uuid, listing: Listing) -> list[Child]:
         """Everything in the folder at this moment."""

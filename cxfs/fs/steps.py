@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import math
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-import trio
-from cachetools import LRUCache
-
-from cxfs.core.order import Kind, Order
+from cxfs.core.order import Order
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,17 +13,12 @@ if TYPE_CHECKING:
     from cxfs.core.order import Step
 
 
-REMOVED_MAX: Final = 10_000
-"""Removals whose end is remembered, for answers that are older."""
-
-
 class Steps:
     """One mount's. Plain bookkeeping: no call here awaits."""
 
     def __init__(self) -> None:
         self._order = Order()
         self._tell: list[Callable[[str], None]] = []
-        self._removed: LRUCache[tuple[Uuid, str], float] = LRUCache(REMOVED_MAX)
 
     def tell(self, on_free: Callable[[str], None]) -> None:
         """From now on it is called with the id of each step that need not wait any longer."""
@@ -40,16 +31,10 @@ class Steps:
     def over(self, step: Step) -> None:
         """Done, or taken back: what waited for it, and for nothing else, is free."""
         self._order.discard(step.id)
-        if step.kind is Kind.REMOVE:
-            self._removed[step.place] = trio.current_time()
         for behind in self._order.behind(step):
             if not self._order.is_waiting(behind.id):
                 for on_free in self._tell:
                     on_free(behind.id)
-
-    def was_removed_since(self, folder: Uuid, name: str, since_s: float) -> bool:
-        """Whether a removal of what stood under this name has ended since then."""
-        return self._removed.get((folder, name), -math.inf) >= since_s
 
     def is_waiting(self, step_id: str) -> bool:
         """Whether anything has to come before it."""

@@ -260,9 +260,9 @@ class Tree:
         """Whether the name is that of something new, which the server may know of by now and has not said so."""
         return self._overlay.new_at(folder, shown) is not None
 
-    def is_on_its_way(self, entry: Entry, folder: Uuid, *, asked_s: float) -> bool:
+    def is_on_its_way(self, entry: Entry, folder: Uuid) -> bool:
         """Whether our own call tells what becomes of it; see Overlay."""
-        return self._overlay.is_on_its_way(entry, folder, asked_s=asked_s)
+        return self._overlay.is_on_its_way(entry, folder)
 
     def doubt(self, *folders: Node) -> None:
         """A call failed half-way in these folders: believe nothing of them."""

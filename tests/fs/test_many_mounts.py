@@ -193,6 +193,16 @@ def wrongs_of(story: list[Deed], server: tuple[Store, Path]) -> list[str]:
 @example(
     story=[Deed(0, "write", "a"), Deed(0, "settle"), Deed(1, "deaf"), Deed(0, "rename", "a", "b"), Deed(1, "look", "a")]
 )
+@example(
+    story=[
+        Deed(1, "write", "a"),
+        Deed(0, "settle"),
+        Deed(1, "settle"),
+        Deed(3, "delete", "a"),
+        Deed(1, "append", "a"),
+        Deed(0, "settle"),
+    ]
+)
 @given(story=stories)
 @settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
 def test_every_mount_shows_what_the_server_has(story: list[Deed], server: tuple[Store, Path]) -> None:
