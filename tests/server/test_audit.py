@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-import pytest
-
 from cxfs.server import administration, audit
 from cxfs.server.audit import Event
 from cxfs.server.limits import EVENTS_KEPT
@@ -15,6 +13,7 @@ from tests.server.conftest import PASSWORD, give_password
 
 if TYPE_CHECKING:
     import httpx
+    import pytest
 
     from cxfs.server.store import Store
     from tests.server.person import Person
