@@ -36,7 +36,20 @@ FORMAT: Final = "0001"
 
 _ACCOUNTS_LOCK: Final = 0x63786673_00000001
 _HOLD: Final = "SELECT number FROM owners WHERE id = ANY(%s) ORDER BY number FOR NO KEY UPDATE"
-_SETTINGS: Final = f"-c lock_timeout={LOCK_WAIT_S}s -c statement_timeout={STATEMENT_S_MAX}s -c client_encoding=UTF8"
+_SETTINGS: Final = " ".join(
+    f"-c {setting}"
+    for setting in (
+        f"lock_timeout={LOCK_WAIT_S}s",
+        f"statement_timeout={STATEMENT_S_MAX}s",
+        "client_encoding=UTF8",
+        # Each statement begins with a few rows and follows keys from there. Of a recursive one the planner thinks
+        # that it may reach everything, and would go through all nodes to delete one.
+        "enable_seqscan=off",
+        "enable_hashjoin=off",
+        "enable_mergejoin=off",
+        "jit=off",
+    )
+)
 
 
 class _Connection:

@@ -193,6 +193,7 @@ def test_what_is_remembered_has_a_bound(store: Store) -> None:
         assert sorted(connection.execute("SELECT failures FROM attempts WHERE failures > 1")) == [(2,), (4,)]
 
 
+@pytest.mark.storage("sqlite+folder", "sqlite+bucket")  # it reads the file of the tables
 def test_what_was_typed_as_a_name_is_not_kept(store: Store) -> None:
     """People type their password there."""
     with store.transaction() as connection:

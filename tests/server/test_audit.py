@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+import pytest
+
 from cxfs.server import administration, audit
 from cxfs.server.audit import Event
 from cxfs.server.limits import EVENTS_KEPT
@@ -13,7 +15,6 @@ from tests.server.conftest import PASSWORD, give_password
 
 if TYPE_CHECKING:
     import httpx
-    import pytest
 
     from cxfs.server.store import Store
     from tests.server.person import Person
@@ -78,6 +79,7 @@ async def test_who_signed_in_and_who_was_let_in_is_written_down(
     assert [event for event, *_ in told(store, "ann")][:2] == ["sign-in failed", "signed in"]
 
 
+@pytest.mark.storage("sqlite+folder", "sqlite+bucket")  # it reads the file of the tables
 async def test_no_secret_is_in_the_log(
     store: Store, browser: Browser, visitor: httpx.AsyncClient, ann: Person, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -281,6 +281,7 @@ async def test_signing_in_as_another_ends_the_first_session(store: Store, at_hom
     assert not await is_signed_in_with(at_home, copied)
 
 
+@pytest.mark.storage("sqlite+folder", "sqlite+bucket")  # it reads the file of the tables
 async def test_a_session_is_kept_as_a_hash(store: Store, at_home: Browser) -> None:
     """Who reads the directory signs in nowhere."""
     secret, page = at_home.cookie, await at_home.open("/mycx/apps")

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+FOLDERS = pytest.mark.storage("sqlite+folder", "postgresql+folder")  # they look at what is arriving there
 MEBIBYTE = 1 << 20
 LARGE = 512
 """Mebibytes: two and a half times what the process may use."""
@@ -93,6 +94,7 @@ def test_a_slow_reader_costs_no_memory(server: ServerProcess, client: httpx.Clie
         assert server.memory_peak_bytes - before < 32 * MEBIBYTE
 
 
+@FOLDERS
 def test_killed_during_an_upload_the_old_version_is_there(server: ServerProcess, client: httpx.Client) -> None:
     """By `kill -9` while the bytes of the new one are arriving; the next start leaves none of them."""
     client.post("/1/data/self:%2Fnote", content=form(("file", b"old")), headers=FORM_HEADERS).raise_for_status()
@@ -134,6 +136,7 @@ def test_killed_after_an_answer_the_new_version_is_there(server: ServerProcess, 
         assert again.get("/1/data/self:%2Fnote").content == b"new"
 
 
+@FOLDERS
 def test_a_signal_ends_it_cleanly(server: ServerProcess, client: httpx.Client) -> None:
     """Status 0, nothing left that looks like a crash, the port free again."""
     client.get("/1/users/self").raise_for_status()
@@ -196,6 +199,7 @@ def test_a_request_line_that_is_too_long_is_refused(server: ServerProcess) -> No
         assert secure.recv(12) == b"HTTP/1.1 431"
 
 
+@FOLDERS
 def test_a_client_that_hangs_up_leaves_nothing(server: ServerProcess, client: httpx.Client) -> None:
     """In the middle of an upload: no version, no bytes."""
     incoming = server.directory / "incoming"

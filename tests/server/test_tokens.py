@@ -207,6 +207,7 @@ async def test_a_token_request_must_make_sense(
     assert refusal_of(await exchange(visitor, app, body)) == refusal
 
 
+@pytest.mark.storage("sqlite+folder", "sqlite+bucket")  # it reads the file of the tables
 async def test_no_secret_is_kept_readable(store: Store, ann: Person, app: App) -> None:
     """Who reads the directory gets neither tokens nor codes nor secrets nor passwords."""
     administration.add_user(store, "carl", password="correct horse battery")

@@ -149,7 +149,7 @@ CREATE TABLE feed (
     position BIGINT NOT NULL,
     created BIGINT NOT NULL,
     moved BIGINT NOT NULL,
-    gone BOOLEAN NOT NULL,
+    gone BIGINT NOT NULL CHECK (gone IN (0, 1)),
     version BIGINT NOT NULL,
     path TEXT COLLATE "C",
     previous_path TEXT COLLATE "C",
