@@ -85,7 +85,7 @@ def _noted(outbox: Outbox, root: TreePath) -> Acquaintance | None:
         return None
     try:
         known = msgspec.json.decode(text, type=Acquaintance, dec_hook=_checked)
-    except (msgspec.MsgspecError, CxfsError):
+    except (msgspec.MsgspecError, CxfsError, RecursionError):
         log.warning("what was known of the server cannot be read, and is asked for")
         return None
     return known if known.account == outbox.account else None

@@ -70,16 +70,19 @@ class AttributeRules:
     """Owner and modes of one mount: whose everything is, and what the `umask` leaves of 0666 and 0777.
 
     What `permissions` give no write bits shows none, also where a program set some before. What is in `errands` and not
-    on the server yet is shown as if it were.
+    on the server yet is shown as if it were. `hears_others`: `dated_elsewhere` is called when others change names.
     """
 
-    def __init__(self, permissions: Permissions, errands: Errands, *, uid: int, gid: int, umask: int) -> None:
+    def __init__(
+        self, permissions: Permissions, errands: Errands, *, uid: int, gid: int, umask: int, hears_others: bool
+    ) -> None:
         self._permissions = permissions
         self._errands = errands
         self._uid = uid
         self._gid = gid
         self._file_mode = 0o666 & ~umask
         self._folder_mode = 0o777 & ~umask
+        self._hears_others = hears_others
         self._kept: LRUCache[int, Kept] = LRUCache(KEPT_MAX)
 
     def of(self, node: Node) -> Attributes:
@@ -149,8 +152,8 @@ class AttributeRules:
         kept = self._kept.get(folder.inode, NOTHING_KEPT)
         self._kept[folder.inode] = replace(kept, modified_ms=None, modified_version=None, names_changed_ms=now_ms)
 
-    def is_dated(self, folder: Node) -> None:
-        """A time was set on it since names came and went, which whoever keeps it knows."""
+    def dated_elsewhere(self, folder: Node) -> None:
+        """A later time than that is known to whoever keeps it."""
         kept = self._kept.get(folder.inode)
         if kept is not None and kept.names_changed_ms is not None:
             self._kept[folder.inode] = replace(kept, names_changed_ms=None)
@@ -175,7 +178,10 @@ class AttributeRules:
         if node.entry is None:
             return 0
         if kept.names_changed_ms is not None:
-            return max(node.entry.modified_ns, kept.names_changed_ms * 1_000_000)
+            # The server dates a folder once more when the names arrive there. tar(1) takes that for a change under its
+            # hands, so where others are heard of by themselves, no later time counts but theirs.
+            dated_here_ns = kept.names_changed_ms * 1_000_000
+            return dated_here_ns if self._hears_others else max(node.entry.modified_ns, dated_here_ns)
         stamp = self._errands.stamp_of(node.entry.id)
         if stamp is not None and stamp.modified_ms is not None:
             return stamp.modified_ms * 1_000_000 + stamp.posix.rest_ns

@@ -6,7 +6,7 @@ changes nothing. What is newer here than at the server is left alone.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from cxfs.core.names import escape
 from cxfs.fs.resettling import Resettling
@@ -29,17 +29,32 @@ class Place(NamedTuple):
     shown: str
 
 
+class FolderDates(Protocol):
+    """Of folders, which are dated by the names that come and go in them."""
+
+    def dated_elsewhere(self, folder: Node) -> None:
+        """Others have names come and go there: the server's time counts."""
+        ...
+
+
 class ForeignChanges:
     """Of one mount. `take` is one step: between the look and the leap nothing happens."""
 
     def __init__(
-        self, tree: Tree, listings: Listings, metadata: MetadataCache, groups: Groups, kernel: KernelCache
+        self,
+        tree: Tree,
+        listings: Listings,
+        metadata: MetadataCache,
+        groups: Groups,
+        kernel: KernelCache,
+        dates: FolderDates,
     ) -> None:
         self._tree = tree
         self._listings = listings
         self._metadata = metadata
         self._groups = groups
         self._kernel = kernel
+        self._dates = dates
 
     def take(self, owner: Owner, change: Change, *, asked_s: float) -> int | None:
         """Takes a change of that owner's tree in, which was asked for then: what was done here since may be newer.
@@ -61,6 +76,8 @@ class ForeignChanges:
         self._listings.overtake(None if place is None else place.folder)
         self._listings.heard(object_id, None)
         if place is not None:
+            if not self._tree.is_leaving(object_id):
+                self._names_changed(place.folder)
             self._metadata.remove(object_id, place.folder)
         self._metadata.doubt_entry(object_id, None)
         self._metadata.doubt(*self._metadata.folders_below([object_id]))
@@ -95,6 +112,8 @@ class ForeignChanges:
         folder = entry.parent or (before and before.folder)  # the folder of a group stays where it is
         self._listings.overtake(*(each for each in (folder, before and before.folder) if each is not None))
         self._listings.heard(entry.id, entry)
+        if before != (None if folder is None else Place(folder, escape(entry.name))):
+            self._names_changed(folder, None if before is None else before.folder)
         if before is not None and before.folder != folder:
             self._metadata.remove(entry.id, before.folder)
         if known is not None or self._is_listed(folder):
@@ -155,6 +174,12 @@ class ForeignChanges:
         return node.inode
 
     # ------------------------------------------------------------ places and names
+
+    def _names_changed(self, *folders: Uuid | None) -> None:
+        for folder in folders:
+            node = None if folder is None else self._tree.nodes.folder_of(folder)
+            if node is not None:
+                self._dates.dated_elsewhere(node)
 
     def _known(self, object_id: Uuid, node: Node | None) -> Entry | None:
         return self._metadata.last_known(object_id) or (node.entry if node is not None else None)

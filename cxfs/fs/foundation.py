@@ -86,8 +86,10 @@ def lay_foundation(root: Entry, root_path: TreePath, around: Surroundings) -> Fo
     tree = _tree(root, root_path, folders, listings, freshness, (changes, errands), around)
     ahead = _files_ahead(walks, tree, reader, around)
     refreshing = Refreshing(tree, memory.metadata, machine.kernel)
-    if around.offers("changes") and options.follows:
-        feeds.following = _following(feeds, tree, listings, groups, refreshing, around)
+    attributes = _attributes(permissions, errands, around)
+    if _follows(around):
+        foreign = ForeignChanges(tree, listings, memory.metadata, groups, machine.kernel, attributes)
+        feeds.following = _following(feeds, foreign, tree, refreshing, around)
     return Foundation(
         steps=steps,
         changes=changes,
@@ -95,7 +97,7 @@ def lay_foundation(root: Entry, root_path: TreePath, around: Surroundings) -> Fo
         journal=Journal(memory.outbox, changes, machine.journal, machine.journal_synced, machine.wall_ms),
         groups=groups,
         permissions=permissions,
-        attributes=AttributeRules(permissions, errands, uid=options.uid, gid=options.gid, umask=options.umask),
+        attributes=attributes,
         folders=folders,
         background=background,
         tree=tree,
@@ -109,20 +111,30 @@ def lay_foundation(root: Entry, root_path: TreePath, around: Surroundings) -> Fo
     )
 
 
+def _follows(around: Surroundings) -> bool:
+    return around.offers("changes") and around.options.follows
+
+
+def _attributes(permissions: Permissions, errands: Errands, around: Surroundings) -> AttributeRules:
+    wanted = around.options
+    return AttributeRules(
+        permissions, errands, uid=wanted.uid, gid=wanted.gid, umask=wanted.umask, hears_others=_follows(around)
+    )
+
+
 def _following(
-    feeds: Feeds, tree: Tree, listings: Listings, groups: Groups, refreshing: Refreshing, around: Surroundings
+    feeds: Feeds, foreign: ForeignChanges, tree: Tree, refreshing: Refreshing, around: Surroundings
 ) -> Following:
     async def forget(owner: Owner) -> None:
         node = tree.root if owner == SELF else tree.nodes.folder_of(Uuid(owner))
         if node is not None:
             await refreshing.refresh(node)
 
-    kernel, metadata = around.machine.kernel, around.memory.metadata
     return Following(
         around.service.background,
-        ForeignChanges(tree, listings, metadata, groups, kernel),
-        metadata,
-        kernel,
+        foreign,
+        around.memory.metadata,
+        around.machine.kernel,
         forget=forget,
         on_groups=feeds.groups_changed,
         jitter=around.machine.jitter,

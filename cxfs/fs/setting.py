@@ -72,7 +72,7 @@ class Setting:
             update = PosixUpdate(mode=None if mode is None else permissions(mode), rest_ns=rest_ns)
             await self._keep(node, None if modified_ns is None else modified_ns // 1_000_000, update)
             if modified_ns is not None:
-                self._attributes.is_dated(node)
+                self._attributes.dated_elsewhere(node)
             return
         if mode is not None:
             self._attributes.keep(node, mode=mode)

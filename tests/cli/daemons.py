@@ -33,6 +33,7 @@ STATUS: Final[Mapping[str, Any]] = {
                 "deletions": 0, "folders": 0, "bytes_per_s": 0.0},
     "remaining": {"files": 0, "bytes": 0, "deletions": 0, "folders": 0, "writing": 0, "parked": 0, "parked_bytes": 0,
                   "conflicts": 0, "trouble": None},
+    "feed": None,
     "notices": [],
     "notices_kept": 0,
     "quota": {"total_bytes": 50 << 30, "used_bytes": 5 << 30},

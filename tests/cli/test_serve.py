@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import signal
 import ssl
@@ -110,16 +111,19 @@ def test_each_token_is_another(host: Terminal) -> None:
 
 
 def test_a_tree_comes_out_as_it_went_in(host: Terminal, tmp_path: Path) -> None:
-    """Names, content and times, without the network; links are left out and named."""
-    tree = write_tree(tmp_path / "in", FILES)
-    (tmp_path / "in/link").symlink_to("elsewhere")
+    """Names, content, times and links, without the network; what is neither file, folder nor link is named."""
+    write_tree(tmp_path / "in", FILES)
+    (tmp_path / "in/link").symlink_to("100% #1 ?")
+    tree = tree_of(tmp_path / "in")
+    os.mkfifo(tmp_path / "in/pipe")
 
     imported = host.cxfs("serve", "there", "import", "ann", tmp_path / "in", "/moved in")
     exported = host.cxfs("serve", "there", "export", "ann", "/moved in", tmp_path / "out")
 
-    assert imported.lines == ["4 files, 2 folders, 500 KiB"]
+    assert imported.lines == ["5 files, 2 folders, 501 KiB"]
     assert imported.err.startswith("left out: ")
-    assert "link" in imported.err
+    assert "pipe" in imported.err
+    assert str((tmp_path / "out/link").readlink()) == "100% #1 ?"
     assert exported.lines == imported.lines
     assert tree_of(tmp_path / "out") == tree
     assert int((tmp_path / "out/100% #1 ?").stat().st_mtime) == int((tmp_path / "in/100% #1 ?").stat().st_mtime)

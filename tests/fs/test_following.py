@@ -87,6 +87,39 @@ async def test_a_change_made_elsewhere_is_seen_without_waiting_for_the_ttl(
     assert not await desk.has("d/b")
 
 
+async def test_a_folder_s_time_does_not_move_when_its_new_names_arrive_at_the_server(
+    desk: Desk, cloud: Cloud, clock: MockClock
+) -> None:
+    """The server dates it anew, and tells so: tar(1) would take that for a change under its hands."""
+    await cloud.holds({"d/a": b"a"})
+    await desk.names("d")
+    await desk.writes("d/b", b"b")
+    await desk.makes_folder("e")
+    await desk.writes("e/c", b"c")
+    before = [(await desk.stat(name)).modified_ns for name in ("d", "e", "")]
+
+    await desk.settles()
+    await desk.waits(SOON_S)
+
+    assert [(await desk.stat(name)).modified_ns for name in ("d", "e", "")] == before
+
+
+async def test_a_folder_s_time_moves_with_the_names_of_others(desk: Desk, cloud: Cloud, clock: MockClock) -> None:
+    """Those that come, and those that go."""
+    await cloud.holds({"d/a": b"a"})
+    await desk.names("d")
+    for deed in (cloud.puts("d/c", b"c"), cloud.deletes("d/a"), cloud.renames("d/c", "c")):
+        await desk.writes("d/b", b"b")
+        await desk.removes("d/b")
+        await desk.settles()
+        await desk.waits(SOON_S)
+
+        await deed
+        await desk.waits(SOON_S)
+
+        assert (await desk.stat("d")).modified_ns == (await cloud.entry("d")).modified_ms * 1_000_000
+
+
 async def test_what_is_told_need_not_be_asked_for(desk: Desk, cloud: Cloud, wire: Wire, clock: MockClock) -> None:
     """The news says what the object is now: a folder of ten thousand is not listed again for one of them."""
     await cloud.holds({"d/a": b"old", "d/b": b"b", "e/": b""})

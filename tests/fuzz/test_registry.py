@@ -42,7 +42,7 @@ OWN_WORDS: Final = {
     "cxfs.control.place": "the kernel's word for who has connected",
     "cxfs.remote.pipe_lane": "a URL that `urls` has checked",
     "cxfs.server.applications": "what the server wrote into its own tables",
-    "cxfs.server.contents": "names that the server gave to its own files",
+    "cxfs.server.folder": "names that the server gave to its own files",
 }
 """Not foreign: with the reason."""
 
