@@ -83,4 +83,5 @@ def test_a_reset_vouches_for_nothing_before_it() -> None:
 def test_it_goes_on_from_the_last_cursor(feed: Feed) -> None:
     """However often it breaks."""
     assert feed.broken().cursor == "1"
+    assert feed.broken().is_live is False
     assert feed.heard(News("7", SOMETHING), 110).broken().cursor == "7"

@@ -18,6 +18,7 @@ from cxfs.core.posix import (
     PosixUpdate,
     check_room,
     marked,
+    permissions,
     target_in,
 )
 
@@ -126,3 +127,62 @@ def test_an_object_has_room_for_64_kib_of_names_and_values() -> None:
     check_room((("user.a", bytes(XATTRS_BYTES_MAX - 6)),))
     with pytest.raises(AttributesFull):
         check_room((("user.a", bytes(XATTRS_BYTES_MAX - 6)), ("user.b", b"")))
+
+
+def test_an_attribute_is_found_by_its_name() -> None:
+    """Or there is none."""
+    posix = Posix(xattrs=(("user.a", b"1"), ("user.b", b"2")))
+
+    assert [posix.value(name) for name in ("user.a", "user.b", "user.c")] == [b"1", b"2", None]
+
+
+def test_what_is_set_shows_and_the_rest_stays() -> None:
+    """On what the server has."""
+    posix = Posix(mode=0o644, rest_ns=7, link=None, xattrs=(("user.a", b"1"), ("user.b", b"2")))
+
+    assert PosixUpdate(mode=0o755).on(posix) == Posix(0o755, 7, None, posix.xattrs)
+    changed = PosixUpdate(xattrs=(("user.c", b"3"), ("user.a", None))).on(posix)
+    assert changed == Posix(0o644, 7, None, (("user.b", b"2"), ("user.c", b"3")))
+
+
+def test_one_update_after_another_is_both() -> None:
+    """A link stays one, and what neither sets is left as it is."""
+    first, second = PosixUpdate(mode=0o600, rest_ns=1, link="there"), PosixUpdate(mode=0o644, rest_ns=2)
+
+    assert first.then(second, with_time=True) == PosixUpdate(0o644, 2, "there", None)
+    assert first.then(PosixUpdate(), with_time=False) == first
+    patch = (("user.a", b"1"),)
+    assert first.then(PosixUpdate(xattrs=patch), with_time=False).xattrs == patch
+
+
+def test_of_a_mode_the_permissions_are_kept() -> None:
+    """The kind of a file is not set by chmod."""
+    assert permissions(0o100_755) == 0o755
+
+
+def test_a_refusal_says_why() -> None:
+    """In words for the log."""
+    with pytest.raises(AttributesFull, match=r"^names and values are over 65536 bytes$"):
+        check_room((("user.a", bytes(XATTRS_BYTES_MAX)),))
+    with pytest.raises(BadName, match=r"^where the link leads is not UTF-8$"):
+        marked("\udcff")
+    with pytest.raises(NameTooLong, match=r"^a link leads at most 1024 bytes far, this one 1025$"):
+        marked("a" * 1_025)
+    for damaged in ("[]", '{"mode": "x"}'):
+        with pytest.raises(TypeError, match=r"^not POSIX attributes: '"):
+            PosixUpdate.parse(damaged)
+    with pytest.raises(TypeError) as error:
+        PosixUpdate.parse(f'["{"a" * 200}"]')
+    assert str(error.value) == f"not POSIX attributes: {(chr(91) + chr(34) + 'a' * 78)!r}"
+    with pytest.raises(TypeError) as error:
+        PosixUpdate.parse(f'{{"mode": "{"a" * 200}"}}')
+    assert len(str(error.value)) == len("not POSIX attributes: ''") + 80
+
+
+def test_a_file_of_another_size_or_beginning_is_no_link() -> None:
+    """Both have to be a link's."""
+    link = marked("there")
+
+    assert target_in(b"Y" + link[1:]) is None
+    assert target_in(link + b" ") is None
+    assert target_in(link.replace(b"there", b"t\0ere")) is None
