@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -73,15 +74,7 @@ def command(
     if ctx.invoked_subcommand is not None:
         return
     with in_one_line():
-        from cxfs.server.certificates import fingerprint_of
         from cxfs.server.serving import serve
-
-        def on_ready(url: str) -> None:
-            click.echo(f"{directory} is served at {url}")
-            if not insecure:
-                authority = directory.absolute() / "tls" / "ca.pem"
-                click.echo(f"its CA, for a profile's ca_file: {authority}")
-                click.echo(f"its SHA-256 fingerprint: {fingerprint_of(authority)}")
 
         serve(
             directory,
@@ -92,8 +85,18 @@ def command(
             workers=workers,
             database=database,
             content=content,
-            on_ready=on_ready,
+            on_ready=partial(_announce, directory, insecure),
         )
+
+
+def _announce(directory: Path, insecure: bool, url: str) -> None:  # noqa: FBT001 - bound by position
+    from cxfs.server.certificates import fingerprint_of
+
+    click.echo(f"{directory} is served at {url}")
+    if not insecure:
+        authority = directory.absolute() / "tls" / "ca.pem"
+        click.echo(f"its CA, for a profile's ca_file: {authority}")
+        click.echo(f"its SHA-256 fingerprint: {fingerprint_of(authority)}")
 
 
 for each in (user, group, app, token, grants, revoke, audit):

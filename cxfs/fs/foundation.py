@@ -75,9 +75,7 @@ def lay_foundation(root: Entry, root_path: TreePath, around: Surroundings) -> Fo
     reader = _reader(around, freshness)
     changes, errands = recovered(memory.outbox, steps, options.local_only), recovered_errands(memory.outbox, steps)
     permissions = Permissions(groups, read_only=options.read_only)
-    targets = Targets(_small_files(around))
-    folders = GroupFolders(MarkedLinks(service.files, targets), groups, root=root.id)
-    background = GroupFolders(MarkedLinks(service.background, targets), groups, root=root.id)
+    folders, background = _folders(root, groups, around)
 
     def goes_on() -> bool:
         return ahead.goes_on()  # which stands on the tree, as the tree stands on the listings
@@ -87,9 +85,8 @@ def lay_foundation(root: Entry, root_path: TreePath, around: Surroundings) -> Fo
     ahead = _files_ahead(walks, tree, reader, around)
     refreshing = Refreshing(tree, memory.metadata, machine.kernel)
     attributes = _attributes(permissions, errands, around)
-    if _follows(around):
-        foreign = ForeignChanges(tree, listings, memory.metadata, groups, machine.kernel, attributes)
-        feeds.following = _following(feeds, foreign, tree, refreshing, around)
+    foreign = ForeignChanges(tree, listings, memory.metadata, groups, machine.kernel, attributes)
+    feeds.following = _following(feeds, foreign, tree, refreshing, around) if _follows(around) else None
     return Foundation(
         steps=steps,
         changes=changes,
@@ -109,6 +106,13 @@ def lay_foundation(root: Entry, root_path: TreePath, around: Surroundings) -> Fo
         refreshing=refreshing,
         feeds=feeds,
     )
+
+
+def _folders(root: Entry, groups: Groups, around: Surroundings) -> tuple[GroupFolders, GroupFolders]:
+    """For those who wait, and for what nobody waits for."""
+    targets = Targets(_small_files(around))
+    files, background = (MarkedLinks(each, targets) for each in (around.service.files, around.service.background))
+    return GroupFolders(files, groups, root=root.id), GroupFolders(background, groups, root=root.id)
 
 
 def _follows(around: Surroundings) -> bool:

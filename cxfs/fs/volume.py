@@ -216,15 +216,6 @@ def _filesystem(base: Foundation, outbound: Outbound, around: Surroundings, wait
         changes=base.changes,
         journal=base.journal,
     )
-    setting = Setting(
-        base.tree,
-        namespace,
-        base.journal,
-        base.attributes,
-        base.folders,
-        keeps_times=around.offers("attributes"),
-        keeps_posix=around.offers("posix"),
-    )
     return FileSystem(
         base.tree,
         namespace,
@@ -233,12 +224,24 @@ def _filesystem(base: Foundation, outbound: Outbound, around: Surroundings, wait
         contents,
         base.journal,
         base.attributes,
-        setting,
+        _setting(base, namespace, around),
         base.space,
         base.permissions,
         names=_names(base, around),
         bring=bringing.bring,
         arrive=arrival if options.sync_remote else None,
+    )
+
+
+def _setting(base: Foundation, namespace: Namespace, around: Surroundings) -> Setting:
+    return Setting(
+        base.tree,
+        namespace,
+        base.journal,
+        base.attributes,
+        base.folders,
+        keeps_times=around.offers("attributes"),
+        keeps_posix=around.offers("posix"),
     )
 
 

@@ -196,7 +196,7 @@ class Transport:
         without that capability. An answer that does not confirm size and checksum is a BadReply, never a success.
         Content of another length than it told is Invalid.
         """
-        file_name = name or (path.names[-1] if isinstance(path, TreePath) and path.names else "file")
+        file_name = name or _last_name(path)
         file_type = content_type_of(file_name)
         body = UploadBody(
             content,
@@ -207,18 +207,18 @@ class Transport:
             with_md5=self._needs_md5,
         )
         async with aclosing(body.parts()) as parts:
-            entry = await self._session.upload(
-                at(endpoints.DATA, path),
-                parts,
-                length=body.length,
-                content_type=body.content_type,
-                parse=partial(replies.entry, owner=path.owner),
-            )
+            parse, kind = partial(replies.entry, owner=path.owner), body.content_type
+            resource = at(endpoints.DATA, path)
+            entry = await self._session.upload(resource, parts, length=body.length, content_type=kind, parse=parse)
         _check_receipt(entry, body, content.size)
         self._needs_md5 = entry.sha1 is None and entry.md5 is not None
         if self._needs_md5 and entry.md5 != (body.md5 or await md5_of(content)):
             raise BadReply(_OTHER_CONTENT)
         return entry
+
+
+def _last_name(path: Path) -> str:
+    return path.names[-1] if isinstance(path, TreePath) and path.names else "file"
 
 
 def _fields(modified_ms: int, posix: PosixUpdate, if_version: int | None, file_type: str) -> dict[str, str]:
