@@ -81,16 +81,19 @@ class Trial:
             "HOME": str(self.home),
             "PATH": f"{Path(sys.executable).parent}:{self.mount.environment['PATH']}",
             "TERM": "vt100",
+            "TMPDIR": str(self.home),  # emacs keeps no backups of what is in the system's folder for temporary files
         }
 
 
 def shown_in(folder: Path) -> dict[str, str]:
     """Every path below a folder: `folder`, `-> TARGET` for a link, or the checksum of its content."""
-    found = {}
-    for path in sorted(folder.rglob("*")):
+    return {path.relative_to(folder).as_posix(): _what_is(path) for path in sorted(folder.rglob("*"))}
+
+
+def _what_is(path: Path) -> str:
+    try:
         if path.is_symlink():
-            what = f"-> {path.readlink()}"
-        else:
-            what = "folder" if path.is_dir() else checksum(path.read_bytes())
-        found[path.relative_to(folder).as_posix()] = what
-    return found
+            return f"-> {path.readlink()}"
+        return "folder" if path.is_dir() else checksum(path.read_bytes())
+    except FileNotFoundError:  # another machine hears of a deletion between the listing and the look
+        return "gone by now"
