@@ -12,7 +12,11 @@ import pytest
 
 from tests.applications.page import packages, page
 
-DOCUMENT: Final = Path(__file__).parent.parent.parent / "docs/applications.md"
+PROJECT: Final = Path(__file__).parent.parent.parent
+DOCUMENT: Final = PROJECT / "docs/applications.md"
+
+PLACE: Final = PROJECT / "build/applications"
+"""Of the mounts. Not in /tmp: of what is there emacs keeps no backups."""
 
 
 class Failures:
@@ -30,7 +34,9 @@ class Failures:
 def main(arguments: list[str]) -> int:
     """The exit status. With arguments of pytest, which choose rows, no page is written."""
     failures = Failures()
-    status = pytest.main(["-q", "-m", "applications", "tests/applications", *arguments], plugins=[failures])
+    PLACE.parent.mkdir(exist_ok=True)
+    options = ["-q", "-m", "applications", f"--basetemp={PLACE}", "tests/applications"]
+    status = pytest.main([*options, *arguments], plugins=[failures])
     if not arguments:
         system = f"{platform.freedesktop_os_release()['PRETTY_NAME']}, Linux {platform.release()}"
         DOCUMENT.write_text(page(failures.names, versions(), system), encoding="utf-8")

@@ -81,7 +81,6 @@ class Trial:
             "HOME": str(self.home),
             "PATH": f"{Path(sys.executable).parent}:{self.mount.environment['PATH']}",
             "TERM": "vt100",
-            "TMPDIR": str(self.home),  # emacs keeps no backups of what is in the system's folder for temporary files
         }
 
 
