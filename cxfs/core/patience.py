@@ -18,6 +18,9 @@ RECEIPT_S: Final = 4.0
 """For the answer to an upload once all of it is out: the server has still to write it down. Whoever renames the object
 waits for that answer too, so a lost one must leave time for a second attempt within their deadline."""
 
+RECEIPT_BYTES_PER_S: Final = 2 << 20
+"""At which any server writes an upload down and takes its checksums: of a large one the answer is waited for longer."""
+
 GROWTH: Final = 1.5
 """Of the patience from one attempt at a call to the next."""
 
@@ -35,8 +38,9 @@ def for_download(stalls: int, *, most_s: float) -> float:
 
 def for_upload(sent_bytes: int, length: int, *, receipt_s: float, most_s: float) -> float:
     """For the next of `length` bytes to go out or, once all have, for the answer, of which `receipt_s` are due."""
-    due_s = STALL_S if sent_bytes < length else receipt_s
-    return min(most_s, max(due_s, sent_bytes / SENT_AGAIN_BYTES_PER_S))
+    if sent_bytes < length:
+        return min(most_s, max(STALL_S, sent_bytes / SENT_AGAIN_BYTES_PER_S))
+    return min(most_s, max(receipt_s, sent_bytes / RECEIPT_BYTES_PER_S))
 
 
 class AnswerPatience:

@@ -79,13 +79,14 @@ async def test_an_upload_that_stalls_is_made_anew(desk: Desk, cloud: Cloud, faul
 
 
 @pytest.mark.promise
+@pytest.mark.parametrize("size", [7, 8 * MIB])
 async def test_an_upload_whose_answer_is_lost_does_not_hold_up_its_file(
-    desk: Desk, cloud: Cloud, faults: Faults, clock: MockClock
+    desk: Desk, cloud: Cloud, faults: Faults, clock: MockClock, size: int
 ) -> None:
     """An upload that is out and has no answer after 4 seconds is begun anew too, the next after 8, and so on;
     whoever renames its file meanwhile waits no longer than that."""
     faults.next("POST data", Stall())
-    await desk.writes("a", b"content")
+    await desk.writes("a", bytes(size))
     while not faults.hits():
         await desk.waits(0.1)
     began = trio.current_time()
@@ -94,7 +95,7 @@ async def test_an_upload_whose_answer_is_lost_does_not_hold_up_its_file(
 
     assert trio.current_time() - began < 5.0
     await desk.settles()
-    assert await cloud.content("b") == b"content"
+    assert await cloud.content("b") == bytes(size)
     assert desk.reports() == []
 
 

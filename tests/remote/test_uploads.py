@@ -417,14 +417,14 @@ async def test_a_server_that_takes_its_time_for_an_answer_is_given_it(
 async def test_a_large_upload_without_progress_is_given_up_later(
     transport: Transport, cx: FakeCx, autojump_clock: object
 ) -> None:
-    """All that was sent would have to be sent again."""
+    """All that was sent would have to be sent again, and the server takes longer to write it down."""
     cx.delay_s = 1_000
     began = trio.current_time()
 
     with pytest.raises(TimedOut):
         await send(transport, Bytes(*[bytes(1 << 20)] * 30))
 
-    assert trio.current_time() - began == pytest.approx(30, abs=0.1)
+    assert trio.current_time() - began == pytest.approx(15, abs=0.1)
 
 
 async def test_bytes_are_counted_as_they_leave(transport: Transport, session: Session, cx: FakeCx) -> None:
