@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cxfs.server import administration
+from tests.mounted.test_requests import OF_A_START, calls_of
 from tests.mounting import Account, Mount, checksum, errno_of, eventually, tree_of, wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.server_process import ServerProcess
+    from tests.mounting import CountingServer
 
 
 @pytest.fixture
@@ -81,16 +82,19 @@ def test_the_mount_is_named_in_the_table_of_mounts(own_mount: Mount) -> None:
 
 
 def test_a_file_that_the_server_refuses_for_good_is_kept_here(
-    running_server: ServerProcess, own_account: Account, own_mount: Mount
+    running_server: CountingServer, own_account: Account, tmp_path: Path
 ) -> None:
     """Nothing that was accepted is dropped: it stays, readable, and says that it is parked; others are sent."""
-    with administration.open_store(running_server.directory) as store:
-        administration.set_quota(store, own_account.name, 1 << 20)
+    start = len(running_server.requests())
+    with Mount(own_account, tmp_path / "home") as mount:
+        wait_until(lambda: calls_of(running_server, start) >= OF_A_START)  # it knows the quota of before
+        with administration.open_store(running_server.directory) as store:
+            administration.set_quota(store, own_account.name, 1 << 20)
 
-    (own_mount.path / "large").write_bytes(b"x" * (2 << 20))
+        (mount.path / "large").write_bytes(b"x" * (2 << 20))
 
-    wait_until(lambda: os.getxattr(own_mount.path / "large", "user.cx.status") == b"parked")
-    (own_mount.path / "small").write_bytes(b"fits")
-    sent = {"small": checksum(b"fits")}
-    assert eventually(own_account.tree, sent) == sent
-    assert tree_of(own_mount.path) == sent | {"large": checksum(b"x" * (2 << 20))}
+        wait_until(lambda: os.getxattr(mount.path / "large", "user.cx.status") == b"parked")
+        (mount.path / "small").write_bytes(b"fits")
+        sent = {"small": checksum(b"fits")}
+        assert eventually(own_account.tree, sent) == sent
+        assert tree_of(mount.path) == sent | {"large": checksum(b"x" * (2 << 20))}
