@@ -33,8 +33,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-SETTLE_S: Final = 1.0
-"""Between the last close and the upload: an editor's or rsync's next rename or rewrite falls into it."""
+SETTLE_S: Final = 0.5
+"""Between the last close and the upload: an editor's or rsync's next rename or rewrite falls into it, and another mount
+still sees the change within a second."""
 
 TURNS_MAX: Final = 8
 """Times that a change may go elsewhere at once (beside a conflict, back to a deleted name) before it has to wait: a

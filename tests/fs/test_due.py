@@ -11,6 +11,7 @@ from trio.testing import wait_all_tasks_blocked
 
 from cxfs.core.errors import RateLimited, Unreachable
 from cxfs.fs.due import BURST_S_MAX, Burst, DueQueue, ServerPause, start_when_due
+from cxfs.fs.uploader import SETTLE_S
 
 if TYPE_CHECKING:
     from trio.testing import MockClock
@@ -168,7 +169,7 @@ async def test_a_tree_is_taken_in_before_it_is_sent(
         wire.requests.clear()
         for number in range(8):
             await desk.writes(f"{number}", b"content")
-            await desk.waits(0.5)
+            await desk.waits(SETTLE_S / 2)
         during = len(wire.requests)
 
         await desk.waits(1)
