@@ -149,8 +149,9 @@ class Renaming:
         if node.is_folder:
             await self._move_folder(node, folder, shown)
             return
-        change = node.change
-        async with self._uploader.held(change, replaced.change if replaced is not None else None):
+        if node.entry is not None:  # before anything is held: what is in the way may wait for this very file's content
+            await self._free_place(folder, shown)
+        async with self._uploader.held(node.change, replaced.change if replaced is not None else None):
             if node.entry is None and node.change is not None:
                 await self._move_new_file(node, node.change, folder, shown, replaced)
             elif replaced is None or not await self._continue(node, folder, shown, replaced):

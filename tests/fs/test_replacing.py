@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+import trio
 
 from cxfs.core.errors import CxfsError
 from tests.fs.cloud import says
@@ -132,6 +133,39 @@ async def test_a_file_whose_content_is_not_here_is_moved(
         assert (await cloud.entry("a")).id == moved.id
         assert wire.count("GET data") == wire.count("POST data") == 0
     assert await cloud.tree() == {"a": b"other"}
+
+
+async def test_a_file_goes_back_to_the_name_that_it_had(desk: Desk, cloud: Cloud, clock: MockClock) -> None:
+    """What it was before is deleted when its content has arrived as the other: no rename back waits for that."""
+    await cloud.holds({"a": b"first", "b": b"second"})
+    await desk.reads("a")
+    await desk.renames("a", "b")
+
+    with trio.fail_after(5):
+        await desk.renames("b", "a")
+    seen = await desk.reads("a"), await desk.names()
+    await desk.settles()
+
+    assert seen == (b"first", {"a"})
+    assert await cloud.tree() == {"a": b"first"}
+
+
+async def test_a_file_takes_the_name_of_the_folder_that_it_came_from(
+    desk: Desk, cloud: Cloud, clock: MockClock
+) -> None:
+    """The folder is deleted after all that was in it, one of which waits for this file's content."""
+    await cloud.holds({"folder/a": b"first", "b": b"second"})
+    await desk.reads("folder/a")
+    await desk.renames("folder/a", "b")
+    await desk.removes_folder("folder")
+
+    with trio.fail_after(5):
+        await desk.renames("b", "folder")
+    seen = await desk.reads("folder"), await desk.names()
+    await desk.settles()
+
+    assert seen == (b"first", {"folder"})
+    assert await cloud.tree() == {"folder": b"first"}
 
 
 async def test_a_large_file_is_moved(mounts: Mounts, cloud: Cloud, wire: Wire, clock: MockClock) -> None:

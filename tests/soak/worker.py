@@ -121,7 +121,10 @@ class Worker:
         }
         expected = {name: len(content) for name, content in self.held.items()}
         odd = {name for name in found.keys() | expected.keys() if found.get(name) != expected.get(name)}
-        self.wrong += [f"{name} is listed with {found.get(name)} bytes" for name in odd - self.doubtful]
+        self.wrong += [
+            f"{name} is listed with {found.get(name)} bytes instead of {expected.get(name)}"
+            for name in sorted(odd - self.doubtful)
+        ]
 
     def _rename(self, name: str, to: str) -> None:
         self._folder.joinpath(name).rename(self._folder / to)
