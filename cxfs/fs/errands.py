@@ -202,7 +202,7 @@ class Errands:
 
     def removal_at(self, folder: Uuid, name: EntryName) -> Errand | None:
         """The errand that removes what stood under this name, the last one where there are several."""
-        return self._removed_at.get((folder, name))
+        return self._removed_at.get((folder, name)) if self._removed_at else None
 
     def stamp_of(self, object_id: Uuid) -> Errand | None:
         """The errand that sets attributes of this object."""

@@ -34,6 +34,17 @@ class Overlay:
         """Whether it was deleted here and is still there on the server."""
         return self._errands.removal_of(object_id) is not None
 
+    def hides(self, entry: Entry, folder: Uuid) -> bool:
+        """Whether a line of the server's listing is of something that is gone here."""
+        return self.is_being_removed(entry.id) or self._is_being_cleared(entry, folder)
+
+    def _is_being_cleared(self, entry: Entry, folder: Uuid) -> bool:
+        """Whether it is what arrived of something deleted or renamed here whose answer nobody has heard."""
+        removal = self._errands.removal_at(folder, entry.name)
+        if removal is None or removal.object is not None or removal.is_folder is not entry.is_folder:
+            return False
+        return entry.is_folder or entry.sha1 in removal.sealed
+
     def is_on_its_way(self, entry: Entry, folder: Uuid) -> bool:
         """Whether it is what this mount sends there, or has sent and takes back: its own call tells what of it."""
         removal = self._errands.removal_at(folder, entry.name)
@@ -50,12 +61,12 @@ class Overlay:
         shown = [
             Child(name, entry, self._changes.of(entry.id))
             for name, entry in listing.by_shown.items()
-            if name not in overlaid and not self.is_being_removed(entry.id)
+            if name not in overlaid and not self.hides(entry, folder)
         ]
         shown += [Child(escape(name), errand.entry, None, errand) for name, errand in made.items()]
         return shown + [Child(escape(name), None, change) for name, change in new.items()]
 
-    def as_now(self, child: Child, listing: Listing | None) -> Child | None:
+    def as_now(self, child: Child, folder: Uuid, listing: Listing | None) -> Child | None:
         """A line of an earlier moment, None when it is not true any more; `listing` is the last one known."""
         if child.entry is None and child.change is not None and child.change in self._changes:
             return child
@@ -66,6 +77,6 @@ class Overlay:
             entry = child.making.entry if child.making.is_made else None
         if listing is not None:  # what was new then may have been sent since
             entry = listing.by_shown.get(child.shown)
-        if entry is None or self.is_being_removed(entry.id):
+        if entry is None or self.hides(entry, folder):
             return None
         return child if entry is child.entry else Child(child.shown, entry, None)

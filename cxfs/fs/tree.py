@@ -98,7 +98,7 @@ class Tree:
             remaining_s = known.remaining_s if known is not None else self._freshness.stale_s
         else:
             entry, remaining_s = known.entry, known.remaining_s
-        if entry is None or self._overlay.is_being_removed(entry.id):
+        if entry is None or self._overlay.hides(entry, folder.uuid):
             return None, remaining_s
         return self.nodes.node_of(entry, folder, shown), remaining_s
 
@@ -123,7 +123,7 @@ class Tree:
 
     def as_now(self, folder: Node, child: Child) -> Child | None:
         """A line of an earlier listing, None when it is not true any more, as far as this mount knows."""
-        return self._overlay.as_now(child, self._metadata.last_listing(folder.uuid))
+        return self._overlay.as_now(child, folder.uuid, self._metadata.last_listing(folder.uuid))
 
     def node_of_child(self, folder: Node, child: Child) -> Node:
         """The node behind a line of a listing."""

@@ -396,6 +396,43 @@ async def test_a_delete_while_the_upload_runs_does_not_wait_for_its_answer(
     assert await cloud.tree() == {}
 
 
+async def test_a_file_deleted_while_its_upload_runs_is_gone_though_the_server_names_it(
+    desk: Desk, cloud: Cloud, wire: Wire, clock: MockClock
+) -> None:
+    """The server has it, under a UUID that nobody here was told of, until it is deleted there."""
+    await desk.writes("a", b"content")
+    wire.holds_back("POST", "data")
+    await wire.held.wait()
+    walker = await desk.walks()
+    await desk.removes("a")
+
+    await desk.volume.tree.listing_now(desk.fs.root)
+    seen = await desk.names(), await desk.has("a"), desk.fs.child(walker, 0)
+    wire.lets_go()
+    await desk.settles()
+
+    assert seen == (set(), False, None)
+    assert await cloud.tree() == {}
+
+
+async def test_a_folder_renamed_after_its_answer_got_lost_has_one_name_though_the_server_says_otherwise(
+    desk: Desk, cloud: Cloud, wire: Wire, clock: MockClock
+) -> None:
+    """It is there under its former name until that is taken away."""
+    wire.after = lambda request: httpx.ReadError("lost") if request.method == "POST" else None
+    await desk.makes_folder("before")
+    await desk.volume.uploader.ended()
+    await desk.renames("before", "after")
+
+    await desk.volume.tree.listing_now(desk.fs.root)
+    seen = await desk.names(), await desk.has("before")
+    wire.after = lambda _: None
+    await desk.settles()
+
+    assert seen == ({"after"}, False)
+    assert await cloud.tree() == {"after/": b""}
+
+
 async def test_a_delete_while_the_upload_runs_survives_the_daemon(
     mounts: Mounts, cloud: Cloud, wire: Wire, clock: MockClock
 ) -> None:
