@@ -11,6 +11,7 @@ from cxfs.core.errors import CxfsError
 
 if TYPE_CHECKING:
     from cxfs.fs.changes import Changes
+    from cxfs.fs.continuing import Continuing
     from cxfs.fs.journal import Journal
     from cxfs.fs.namespace import Namespace
     from cxfs.fs.node import Node
@@ -29,6 +30,7 @@ class Backups:
         files: Files,
         namespace: Namespace,
         renaming: Renaming,
+        continuing: Continuing,
         uploader: Uploader,
         changes: Changes,
         journal: Journal,
@@ -37,6 +39,7 @@ class Backups:
         self._files = files
         self._namespace = namespace
         self._renaming = renaming
+        self._continuing = continuing
         self._uploader = uploader
         self._changes = changes
         self._journal = journal
@@ -70,7 +73,7 @@ class Backups:
             self._tree.remove(entry.id, folder.uuid)
             self._tree.put(entry, home.uuid)
             node.entry = entry
-            self._renaming.take_over(successor, change, node)
+            self._continuing.take_over(successor, change, node)
             await self._journal.record(change)
         await self._namespace.touched(folder)
         return True

@@ -290,13 +290,19 @@ class Contents:
         node.change, change.node = change, node
         return change
 
+    def has_all_of(self, node: Node) -> bool:
+        """Whether no content of the node would have to be fetched."""
+        if node.change is not None:
+            return not node.change.missing()
+        return node.entry is not None and self._reader.holds(node.entry)
+
     async def complete_change(self, node: Node, modified_ms: int, posix: PosixUpdate) -> Change | None:
         """The node's change, begun with its whole content if there is none; None where not all of that is here."""
-        change = node.change
-        if change is not None:
-            return None if change.missing() else change
-        if node.entry is None or not self._reader.holds(node.entry):
+        if not self.has_all_of(node):
             return None
+        if node.change is not None:
+            return node.change
+        assert node.entry is not None
         change = self._begin(node, node.entry)
         change.modified_ms, change.posix = modified_ms, posix
         try:

@@ -94,11 +94,15 @@ class Namespace:
             return
         removal = self._errands.removal_at(folder.uuid, change.name)
         if removal is not None and removal.can_be_continued:
-            self._messenger.cancel(removal)
-            change.replaces = removal
-            change.sealed = (*removal.sealed, *change.sealed)
-            self._changes.becomes(change, removal.entry)
-            self._tree.nodes.identify(node, removal.entry)
+            self.take_back(removal, node, change)
+
+    def take_back(self, removal: Errand, node: Node, change: Change) -> None:
+        """What was to be removed stays: the change of `node` is its next version."""
+        self._messenger.cancel(removal)
+        change.replaces = removal
+        change.sealed = (*removal.sealed, *change.sealed)
+        self._changes.becomes(change, removal.entry)
+        self._tree.nodes.identify(node, removal.entry)
 
     # ------------------------------------------------------------ removing
 

@@ -1,27 +1,25 @@
 """Renaming: where content and folders go. What comes and goes is `namespace`'s matter.
 
-What the server does not know yet is renamed here alone. A new file that takes the place of an existing one becomes that
-one's next version, so that a program that writes a temporary file and renames it makes one upload; so does a small file
-that the server knows, if its content is here. Anything else is moved on the server before the call returns.
+What the server does not know yet is renamed here alone, and so is what can be another object's next version, which is
+`continuing`'s matter. Anything else is moved on the server before the call returns.
 """
 
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from cxfs.core.errors import AlreadyExists, CxfsError, Invalid, IsADirectory, NotADirectory, NotFound, Stale
-from cxfs.fs.new_errands import to_clear, to_remove
+from cxfs.fs.new_errands import to_clear
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from cxfs.core.entries import Entry, Path, TreePath
-    from cxfs.fs.attributes import AttributeRules
     from cxfs.fs.changes import Change, Changes
+    from cxfs.fs.continuing import Continuing
     from cxfs.fs.errands import Errand, Errands
-    from cxfs.fs.handles import Contents
     from cxfs.fs.homes import Homes
     from cxfs.fs.journal import Journal
     from cxfs.fs.messenger import Messenger
@@ -31,10 +29,6 @@ if TYPE_CHECKING:
     from cxfs.fs.resettling import Resettling
     from cxfs.fs.tree import Tree
     from cxfs.fs.uploader import Uploader
-
-CONTINUED_BYTES_MAX: Final = 64 << 20
-"""A file of up to this size that replaces another is sent once more, as its next version; moving a larger one is
-worth more than the UUID of what it replaces."""
 
 
 class Files(Protocol):
@@ -66,32 +60,28 @@ class Renaming:
         *,
         files: Files,
         namespace: Namespace,
-        contents: Contents,
         uploader: Uploader,
         messenger: Messenger,
         changes: Changes,
         errands: Errands,
         homes: Homes,
         journal: Journal,
-        attributes: AttributeRules,
+        continuing: Continuing,
         permissions: Permissions,
         resettling: Resettling,
-        continued_bytes_max: int = CONTINUED_BYTES_MAX,
     ) -> None:
         self._tree = tree
         self._files = files
         self._namespace = namespace
-        self._contents = contents
         self._uploader = uploader
         self._messenger = messenger
         self._changes = changes
         self._errands = errands
         self._homes = homes
         self._journal = journal
-        self._attributes = attributes
+        self._continuing = continuing
         self._permissions = permissions
         self._resettling = resettling
-        self._continued_bytes_max = continued_bytes_max
 
     async def rename(self, folder: Node, shown: str, new_folder: Node, new_shown: str, how: Rename) -> None:
         """Renames, with both flags of renameat2(2)."""
@@ -149,12 +139,12 @@ class Renaming:
         if node.is_folder:
             await self._move_folder(node, folder, shown)
             return
-        if node.entry is not None:  # before anything is held: what is in the way may wait for this very file's content
-            await self._free_place(folder, shown)
+        if node.entry is not None and not self._continuing.is_possible(node, folder, shown, replaced):
+            await self._free_place(folder, shown)  # while nothing is held: what is there may wait for this very file
         async with self._uploader.held(node.change, replaced.change if replaced is not None else None):
             if node.entry is None and node.change is not None:
                 await self._move_new_file(node, node.change, folder, shown, replaced)
-            elif replaced is None or not await self._continue(node, folder, shown, replaced):
+            elif not await self._continuing.goes_on(node, folder, shown, replaced):
                 await self._move_object(node, folder, shown, replaced)
             if replaced is not None:  # only now, so that a kill in between loses neither
                 await self._withdraw(replaced)
@@ -177,7 +167,7 @@ class Renaming:
         parent, before = change.parent, change.path
         self._changes.moved(change, folder.uuid, self._tree.child_path(folder, shown))
         if replaced is not None:
-            self.take_over(node, change, replaced)
+            self._continuing.take_over(node, change, replaced)
         self._tree.nodes.place(node, folder, shown)
         self._namespace.succeed(node, folder)
         await self._journal.record(change, over=replaced.change if replaced is not None else None)
@@ -186,47 +176,6 @@ class Renaming:
             leftover = to_clear(parent, before, is_folder=False, sealed=change.sealed, after=after, now_ms=now_ms)
             self._messenger.accept(leftover)
             await self._journal.note(leftover)
-
-    def take_over(self, node: Node, change: Change, former: Node) -> None:
-        """The change of `node` is the next version of what `former` was, and brings all of its own attributes."""
-        entry = former.seen
-        change.posix = self._attributes.brought(node)
-        if former.change is not None:  # what of it was handed over may be on the server: still our own
-            change.sealed = (*former.change.sealed, *change.sealed)
-        self._tree.nodes.detach(former)
-        if entry is not None:
-            self._changes.becomes(change, entry)
-            self._tree.nodes.identify(node, entry)
-
-    async def _continue(self, node: Node, folder: Node, shown: str, replaced: Node) -> bool:
-        """The server knows both files: the content becomes the next version of the replaced one, whose UUID stays.
-
-        The other object goes when that has arrived. False where the content would have to be fetched first.
-        """
-        before, parent = node.seen, node.parent
-        if replaced.entry is None or before is None or parent is None or node.size > self._continued_bytes_max:
-            return False
-        brought = self._attributes.brought(node)
-        change = await self._contents.complete_change(node, self._attributes.modified_ns(node) // 1_000_000, brought)
-        if change is None:
-            return False
-        sealed, path = change.sealed, self._tree.child_path(folder, shown)
-        removal = to_remove(
-            before,
-            parent.uuid,
-            self._tree.path_of(node),
-            sealed=sealed,
-            carrier=change.id,
-            now_ms=self._journal.now_ms(),
-        )
-        change.sealed = ()
-        self._changes.moved(change, folder.uuid, path)
-        self.take_over(node, change, replaced)
-        self._messenger.accept(removal)
-        self._tree.nodes.place(node, folder, shown)
-        await self._journal.record(change, errand=removal, over=replaced.change)
-        self._uploader.closed(change)
-        return True
 
     async def _move_object(self, node: Node, folder: Node, shown: str, replaced: Node | None) -> None:
         """The server knows the file: it is moved there, and keeps its UUID."""

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from cxfs.core.freshness import PATIENCE_MOST_S
 from cxfs.core.local_names import DEFAULT_PATTERNS
+from cxfs.fs.continuing import CONTINUED_BYTES_MAX
 from cxfs.fs.reader import BUFFER_BYTES_MAX
-from cxfs.fs.renaming import CONTINUED_BYTES_MAX
 from cxfs.fs.uploader import SETTLE_S
 
 if TYPE_CHECKING:

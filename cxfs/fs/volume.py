@@ -17,6 +17,7 @@ from cxfs.core.entries import SELF, TreePath
 from cxfs.fs.arrivals import arrive
 from cxfs.fs.backups import Backups
 from cxfs.fs.bringing import Bringing
+from cxfs.fs.continuing import Continuing
 from cxfs.fs.copying import Copying
 from cxfs.fs.filesystem import FileSystem
 from cxfs.fs.foundation import Foundation, lay_foundation
@@ -205,22 +206,14 @@ def _filesystem(base: Foundation, outbound: Outbound, around: Surroundings, wait
         stall_s=options.stall_s,
         require=base.freshness.require,
     )
-    renaming = _renaming(base, outbound, around, namespace, contents)
+    continuing = _continuing(base, outbound, around, namespace, contents)
+    renaming = _renaming(base, outbound, around, namespace, continuing)
     bringing = Bringing(waiting, arrival, uploader=outbound.uploader, stall_s=options.stall_s)
-    backups = Backups(
-        base.tree,
-        files=base.folders,
-        namespace=namespace,
-        renaming=renaming,
-        uploader=outbound.uploader,
-        changes=base.changes,
-        journal=base.journal,
-    )
     return FileSystem(
         base.tree,
         namespace,
         renaming,
-        backups,
+        _backups(base, outbound, namespace, renaming, continuing),
         contents,
         base.journal,
         base.attributes,
@@ -295,22 +288,52 @@ def _namespace(base: Foundation, outbound: Outbound) -> Namespace:
     )
 
 
-def _renaming(
+def _continuing(
     base: Foundation, outbound: Outbound, around: Surroundings, namespace: Namespace, contents: Contents
-) -> Renaming:
-    return Renaming(
+) -> Continuing:
+    return Continuing(
         base.tree,
-        files=base.folders,
         namespace=namespace,
         contents=contents,
         uploader=outbound.uploader,
         messenger=outbound.messenger,
         changes=base.changes,
         errands=base.errands,
-        homes=outbound.homes,
         journal=base.journal,
         attributes=base.attributes,
+        bytes_max=around.options.continued_bytes_max,
+    )
+
+
+def _backups(
+    base: Foundation, outbound: Outbound, namespace: Namespace, renaming: Renaming, continuing: Continuing
+) -> Backups:
+    return Backups(
+        base.tree,
+        files=base.folders,
+        namespace=namespace,
+        renaming=renaming,
+        continuing=continuing,
+        uploader=outbound.uploader,
+        changes=base.changes,
+        journal=base.journal,
+    )
+
+
+def _renaming(
+    base: Foundation, outbound: Outbound, around: Surroundings, namespace: Namespace, continuing: Continuing
+) -> Renaming:
+    return Renaming(
+        base.tree,
+        files=base.folders,
+        namespace=namespace,
+        uploader=outbound.uploader,
+        messenger=outbound.messenger,
+        changes=base.changes,
+        errands=base.errands,
+        homes=outbound.homes,
+        journal=base.journal,
+        continuing=continuing,
         permissions=base.permissions,
         resettling=Resettling(base.tree, around.memory.metadata),
-        continued_bytes_max=around.options.continued_bytes_max,
     )

@@ -135,18 +135,75 @@ async def test_a_file_whose_content_is_not_here_is_moved(
     assert await cloud.tree() == {"a": b"other"}
 
 
-async def test_a_file_goes_back_to_the_name_that_it_had(desk: Desk, cloud: Cloud, clock: MockClock) -> None:
-    """What it was before is deleted when its content has arrived as the other: no rename back waits for that."""
+async def test_a_file_goes_back_to_the_name_that_it_had(desk: Desk, cloud: Cloud, wire: Wire, clock: MockClock) -> None:
+    """What it was has not left the server: it is that again, and what it replaced meanwhile goes."""
     await cloud.holds({"a": b"first", "b": b"second"})
+    before = await cloud.entry("a")
     await desk.reads("a")
     await desk.renames("a", "b")
+    wire.requests.clear()
 
-    with trio.fail_after(5):
-        await desk.renames("b", "a")
+    await desk.renames("b", "a")
+    asked = len(wire.requests)
     seen = await desk.reads("a"), await desk.names()
     await desk.settles()
 
+    assert (asked, seen) == (0, (b"first", {"a"}))
+    assert await cloud.tree() == {"a": b"first"}
+    assert (await cloud.entry("a")).id == before.id
+
+
+async def test_a_file_takes_the_name_of_one_that_has_not_left_the_server(
+    desk: Desk, cloud: Cloud, wire: Wire, clock: MockClock
+) -> None:
+    """What is to go there waits for another upload; this file waits for neither and is its next version."""
+    await cloud.holds({"a": b"first", "b": b"second", "c": b"third"})
+    before = await cloud.entry("a")
+    for name in "ac":
+        await desk.reads(name)
+    await desk.renames("a", "b")
+    wire.requests.clear()
+
+    await desk.renames("c", "a")
+    asked = len(wire.requests)
+    seen = await desk.reads("a"), await desk.reads("b"), await desk.names()
+    await desk.settles()
+
+    assert (asked, seen) == (0, (b"third", b"first", {"a", "b"}))
+    assert await cloud.tree() == {"a": b"third", "b": b"first"}
+    assert (await cloud.entry("a")).id == before.id
+
+
+async def test_a_file_that_went_back_survives_the_daemon(mounts: Mounts, cloud: Cloud, clock: MockClock) -> None:
+    """Neither the deletion that was taken back nor the name in between is anywhere afterwards."""
+    await cloud.holds({"a": b"first", "b": b"second"})
+    async with mounts() as desk:
+        await desk.reads("a")
+        await desk.renames("a", "b")
+        await desk.renames("b", "a")
+
+    async with mounts() as desk:
+        seen = await desk.reads("a"), await desk.names()
+        await desk.settles()
+
     assert seen == (b"first", {"a"})
+    assert await cloud.tree() == {"a": b"first"}
+
+
+async def test_a_file_goes_back_though_the_daemon_was_killed_in_between(
+    mounts: Mounts, cloud: Cloud, clock: MockClock
+) -> None:
+    """Nobody knows then whether the deletion was sent: it is waited for, with all that comes before it."""
+    await cloud.holds({"a": b"first", "b": b"second"})
+    async with mounts() as desk:
+        await desk.reads("a")
+        await desk.renames("a", "b")
+
+    async with mounts() as desk:
+        with trio.fail_after(5):
+            await desk.renames("b", "a")
+        await desk.settles()
+
     assert await cloud.tree() == {"a": b"first"}
 
 
