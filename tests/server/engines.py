@@ -56,6 +56,11 @@ class Postgres:
         """Of one database in it."""
         return f"postgresql://cx@/{name}?host={self.folder}"
 
+    @property
+    def log(self) -> Path:
+        """What it says, an object of JSON a line."""
+        return self.folder / "data/log/log.json"
+
     def new_database(self, name: str) -> str:
         """Its URL."""
         with psycopg.connect(self.url(), autocommit=True) as connection:
@@ -64,7 +69,10 @@ class Postgres:
 
     def start(self) -> None:
         """Returns when it answers."""
-        settings = ["fsync=off", "full_page_writes=off", "listen_addresses=", f"unix_socket_directories={self.folder}"]
+        settings = [
+            *("fsync=off", "full_page_writes=off", "listen_addresses=", f"unix_socket_directories={self.folder}"),
+            *("logging_collector=on", "log_destination=jsonlog", "log_filename=log", "log_rotation_age=0"),
+        ]
         self._process = subprocess.Popen(
             [_program("postgres"), "-D", str(self.folder / "data"), *(f"--{setting}" for setting in settings)],
             stderr=subprocess.DEVNULL,
