@@ -7,7 +7,7 @@ or with new content or attributes (not what happens deeper); its `modified` move
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from cxfs.server.attributes import AS_IT_IS, Attributes
 from cxfs.server.contents import know_content, note_unused
@@ -20,7 +20,7 @@ from cxfs.server.errors import (
     NotEmpty,
     VersionConflict,
 )
-from cxfs.server.feed import note, note_deleted, note_moved, path_of
+from cxfs.server.feed import note, note_deleted, note_in, note_moved, path_of
 from cxfs.server.kept_attributes import copy_attributes, set_attributes, set_link
 from cxfs.server.limits import PATH_NAMES_MAX, SUBTREE_OBJECTS_MAX, VERSIONS_KEPT
 from cxfs.server.quota import charge, room
@@ -32,8 +32,11 @@ if TYPE_CHECKING:
     from cxfs.server.accounts import Caller
     from cxfs.server.arrivals import Content
     from cxfs.server.database import Connection
+    from cxfs.server.feed import Kind
 
 Path = TreePath | UuidPath
+
+_COUNT_UP: Final = "UPDATE nodes SET version = version + 1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +72,7 @@ def make_folder_at(
     number = _insert(connection, folder, name, now=now)
     set_attributes(connection, number, attributes)
     made = by_number(connection, number)
-    note(connection, made.owner, made.id, "created")
-    _touch(connection, folder.number, now=now)
+    _touch(connection, folder.number, now=now, entry=(made.id, "created"))
     return made
 
 
@@ -125,8 +127,7 @@ def copy(connection: Connection, caller: Caller, path: Path, to: Path, *, overwr
         raise AlreadyExists("a copy cannot take the place of its original")
     _clear_place(connection, node, place, overwrite=overwrite)
     made = by_number(connection, _copy_tree(connection, node, place, now=now))
-    note(connection, made.owner, made.id, "created")
-    _touch(connection, place.folder.number, now=now)
+    _touch(connection, place.folder.number, now=now, entry=(made.id, "created"))
     return made
 
 
@@ -138,9 +139,10 @@ def update(
     set_attributes(connection, node.number, attributes)
     if description is not None:
         connection.execute("UPDATE nodes SET description = ? WHERE number = ?", (description, node.number))
-    note(connection, node.owner, node.id, "updated")
-    if node.parent is not None:
-        _touch(connection, node.parent, now=None)
+    if node.parent is None:
+        note(connection, node.owner, node.id, "updated")
+    else:
+        _touch(connection, node.parent, now=None, entry=(node.id, "updated"))
     return by_number(connection, node.number)
 
 
@@ -198,8 +200,10 @@ def put_at(connection: Connection, place: Place, content: Content, upload: Uploa
         set_link(connection, file, upload.link)
     charge(connection, place.folder.owner, current=content.size - replaced, before=kept)
     node = by_number(connection, file)
-    note(connection, node.owner, node.id, "created" if place.node is None else "updated")
-    _touch(connection, place.folder.number, now=now if place.node is None else None)
+    if place.node is None:
+        _touch(connection, place.folder.number, now=now, entry=(node.id, "created"))
+    else:
+        _touch(connection, place.folder.number, now=None, entry=(node.id, "updated"))
     return node
 
 
@@ -340,11 +344,16 @@ def _copy_tree(connection: Connection, node: Node, place: Place, *, now: int) ->
     return top
 
 
-def _touch(connection: Connection, folder: int, *, now: int | None) -> None:
-    """The folder's listing changed; with `now`, its set of names did."""
-    owner, uuid = connection.execute(
-        "UPDATE nodes SET version = version + 1 WHERE number = ? RETURNING owner, id", (folder,)
-    ).fetchone()
-    if now is not None:
-        connection.execute("UPDATE nodes SET modified_ms = ?, modified_rest_ns = 0 WHERE number = ?", (now, folder))
-    note(connection, owner, uuid, "updated")
+def _touch(connection: Connection, folder: int, *, now: int | None, entry: tuple[str, Kind] | None = None) -> None:
+    """The folder's listing changed, for what became of the entry; with `now`, its set of names did."""
+    if now is None:
+        row = connection.execute(f"{_COUNT_UP} WHERE number = ? RETURNING owner, id", (folder,)).fetchone()
+    else:
+        row = connection.execute(
+            f"{_COUNT_UP}, modified_ms = ?, modified_rest_ns = 0 WHERE number = ? RETURNING owner, id", (now, folder)
+        ).fetchone()
+    owner, uuid = row
+    if entry is None:
+        note(connection, owner, uuid, "updated")
+    else:
+        note_in(connection, owner, uuid, *entry)

@@ -160,8 +160,8 @@ class PostgresDatabase:
     def take_unused(self, connection: Connection, count: int) -> list[int]:
         """A content that an upload has taken hold of keeps its note for the next time; nobody waits for anybody."""
         rows = connection.execute(
-            "DELETE FROM unused WHERE content IN (SELECT number FROM contents WHERE number IN"
-            " (SELECT content FROM unused) LIMIT ? FOR UPDATE SKIP LOCKED) RETURNING content",
+            "DELETE FROM unused WHERE content IN (SELECT c.number FROM unused CROSS JOIN LATERAL (SELECT number"
+            " FROM contents WHERE number = content FOR UPDATE SKIP LOCKED) c LIMIT ?) RETURNING content",
             (count,),
         )
         return sorted({number for (number,) in rows.fetchall()})

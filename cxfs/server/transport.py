@@ -16,7 +16,7 @@ from cxfs.server.calls import Call, Offload, Parameters, answer
 from cxfs.server.changes import Upload
 from cxfs.server.errors import InvalidRequest, QuotaExceeded
 from cxfs.server.forms import FormReader, boundary_of
-from cxfs.server.limits import CONTENT_TYPE_CHARACTERS_MAX, FORM_ENVELOPE_BYTES, PIECE_BYTES
+from cxfs.server.limits import CONTENT_TYPE_CHARACTERS_MAX, FORM_ENVELOPE_BYTES, PIECE_BYTES, SMALL_BYTES_MAX
 from cxfs.server.ranges import Span, check_if_match, etag_of, if_range_holds, last_modified, requested_span
 from cxfs.server.sources import Pieces, Source, file_at, opened
 
@@ -124,9 +124,10 @@ class Transport:
     async def upload(self, call: Call) -> Response:
         """A new file, or the next version of one: nothing of it before all of it, and then for good."""
         path = call.path
-        room = await self._check(call, path, None)
-        if (call.body.declared_bytes or 0) > room + FORM_ENVELOPE_BYTES:
-            raise QuotaExceeded(f"only {room} bytes more fit")
+        if not _is_short(call):
+            room = await self._check(call, path, None)
+            if (call.body.declared_bytes or 0) > room + FORM_ENVELOPE_BYTES:
+                raise QuotaExceeded(f"only {room} bytes more fit")
         reader = FormReader(boundary_of(call.request.headers.get("content-type", "")), with_file=True)
         with self._store.contents.arrival() as arrival:
             rest = await self._receive(call, path, reader, arrival)
@@ -155,7 +156,7 @@ class Transport:
         size, room = 0, -1
         async for chunk in call.body:
             for piece in reader.feed(chunk):
-                if room < 0:
+                if room < 0 and not _is_short(call):
                     room = await self._check(call, path, _if_version(reader))
                 waiting.append(piece)
                 size += len(piece)
@@ -177,6 +178,11 @@ class Transport:
             node = changes.put(connection, call.caller, path, arrival.content, upload, now=self._store.clock())
             self._store.contents.keep(connection, arrival)
         return node
+
+
+def _is_short(call: Call) -> bool:
+    """What is here at once is looked at when it is kept. To look before would cost as much again, and save nothing."""
+    return call.body.declared_bytes is not None and call.body.declared_bytes <= SMALL_BYTES_MAX
 
 
 def _write(arrival: Arrival, pieces: list[bytes]) -> None:

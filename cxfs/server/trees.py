@@ -5,7 +5,7 @@ Existence is private: whoever has no role in a tree gets NotFound for all of it,
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 import msgspec
 from msgspec import UNSET
@@ -18,6 +18,8 @@ from cxfs.server.wire import File, TreePath, UuidPath, show_fine_time, show_time
 
 if TYPE_CHECKING:
     from cxfs.server.database import Connection
+
+Found = TypeVar("Found")
 
 
 class Node(NamedTuple):
@@ -216,20 +218,27 @@ def _by_uuid(connection: Connection, owner: int, uuid: str) -> Node:
 
 
 def _walk(connection: Connection, owner: int, names: tuple[str, ...]) -> Node:
-    """One look-up a name; only the last one fetches all that is known."""
-    number, is_folder = connection.execute(
-        "SELECT number, 1 FROM nodes WHERE owner = ? AND parent IS NULL", (owner,)
-    ).fetchone()
-    for name in names:
-        if not is_folder:
-            raise NotADirectory(f"a file stands above {name!r}")
+    """One look-up a name, and one for the root; only the last one fetches all that is known."""
+    if not names:
+        return root_of(connection, owner)
+    *above, last = names
+    (number,) = connection.execute("SELECT number FROM nodes WHERE owner = ? AND parent IS NULL", (owner,)).fetchone()
+    is_folder = True
+    for name in above:
         row = connection.execute(
             "SELECT number, is_folder FROM nodes WHERE parent = ? AND name = ?", (number, name)
         ).fetchone()
-        if row is None:
-            raise NotFound(f"there is no {name!r}")
-        number, is_folder = row
-    return by_number(connection, number)
+        number, is_folder = _there(row, name, is_folder=is_folder)
+    return _there(child(connection, number, last), last, is_folder=is_folder)
+
+
+def _there(found: Found | None, name: str, *, is_folder: bool) -> Found:
+    """What has that name. Raises NotADirectory where what should hold it is a file, NotFound."""
+    if not is_folder:
+        raise NotADirectory(f"a file stands above {name!r}")
+    if found is None:
+        raise NotFound(f"there is no {name!r}")
+    return found
 
 
 def _may_write(role: Role) -> None:

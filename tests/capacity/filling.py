@@ -98,7 +98,8 @@ def filled_account(store: Store, name: str, count: int, shape: Shape = "folders"
             (account.file_count * FILE_BYTES, count, owner),
         )
         connection.execute(
-            "UPDATE owners SET consumed_before = ? WHERE number = ?", (len(list(_versions(account))) * FILE_BYTES, owner)
+            "UPDATE owners SET consumed_before = ? WHERE number = ?",
+            (len(list(_versions(account))) * FILE_BYTES, owner),
         )
         if not isinstance(store.database, SqliteDatabase):
             store.database.go_on_counting(connection)  # type: ignore[attr-defined]
