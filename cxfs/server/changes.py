@@ -7,7 +7,7 @@ or with new content or attributes (not what happens deeper); its `modified` move
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from cxfs.server.attributes import AS_IT_IS, Attributes
 from cxfs.server.contents import know_content, note_unused
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     from cxfs.server.feed import Kind
 
 Path = TreePath | UuidPath
-
-_COUNT_UP: Final = "UPDATE nodes SET version = version + 1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +184,9 @@ def put_at(connection: Connection, place: Place, content: Content, upload: Uploa
     """The same where the place is known to hold no folder."""
     number = know_content(connection, content)
     if place.node is None:
-        file, replaced, kept = _new_file(connection, place, number, upload, now=now), 0, 0
+        kind = upload.content_type
+        file = _insert(connection, place.folder, place.name, now=now, content=number, content_type=kind)
+        replaced = kept = 0
     else:
         file, replaced = place.node.number, place.node.size
         kept = _keep_version(connection, place.node, now=now)
@@ -242,17 +242,6 @@ def _insert(
         ),
     ).fetchone()
     return int(number)
-
-
-def _new_file(connection: Connection, place: Place, content: int, upload: Upload, *, now: int) -> int:
-    return _insert(
-        connection,
-        place.folder,
-        place.name,
-        now=now,
-        content=content,
-        content_type=upload.content_type,
-    )
 
 
 def _keep_version(connection: Connection, node: Node, *, now: int) -> int:
@@ -346,13 +335,11 @@ def _copy_tree(connection: Connection, node: Node, place: Place, *, now: int) ->
 
 def _touch(connection: Connection, folder: int, *, now: int | None, entry: tuple[str, Kind] | None = None) -> None:
     """The folder's listing changed, for what became of the entry; with `now`, its set of names did."""
-    if now is None:
-        row = connection.execute(f"{_COUNT_UP} WHERE number = ? RETURNING owner, id", (folder,)).fetchone()
-    else:
-        row = connection.execute(
-            f"{_COUNT_UP}, modified_ms = ?, modified_rest_ns = 0 WHERE number = ? RETURNING owner, id", (now, folder)
-        ).fetchone()
-    owner, uuid = row
+    with_time, cells = ("", ()) if now is None else (", modified_ms = ?, modified_rest_ns = 0", (now,))
+    owner, uuid = connection.execute(
+        f"UPDATE nodes SET version = version + 1{with_time} WHERE number = ? RETURNING owner, id",  # noqa: S608 - our own words
+        (*cells, folder),
+    ).fetchone()
     if entry is None:
         note(connection, owner, uuid, "updated")
     else:

@@ -29,9 +29,9 @@ _ASKED_AT_ONCE: Final = 500
 """Parameters of one statement; databases have a limit for them."""
 
 _CELLS: Final = "(?, ?, ?, ?, ?, ?, ?, ?, ?)"
-_NOTE: Final = f"""
+_INSERT: Final = """
 INSERT INTO feed (owner, object, position, created, moved, gone, version, path, previous_path)
-VALUES {_CELLS}
+VALUES {}
 ON CONFLICT (owner, object) DO UPDATE SET
     position = excluded.position,
     created = CASE WHEN excluded.created > 0 THEN excluded.created ELSE feed.created END,
@@ -41,7 +41,8 @@ ON CONFLICT (owner, object) DO UPDATE SET
     path = excluded.path,
     previous_path = coalesce(excluded.previous_path, feed.previous_path)
 """
-_NOTE_TWO: Final = _NOTE.replace(_CELLS, f"{_CELLS}, {_CELLS}")
+_NOTE: Final = _INSERT.format(_CELLS)
+_NOTE_TWO: Final = _INSERT.format(f"{_CELLS}, {_CELLS}")
 
 
 class Change(msgspec.Struct, rename="camel", frozen=True):
@@ -139,7 +140,7 @@ def note(
 
 
 def note_in(connection: Connection, owner: int, folder: str, uuid: str, kind: Kind) -> None:
-    """What became of something, and that the listing of its folder is another for it: two changes at the price of one."""
+    """What became of something, and that its folder's listing is another for it: two changes, in the steps of one."""
     last = _count_up(connection, owner, 2)
     rows = _row(owner, uuid, kind, last - 1), _row(owner, folder, "updated", last)
     connection.execute(_NOTE_TWO, rows[0] + rows[1])

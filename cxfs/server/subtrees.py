@@ -38,8 +38,8 @@ class Below(NamedTuple):
 def below(connection: Connection, top: int) -> list[Below]:
     """The subtree, deepest first, the top last.
 
-    Folder by folder: of one statement for all of it (WITH RECURSIVE) PostgreSQL thinks, where folders are large, that it
-    will come to most of the table, and goes through the table instead; to delete one file.
+    Folder by folder: of one statement for all of it (WITH RECURSIVE) PostgreSQL thinks, where folders are large, that
+    it will come to most of the table, and goes through the table instead; to delete one file.
     """
     found: list[Below] = []
     folders: list[tuple[int, int]] = []

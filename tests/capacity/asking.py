@@ -28,9 +28,13 @@ BUNDLED: Final = 64
 
 
 class Account:
-    """One whose objects were filled in, seen by its token. `turn` numbers what is made, so that nothing is met twice."""
+    """One whose objects were filled in, seen by its token. `turn` numbers what is made: nothing is met twice."""
 
-    def __init__(self, store: Store, token: str, count: int, shape: Shape = "folders") -> None:
+    def __init__(
+        self, store: Store, token: str, count: int, shape: Shape = "folders", *, bundled: int = BUNDLED
+    ) -> None:
+        self.store = store
+        self.bundled = bundled
         self._app = make_app(store)
         self._token = token
         self.count = count
@@ -151,7 +155,7 @@ def bundle(contents: dict[str, bytes]) -> bytes:
 
 
 async def _bundle_put(account: Account) -> None:
-    contents = {f"{account.made} of {each}": b"%d %d" % (account.turn, each) for each in range(BUNDLED)}
+    contents = {f"{account.made} of {each}": b"%d %d" % (account.turn, each) for each in range(account.bundled)}
     answer = await account.ask("POST", "/1/bundle/put", bundle(contents), _FORM)
     assert all("id" in result for result in answer["results"])
 
@@ -166,7 +170,13 @@ async def _bundle_delete(account: Account) -> None:
 
 
 def _items(account: Account) -> bytes:
-    return json.dumps({"items": [{"path": f"self:{account.made} of {each}"} for each in range(BUNDLED)]}).encode()
+    return json.dumps(
+        {"items": [{"path": f"self:{account.made} of {each}"} for each in range(account.bundled)]}
+    ).encode()
+
+
+async def _sweep(account: Account) -> None:
+    account.store.tend()
 
 
 async def _profile(account: Account) -> None:
@@ -184,9 +194,9 @@ MEASURED: Final[dict[str, Request]] = {
     "feed, 100 changes": _feed,
     "delete": _delete,
     "download": _download,
-    f"upload of {BUNDLED} in a bundle": _bundle_put,
-    f"download of {BUNDLED} in a bundle": _bundle_get,
-    f"deletion of {BUNDLED} in a bundle": _bundle_delete,
+    f"upload of a bundle of {BUNDLED}": _bundle_put,
+    f"download of a bundle of {BUNDLED}": _bundle_get,
+    f"deletion of a bundle of {BUNDLED}": _bundle_delete,
 }
 """Those of the table, in the order in which each turn asks them."""
 
@@ -200,6 +210,7 @@ OTHERS: Final[dict[str, Request]] = {
     "versions": _versions,
     "mkdir, copy, move and deletion of a folder": _folder_and_back,
     "profile and groups": _profile,
+    "removal of what nobody needs": _sweep,
 }
 """The rest of what there is to ask of an account; together with those that are measured, all its calls."""
 

@@ -111,7 +111,7 @@ def _fill(
 ) -> None:
     if isinstance(database, SqliteDatabase):
         named, marks = ", ".join(f'"{column}"' for column in columns), ", ".join("?" * len(columns))
-        connection.executemany(f"INSERT INTO {table} ({named}) VALUES ({marks})", rows)  # noqa: S608 - our own words
+        connection.executemany(f"INSERT INTO {table} ({named}) VALUES ({marks})", rows)
     else:
         database.fill(connection, table, columns, rows)  # type: ignore[attr-defined]
 

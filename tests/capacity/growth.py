@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 import psycopg
 
 from cxfs.server.store import make_store
-from tests.capacity.asking import EVERYTHING, IN_ONE_FOLDER, MEASURED, Account
+from tests.capacity.asking import BUNDLED, EVERYTHING, IN_ONE_FOLDER, MEASURED, Account
 from tests.capacity.filling import filled_account
 from tests.capacity.watching import WatchedPostgres, WatchedSqlite
 
@@ -37,6 +37,9 @@ TURNS: Final = 60
 TURNS_WATCHED: Final = 12
 """Enough that PostgreSQL settles on the plan for whatever comes: it looks at the first ten executions."""
 
+TURNS_MAX: Final = 10_000
+"""Turns of what is watched are numbered from here, beyond those that were timed."""
+
 
 @dataclass
 class Place:
@@ -53,9 +56,9 @@ class Place:
         """As a server does."""
         return make_store(self.directory, database=self.postgres.url(self.database) if self.postgres else None)
 
-    def account(self, store: Store) -> Account:
+    def account(self, store: Store, *, bundled: int = BUNDLED) -> Account:
         """The one that was filled in, as a server over that store shows it."""
-        return Account(store, self.token, self.count, self.shape)
+        return Account(store, self.token, self.count, self.shape, bundled=bundled)
 
     def watched(self) -> Watched:
         """The same, and its statements are seen."""
@@ -66,7 +69,7 @@ class Place:
 
 @dataclass
 class Growth:
-    """What was found, by the request and the number of objects: seconds, statements, work; and what goes through a table."""
+    """What was found, by request and number of objects: seconds, statements, work; and what goes through a table."""
 
     seconds: defaultdict[str, defaultdict[int, list[float]]] = field(
         default_factory=lambda: defaultdict(lambda: defaultdict(list))
@@ -130,10 +133,12 @@ async def time_in_turn(places: Sequence[Place], requests: Mapping[str, Request],
                         growth.seconds[name][account.count].append(time.perf_counter() - began)
 
 
-async def watch(place: Place, requests: Mapping[str, Request], turns: int, growth: Growth) -> None:
+async def watch(
+    place: Place, requests: Mapping[str, Request], growth: Growth, *, turns: int = TURNS_WATCHED, bundled: int = BUNDLED
+) -> None:
     """What each request sends, in the median of the turns."""
     watched = place.watched()
-    account = place.account(watched.store)
+    account = place.account(watched.store, bundled=bundled)
     found: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)
     for turn in range(turns):
         account.turn = TURNS_MAX + turn
@@ -153,10 +158,6 @@ async def watch(place: Place, requests: Mapping[str, Request], turns: int, growt
     watched.close()
 
 
-TURNS_MAX: Final = 10_000
-"""Turns of what is watched are numbered from here, beyond those that were timed."""
-
-
 async def grown(counts: Sequence[int], shape: Shape, postgres: Postgres | None, turns: int) -> Growth:
     """All of it in one of the databases."""
     growth = Growth()
@@ -165,5 +166,5 @@ async def grown(counts: Sequence[int], shape: Shape, postgres: Postgres | None, 
         places = [stack.enter_context(filled_place(count, shape, postgres)) for count in counts]
         await time_in_turn(places, requests, turns, growth)
         for place in places:
-            await watch(place, EVERYTHING if shape == "folders" else requests, TURNS_WATCHED, growth)
+            await watch(place, EVERYTHING if shape == "folders" else requests, growth)
     return growth

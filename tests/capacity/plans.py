@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 QUEUES: Final = frozenset({"unused"})
-"""Tables that are read whole on purpose: contents that wait to be removed, which begins when there are some hundreds."""
+"""Tables that are read whole on purpose: contents that wait to be removed, which begins when they are some hundreds."""
 
 _SCANS: Final = frozenset({"Seq Scan", "Sample Scan", "Tid Range Scan"})
 _BY_INDEX: Final = frozenset({"Index Scan", "Index Only Scan", "Bitmap Index Scan"})
@@ -60,13 +60,8 @@ def _scanned(node: Mapping[str, Any]) -> Iterator[str]:
 
 def of_sqlite(statement: str, details: Sequence[str], work: int) -> Ran:
     """From the lines of EXPLAIN QUERY PLAN."""
-    scanned = [words[1] for words in map(str.split, details) if words[0] == "SCAN" and _is_table(words[1], statement)]
+    scanned = [each.split()[1] for each in details if each.startswith("SCAN ") and "CONSTANT ROW" not in each]
     return Ran(_one_line(statement), tuple(scanned), work)
-
-
-def _is_table(name: str, statement: str) -> bool:
-    """Not a row of constants, and not what the statement itself has just made."""
-    return name != "CONSTANT" and f"RECURSIVE {name} " not in statement
 
 
 def _one_line(statement: str) -> str:
