@@ -57,6 +57,12 @@ class Postgres:
         return f"postgresql://cx@/{name}?host={self.folder}"
 
     @property
+    def pid(self) -> int:
+        """Of the process above all others."""
+        assert self._process is not None
+        return self._process.pid
+
+    @property
     def log(self) -> Path:
         """What it says, an object of JSON a line."""
         return self.folder / "data/log/log.json"
