@@ -175,10 +175,7 @@ class Bucket:
 
     def keep(self, connection: Connection, *arrivals: Arrival) -> None:
         """Inside the caller's transaction. Of equal contents the first one's object stays."""
-        for arrival in arrivals:
-            if arrival.sink is None:
-                keep_small(connection, arrival)
-                continue
+        for arrival in keep_small(connection, arrivals):
             assert isinstance(arrival.sink, ObjectSink)
             name = arrival.sink.name
             taken = connection.execute(

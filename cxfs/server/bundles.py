@@ -28,6 +28,7 @@ from cxfs.server.limits import (
     NUMBER_MAX,
     PIECE_BYTES,
 )
+from cxfs.server.listings import Listings, Together
 from cxfs.server.transport import upload_of
 from cxfs.server.wire import File, parse_path
 
@@ -136,25 +137,21 @@ class Bundles:
         for arrival in arrivals:
             arrival.sync()
             arrival.close()
-        kept: list[Arrival] = []
 
-        def put(connection: Connection, item: _Brought, arrival: Arrival) -> File:
+        def put(connection: Connection, item: _Brought, arrival: Arrival, listings: Listings) -> File:
             if arrival.size > BUNDLE_ITEM_BYTES_MAX:
                 raise RequestTooLarge(f"over {BUNDLE_ITEM_BYTES_MAX} bytes in a bundle")
             if item.size is not None and item.size != arrival.size:
                 raise InvalidRequest(f"{arrival.size} bytes came, not {item.size}")
             attributes = attributes_of(item.modified, item.mode, bytes(item.xattrs) or None)
             upload = upload_of(item.file_content_type, attributes, item.if_version, item.link)
-            now = self._store.clock()
-            node = changes.put(connection, call.caller, parse_path(item.path), arrival.content, upload, now=now)
-            kept.append(arrival)
-            return node.file
+            path, now = parse_path(item.path), self._store.clock()
+            return changes.put(connection, call.caller, path, arrival.content, upload, now=now, listings=listings).file
 
         with self._store.transaction(_owners(call, items)) as connection:
-            results = [
-                _by_itself(connection, partial(put, connection, item, arrival))
-                for item, arrival in zip(items, arrivals, strict=True)
-            ]
+            all_of_them = [partial(put, connection, *each) for each in zip(items, arrivals, strict=True)]
+            results = _together(connection, all_of_them)
+            kept = [arrival for arrival, result in zip(arrivals, results, strict=True) if isinstance(result, File)]
             self._store.contents.keep(connection, *kept)
         return results
 
@@ -166,13 +163,15 @@ class Bundles:
         return response
 
     def _remove_all(self, call: Call, items: Sequence[_Unwanted]) -> list[Any]:
-        def remove(connection: Connection, item: _Unwanted) -> dict[str, str]:
-            path, now = parse_path(item.path), self._store.clock()
-            changes.remove(connection, call.caller, path, recursive=False, if_version=item.if_version, now=now)
+        def remove(connection: Connection, item: _Unwanted, listings: Listings) -> dict[str, str]:
+            path, now, version = parse_path(item.path), self._store.clock(), item.if_version
+            changes.remove(
+                connection, call.caller, path, recursive=False, if_version=version, now=now, listings=listings
+            )
             return {"status": "ok"}
 
         with self._store.transaction(_owners(call, items)) as connection:
-            return [_by_itself(connection, partial(remove, connection, item)) for item in items]
+            return _together(connection, [partial(remove, connection, item) for item in items])
 
 
 def _owners(call: Call, items: Sequence[_Brought] | Sequence[_Unwanted]) -> set[str]:
@@ -182,6 +181,26 @@ def _owners(call: Call, items: Sequence[_Brought] | Sequence[_Unwanted]) -> set[
         with suppress(Refusal):
             owners |= call.owners(parse_path(item.path))
     return owners
+
+
+def _together(connection: Connection, items: Sequence[Callable[[Listings], T]]) -> list[T | dict[str, Any]]:
+    """What each comes to, in order.
+
+    Mostly none is refused: so all are tried as one, and only when one was each anew by itself. To make each of them one
+    that can be undone costs two statements more, and PostgreSQL dear beyond 64 of them in one transaction.
+    """
+    results: list[T | dict[str, Any]]
+    listings = Together()
+    connection.execute("SAVEPOINT bundle")
+    try:
+        results = [item(listings) for item in items]
+    except Refusal:
+        connection.execute("ROLLBACK TO bundle")
+        listings = Together()
+        results = [_by_itself(connection, partial(item, listings)) for item in items]
+    connection.execute("RELEASE bundle")
+    listings.settle(connection)
+    return results
 
 
 def _by_itself(connection: Connection, change: Callable[[], T]) -> T | dict[str, Any]:

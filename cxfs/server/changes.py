@@ -7,7 +7,7 @@ or with new content or attributes (not what happens deeper); its `modified` move
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from cxfs.server.attributes import AS_IT_IS, Attributes
 from cxfs.server.contents import know_content, note_unused
@@ -20,9 +20,10 @@ from cxfs.server.errors import (
     NotEmpty,
     VersionConflict,
 )
-from cxfs.server.feed import note, note_deleted, note_in, note_moved, path_of
+from cxfs.server.feed import note, note_deleted, note_moved, path_of
 from cxfs.server.kept_attributes import copy_attributes, set_attributes, set_link
 from cxfs.server.limits import PATH_NAMES_MAX, SUBTREE_OBJECTS_MAX, VERSIONS_KEPT
+from cxfs.server.listings import AtOnce, Listings
 from cxfs.server.quota import charge, room
 from cxfs.server.subtrees import below, change_owner, depth_of, erase
 from cxfs.server.trees import Node, Place, by_number, children, find, find_place
@@ -32,9 +33,10 @@ if TYPE_CHECKING:
     from cxfs.server.accounts import Caller
     from cxfs.server.arrivals import Content
     from cxfs.server.database import Connection
-    from cxfs.server.feed import Kind
 
 Path = TreePath | UuidPath
+
+_AT_ONCE: Final = AtOnce()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,7 @@ def make_folder_at(
     number = _insert(connection, folder, name, now=now)
     set_attributes(connection, number, attributes)
     made = by_number(connection, number)
-    _touch(connection, folder.number, now=now, entry=(made.id, "created"))
+    _AT_ONCE.touch(connection, folder.number, now=now, entry=(made.id, "created"))
     return made
 
 
@@ -82,6 +84,7 @@ def remove(
     recursive: bool,
     now: int,
     if_version: int | None = None,
+    listings: Listings = _AT_ONCE,
 ) -> None:
     """The object and all below it. Raises NotEmpty for a folder that is not, unless `recursive`."""
     node = find(connection, caller, path, write=True)
@@ -92,7 +95,7 @@ def remove(
         raise NotEmpty(f"{node.name!r} still holds something")
     note_deleted(connection, node)
     erase(connection, node.owner, node.number)
-    _touch(connection, node.parent, now=now)
+    listings.touch(connection, node.parent, now=now)
 
 
 def move(connection: Connection, caller: Caller, path: Path, to: Path, *, overwrite: bool, now: int) -> Node:
@@ -113,7 +116,7 @@ def move(connection: Connection, caller: Caller, path: Path, to: Path, *, overwr
     moved = by_number(connection, node.number)
     note_moved(connection, moved, node.owner, previous_path)
     for folder in {node.parent, place.folder.number}:
-        _touch(connection, folder, now=now)
+        _AT_ONCE.touch(connection, folder, now=now)
     return moved
 
 
@@ -125,7 +128,7 @@ def copy(connection: Connection, caller: Caller, path: Path, to: Path, *, overwr
         raise AlreadyExists("a copy cannot take the place of its original")
     _clear_place(connection, node, place, overwrite=overwrite)
     made = by_number(connection, _copy_tree(connection, node, place, now=now))
-    _touch(connection, place.folder.number, now=now, entry=(made.id, "created"))
+    _AT_ONCE.touch(connection, place.folder.number, now=now, entry=(made.id, "created"))
     return made
 
 
@@ -140,16 +143,16 @@ def update(
     if node.parent is None:
         note(connection, node.owner, node.id, "updated")
     else:
-        _touch(connection, node.parent, now=None, entry=(node.id, "updated"))
+        _AT_ONCE.touch(connection, node.parent, now=None, entry=(node.id, "updated"))
     return by_number(connection, node.number)
 
 
-def upload_place(connection: Connection, caller: Caller, path: Path) -> Place:
+def upload_place(connection: Connection, caller: Caller, path: Path, listings: Listings = _AT_ONCE) -> Place:
     """Where an upload would go; raises what the upload would raise before it has a byte."""
     if isinstance(path, TreePath) and not path.names:
         find(connection, caller, path, write=True)
         raise IsADirectory("the root of a tree is a folder")
-    place = find_place(connection, caller, path)
+    place = find_place(connection, caller, path, listings)
     if place.node is not None and place.node.is_folder:
         raise IsADirectory(f"{place.name!r} is a folder")
     return place
@@ -173,14 +176,31 @@ def _require_version(node: Node, if_version: int | None) -> None:
         raise VersionConflict(f"{node.name!r} is at version {node.version}, not {if_version}")
 
 
-def put(connection: Connection, caller: Caller, path: Path, content: Content, upload: Upload, *, now: int) -> Node:
+def put(
+    connection: Connection,
+    caller: Caller,
+    path: Path,
+    content: Content,
+    upload: Upload,
+    *,
+    now: int,
+    listings: Listings = _AT_ONCE,
+) -> Node:
     """The content becomes the file's next version, or a new file. The caller places the bytes before it commits."""
-    place = upload_place(connection, caller, path)
+    place = upload_place(connection, caller, path, listings)
     check_version(place, upload.if_version)
-    return put_at(connection, place, content, upload, now=now)
+    return put_at(connection, place, content, upload, now=now, listings=listings)
 
 
-def put_at(connection: Connection, place: Place, content: Content, upload: Upload, *, now: int) -> Node:
+def put_at(
+    connection: Connection,
+    place: Place,
+    content: Content,
+    upload: Upload,
+    *,
+    now: int,
+    listings: Listings = _AT_ONCE,
+) -> Node:
     """The same where the place is known to hold no folder."""
     number = know_content(connection, content)
     if place.node is None:
@@ -201,9 +221,9 @@ def put_at(connection: Connection, place: Place, content: Content, upload: Uploa
     charge(connection, place.folder.owner, current=content.size - replaced, before=kept)
     node = by_number(connection, file)
     if place.node is None:
-        _touch(connection, place.folder.number, now=now, entry=(node.id, "created"))
+        listings.touch(connection, place.folder.number, now=now, entry=(node.id, "created"))
     else:
-        _touch(connection, place.folder.number, now=None, entry=(node.id, "updated"))
+        listings.touch(connection, place.folder.number, now=None, entry=(node.id, "updated"))
     return node
 
 
@@ -250,16 +270,10 @@ def _keep_version(connection: Connection, node: Node, *, now: int) -> int:
         "INSERT INTO versions (node, version, content, content_type, modified_ms, modified_rest_ns, link, replaced_ms)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         (
-            node.number,
-            node.version,
-            node.content,
-            node.content_type,
-            node.modified_ms,
-            node.modified_rest_ns,
-            node.link,
-            now,
+            node.number, node.version, node.content, node.content_type, node.modified_ms, node.modified_rest_ns,
+            node.link, now,
         ),
-    )
+    )  # fmt: skip
     dropped = connection.execute(
         "DELETE FROM versions WHERE node = ? AND version <= ?"
         " RETURNING content, (SELECT size FROM contents WHERE number = content)",
@@ -331,16 +345,3 @@ def _copy_tree(connection: Connection, node: Node, place: Place, *, now: int) ->
     charge(connection, place.folder.owner, current=size)
     assert top is not None
     return top
-
-
-def _touch(connection: Connection, folder: int, *, now: int | None, entry: tuple[str, Kind] | None = None) -> None:
-    """The folder's listing changed, for what became of the entry; with `now`, its set of names did."""
-    with_time, cells = ("", ()) if now is None else (", modified_ms = ?, modified_rest_ns = 0", (now,))
-    owner, uuid = connection.execute(
-        f"UPDATE nodes SET version = version + 1{with_time} WHERE number = ? RETURNING owner, id",  # noqa: S608 - our own words
-        (*cells, folder),
-    ).fetchone()
-    if entry is None:
-        note(connection, owner, uuid, "updated")
-    else:
-        note_in(connection, owner, uuid, *entry)

@@ -78,9 +78,14 @@ def know_content(connection: Connection, content: Content) -> int:
             return int(row[0])
 
 
-def keep_small(connection: Connection, arrival: Arrival) -> None:
-    """As a row; nothing happens when it is there."""
-    connection.execute(_KEEP, (arrival.bytes, arrival.content.sha256))
+def keep_small(connection: Connection, arrivals: Sequence[Arrival]) -> Sequence[Arrival]:
+    """Those that are small as rows, which may be there; the others."""
+    rows = [(arrival.bytes, arrival.content.sha256) for arrival in arrivals if arrival.sink is None]
+    if len(rows) == 1:
+        connection.execute(_KEEP, rows[0])
+    elif rows:
+        connection.executemany(_KEEP, rows)
+    return [arrival for arrival in arrivals if arrival.sink is not None]
 
 
 def note_unused(connection: Connection, contents: Sequence[int]) -> None:

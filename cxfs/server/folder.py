@@ -122,10 +122,7 @@ class Folder:
     def keep(self, connection: Connection, *arrivals: Arrival) -> None:
         """Inside the caller's transaction. Each folder is synced once."""
         folders: set[Path] = set()
-        for arrival in arrivals:
-            if arrival.sink is None:
-                keep_small(connection, arrival)
-                continue
+        for arrival in keep_small(connection, arrivals):
             assert isinstance(arrival.sink, FileSink)
             target = self._path(arrival.content.sha256)
             arrival.sink.place(target)

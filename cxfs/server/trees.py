@@ -5,7 +5,7 @@ Existence is private: whoever has no role in a tree gets NotFound for all of it,
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeVar
 
 import msgspec
 from msgspec import UNSET
@@ -77,6 +77,18 @@ class Place(NamedTuple):
     node: Node | None
 
 
+class KnownFolders(Protocol):
+    """Folders that several changes of one transaction have in common."""
+
+    def folder(self, owner: int, names: tuple[str, ...]) -> Node | None:
+        """One that was found before."""
+        ...
+
+    def know(self, owner: int, names: tuple[str, ...], folder: Node) -> None:
+        """For those that follow."""
+        ...
+
+
 class Page(NamedTuple):
     """Some entries of a folder, and how many it has."""
 
@@ -114,7 +126,9 @@ def find(connection: Connection, caller: Caller, path: TreePath | UuidPath, *, w
     return node
 
 
-def find_place(connection: Connection, caller: Caller, path: TreePath | UuidPath) -> Place:
+def find_place(
+    connection: Connection, caller: Caller, path: TreePath | UuidPath, known: KnownFolders | None = None
+) -> Place:
     """Where a change would put something. A UUID path is the place of the object that has it. Raises as `find` does."""
     owner, role = owner_number(connection, caller, path.owner)
     if isinstance(path, UuidPath):
@@ -125,7 +139,12 @@ def find_place(connection: Connection, caller: Caller, path: TreePath | UuidPath
         return Place(by_number(connection, node.parent), node.name, node)
     if not path.names:
         raise InvalidPath("the root of a tree cannot be replaced")
-    folder = _walk(connection, owner, path.names[:-1])
+    above = path.names[:-1]
+    folder = known.folder(owner, above) if known else None
+    if folder is None:
+        folder = _walk(connection, owner, above)
+        if known:
+            known.know(owner, above, folder)
     _may_write(role)
     if not folder.is_folder:
         raise NotADirectory(f"{folder.name!r} is a file")

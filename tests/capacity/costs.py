@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import psycopg
 
 from tests.capacity.asking import BUNDLED, at
-from tests.capacity.filling import FIRST, file_name, folder_name, object_id
+from tests.capacity.filling import FILE_BYTES, FIRST, file_name, folder_name, object_id
 from tests.capacity.growth import filled_place
 from tests.capacity.servers import Servers, Taken, running_servers
 from tests.capacity.written import LARGE_BYTES, bundles, downloads_of_bundles, questions, uploads
@@ -23,10 +23,10 @@ COUNTED: Final = 100_000
 """Objects in the account whose rows are weighed."""
 
 _WEIGHED: Final = {
-    "an object: its name, attributes and place": ("nodes",),
-    "a content: its checksums": ("contents",),
-    "a small content, beside its bytes": ("small",),
-    "an entry of the log of changes (the last 100,000 of an owner)": ("feed",),
+    "an object: its name, attributes and place": ("nodes", 0),
+    "a content: its checksums": ("contents", 0),
+    "a small content, beside its bytes": ("small", FILE_BYTES),
+    "an entry of the log of changes (the last 100,000 of an owner)": ("feed", 0),
 }
 
 
@@ -84,13 +84,15 @@ def _held(servers: Servers) -> str:
 def bytes_table(count: int = COUNTED) -> str:
     """Bytes of PostgreSQL, indexes included, a row."""
     lines = ["| | bytes |", "|---|---:|"]
-    with Postgres() as postgres, filled_place(count, postgres=postgres) as place:
-        with psycopg.connect(postgres.url(place.database)) as connection:
-            for what, tables in _WEIGHED.items():
-                row = connection.execute(
-                    "SELECT sum(pg_total_relation_size(oid)) / sum(reltuples) FROM pg_class WHERE oid = ANY(%s::regclass[])",
-                    (list(tables),),
-                ).fetchone()
-                assert row is not None
-                lines.append(f"| {what} | {row[0]:.0f} |")
+    with (
+        Postgres() as postgres,
+        filled_place(count, postgres=postgres) as place,
+        psycopg.connect(postgres.url(place.database)) as connection,
+    ):
+        for what, (table, payload) in _WEIGHED.items():
+            row = connection.execute(
+                "SELECT pg_total_relation_size(oid) / reltuples FROM pg_class WHERE oid = %s::regclass", (table,)
+            ).fetchone()
+            assert row is not None
+            lines.append(f"| {what} | {row[0] - payload:.0f} |")
     return "\n".join(lines)

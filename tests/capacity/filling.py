@@ -144,7 +144,7 @@ def _contents(account: _Account) -> Iterator[Sequence[Any]]:
 
 def _small(account: _Account) -> Iterator[Sequence[Any]]:
     for number in account.files():
-        yield number, number.to_bytes(8) * (FILE_BYTES // 8 + 1)
+        yield number, number.to_bytes(FILE_BYTES)
 
 
 def _nodes(account: _Account) -> Iterator[Sequence[Any]]:

@@ -37,14 +37,14 @@ class Comparison:
 
     def row(self, what: str) -> str:
         """Of the table."""
-        cells = [what]
-        for taken in (self.one, self.two):
-            cells.append(f"{statistics.median(each.load.per_second for each in taken):,.0f}")
-        cells.append(f"{self.ratio:.2f}")
+        one, two = (statistics.median(each.load.per_second for each in taken) for taken in (self.one, self.two))
         seconds = sum(each.load.seconds for each in self.two)
-        cells.append(f"{sum(sum(each.servers_cpu_s) for each in self.two) / seconds:.2f}")
-        cells.append(f"{sum(each.postgres_cpu_s for each in self.two) / seconds:.2f}")
-        cells.append(f"{sum(each.load.client_cpu_s for each in self.two) / seconds:.2f}")
+        used = (
+            sum(sum(each.servers_cpu_s) for each in self.two),
+            sum(each.postgres_cpu_s for each in self.two),
+            sum(each.load.client_cpu_s for each in self.two),
+        )
+        cells = [what, f"{one:,.0f}", f"{two:,.0f}", f"{self.ratio:.2f}", *(f"{each / seconds:.2f}" for each in used)]
         return f"| {' | '.join(cells)} |"
 
 

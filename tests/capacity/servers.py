@@ -48,7 +48,7 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class Servers:
-    """Processes that are all the same to a client, tokens of empty accounts, and one of an account with a full folder."""
+    """Processes that are all the same to a client, tokens of empty accounts, and that of one with a full folder."""
 
     postgres: Postgres
     database: str
