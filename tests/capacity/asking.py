@@ -13,7 +13,7 @@ from urllib.parse import quote
 from anyio import sleep_forever
 
 from cxfs.server.app import make_app
-from tests.capacity.filling import FIRST, file_name, folder_name, object_id
+from tests.capacity.filling import FILES_IN_A_FOLDER, FIRST, file_name, folder_name, object_id
 from tests.server.person import BOUNDARY, form
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Account:
         self._app = make_app(store)
         self._token = token
         self.count = count
-        self.folders = 1 if shape == "one folder" else max(1, count // 1_000)
+        self.folders = 1 if shape == "one folder" else max(1, count // (FILES_IN_A_FOLDER + 1))
         self.turn = 0
 
     async def ask(

@@ -13,7 +13,7 @@ import anyio
 import psycopg
 import pytest
 
-from tests.capacity.asking import EVERYTHING, IN_ONE_FOLDER
+from tests.capacity.asking import BUNDLED as FULL, EVERYTHING, IN_ONE_FOLDER
 from tests.capacity.growth import Growth, Place, filled_place, watch
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ SMALL: Final = 1_000
 LARGE: Final = 10_000
 NEARLY: Final = 1.5
 """An index of ten times as many rows is a page higher at most."""
-BUNDLED: Final = 4
+BUNDLED: Final = 8
 LAST: Final = "list, the last page"
 
 pytestmark = pytest.mark.storage("sqlite+folder")  # each test goes through both databases by itself
@@ -58,6 +58,13 @@ def test_a_request_looks_at_as_much_in_a_large_account_as_in_a_small_one(growth:
     dearer = {name: work for name, work in growth.work.items() if work[LARGE] > NEARLY * work[SMALL]}
 
     assert dearer == {}
+
+
+def test_a_file_in_a_bundle_takes_fewer_statements_than_alone(growth: Growth) -> None:
+    """And of those that are left two travel with the others' in PostgreSQL."""
+    bundle, alone = (growth.statements[name][LARGE] for name in (f"upload of a bundle of {FULL}", "upload"))
+
+    assert bundle < 0.75 * BUNDLED * alone
 
 
 def test_a_page_of_a_large_folder_does_not_fetch_what_comes_before_it(postgres: Postgres) -> None:
