@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 DOCS: Final = Path(__file__).parents[2] / "docs"
 COUNTS: Final = (1_000, 10_000, 100_000, 1_000_000)
-DOCUMENT: Final = {"growth": "scale", "processes": "server", "costs": "server", "bytes": "server"}
+DOCUMENT: Final = {"growth": "scale", "bytes": "scale", "costs": "server", "processes": "server"}
 """Where each group of tables stands."""
 
 

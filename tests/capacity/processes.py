@@ -44,7 +44,9 @@ class Comparison:
             sum(each.postgres_cpu_s for each in self.two),
             sum(each.load.client_cpu_s for each in self.two),
         )
-        cells = [what, f"{one:,.0f}", f"{two:,.0f}", f"{self.ratio:.2f}", *(f"{each / seconds:.2f}" for each in used)]
+        each_ms = [statistics.median(each.server_ms for each in taken) for taken in (self.one, self.two)]
+        cells = [what, f"{one:,.0f}", f"{two:,.0f}", f"{self.ratio:.2f}", *(f"{each:.2f}" for each in each_ms)]
+        cells += [f"{each / seconds:.2f}" for each in used]
         return f"| {' | '.join(cells)} |"
 
 
@@ -62,7 +64,10 @@ def compared(servers: Servers, seconds: float, rounds: int) -> Comparison:
 
 def processes_table(*, seconds: float = SECONDS, rounds: int = ROUNDS) -> str:
     """Held to a share of a core each, and as they come."""
-    heads = ["small uploads a second", "one process", "two", "ratio", "cores: the two", "PostgreSQL", "client"]
+    heads = [
+        *("small uploads a second", "one process", "two", "ratio", "ms of one each", "ms of two each"),
+        *("cores: the two", "PostgreSQL", "client"),
+    ]
     lines = [f"| {' | '.join(heads)} |", f"|---|{'---:|' * (len(heads) - 1)}"]
     with running_servers(2) as servers:
         with ExitStack() as stack:
