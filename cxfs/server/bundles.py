@@ -18,6 +18,7 @@ from cxfs.server import changes
 from cxfs.server.attributes import attributes_of
 from cxfs.server.bundle_parts import Parts, item_error
 from cxfs.server.calls import afterwards, answer, whole
+from cxfs.server.contents import Known, keep_known, know_contents
 from cxfs.server.errors import InvalidRequest, Refusal, RequestTooLarge
 from cxfs.server.forms import BundleReader, boundary_of
 from cxfs.server.limits import (
@@ -138,24 +139,27 @@ class Bundles:
             arrival.close()
         kept: list[Arrival] = []
 
-        def put(connection: Connection, item: _Brought, arrival: Arrival) -> File:
+        def put(connection: Connection, known: Known, item: _Brought, arrival: Arrival) -> File:
             if arrival.size > BUNDLE_ITEM_BYTES_MAX:
                 raise RequestTooLarge(f"over {BUNDLE_ITEM_BYTES_MAX} bytes in a bundle")
             if item.size is not None and item.size != arrival.size:
                 raise InvalidRequest(f"{arrival.size} bytes came, not {item.size}")
             attributes = attributes_of(item.modified, item.mode, bytes(item.xattrs) or None)
             upload = upload_of(item.file_content_type, attributes, item.if_version, item.link)
-            now = self._store.clock()
-            node = changes.put(connection, call.caller, parse_path(item.path), arrival.content, upload, now=now)
+            path, content = parse_path(item.path), arrival.content
+            now, number = self._store.clock(), known.numbers[content.sha256]
+            node = changes.put(connection, call.caller, path, content, upload, now=now, number=number)
             kept.append(arrival)
             return node.file
 
+        contents = [arrival.content for arrival in arrivals]
         with self._store.transaction(_owners(call, items)) as connection:
+            known = know_contents(self._store.database, connection, contents)
             results = [
-                _by_itself(connection, partial(put, connection, item, arrival))
+                _by_itself(connection, partial(put, connection, known, item, arrival))
                 for item, arrival in zip(items, arrivals, strict=True)
             ]
-            self._store.contents.keep(connection, *kept)
+            keep_known(self._store.contents, connection, known, kept)
         return results
 
     async def delete(self, call: Call) -> Response:

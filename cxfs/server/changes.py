@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cxfs.server.attributes import AS_IT_IS, Attributes
-from cxfs.server.contents import know_content, note_unused
+from cxfs.server.contents import know_content
 from cxfs.server.errors import (
     AlreadyExists,
     InvalidPath,
@@ -21,8 +21,9 @@ from cxfs.server.errors import (
     VersionConflict,
 )
 from cxfs.server.feed import note, note_deleted, note_moved, path_of
+from cxfs.server.history import keep_version
 from cxfs.server.kept_attributes import copy_attributes, set_attributes, set_link
-from cxfs.server.limits import PATH_NAMES_MAX, SUBTREE_OBJECTS_MAX, VERSIONS_KEPT
+from cxfs.server.limits import PATH_NAMES_MAX, SUBTREE_OBJECTS_MAX
 from cxfs.server.quota import charge, room
 from cxfs.server.subtrees import below, change_owner, depth_of, erase
 from cxfs.server.trees import Node, Place, by_number, children, find, find_place
@@ -173,21 +174,35 @@ def _require_version(node: Node, if_version: int | None) -> None:
         raise VersionConflict(f"{node.name!r} is at version {node.version}, not {if_version}")
 
 
-def put(connection: Connection, caller: Caller, path: Path, content: Content, upload: Upload, *, now: int) -> Node:
-    """The content becomes the file's next version, or a new file. The caller places the bytes before it commits."""
+def put(
+    connection: Connection,
+    caller: Caller,
+    path: Path,
+    content: Content,
+    upload: Upload,
+    *,
+    now: int,
+    number: int | None = None,
+) -> Node:
+    """The content becomes the file's next version, or a new file. The caller places the bytes before it commits.
+
+    `number` is the content's, where the caller knows it (`know_contents`).
+    """
     place = upload_place(connection, caller, path)
     check_version(place, upload.if_version)
-    return put_at(connection, place, content, upload, now=now)
+    return put_at(connection, place, content, upload, now=now, number=number)
 
 
-def put_at(connection: Connection, place: Place, content: Content, upload: Upload, *, now: int) -> Node:
+def put_at(
+    connection: Connection, place: Place, content: Content, upload: Upload, *, now: int, number: int | None = None
+) -> Node:
     """The same where the place is known to hold no folder."""
-    number = know_content(connection, content)
+    number = know_content(connection, content) if number is None else number
     if place.node is None:
         file, replaced, kept = _new_file(connection, place, number, upload, now=now), 0, 0
     else:
         file, replaced = place.node.number, place.node.size
-        kept = _keep_version(connection, place.node, now=now)
+        kept = keep_version(connection, place.node, now=now)
         connection.execute(
             "UPDATE nodes SET version = version + 1, content = ?, content_type = ?, modified_ms = ?,"
             " modified_rest_ns = 0, link = NULL WHERE number = ?",
@@ -249,31 +264,6 @@ def _new_file(connection: Connection, place: Place, content: int, upload: Upload
         content=content,
         content_type=upload.content_type,
     )
-
-
-def _keep_version(connection: Connection, node: Node, *, now: int) -> int:
-    """The content becomes a former version; the one that is too many goes. How many more bytes history holds then."""
-    connection.execute(
-        "INSERT INTO versions (node, version, content, content_type, modified_ms, modified_rest_ns, link, replaced_ms)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            node.number,
-            node.version,
-            node.content,
-            node.content_type,
-            node.modified_ms,
-            node.modified_rest_ns,
-            node.link,
-            now,
-        ),
-    )
-    dropped = connection.execute(
-        "DELETE FROM versions WHERE node = ? AND version <= ?"
-        " RETURNING content, (SELECT size FROM contents WHERE number = content)",
-        (node.number, node.version - VERSIONS_KEPT),
-    ).fetchall()
-    note_unused(connection, [content for content, _ in dropped])
-    return node.size - sum(int(size) for _, size in dropped)
 
 
 def _clear_place(connection: Connection, node: Node, place: Place, *, overwrite: bool) -> None:

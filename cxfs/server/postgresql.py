@@ -27,6 +27,7 @@ from cxfs.server.notifications import CHANNEL, Bell, PostgresCommits
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
+    from cxfs.server.arrivals import Content
     from cxfs.server.database import Connection, Rows
 
 R = TypeVar("R")
@@ -165,6 +166,23 @@ class PostgresDatabase:
             (count,),
         )
         return sorted({number for (number,) in rows.fetchall()})
+
+    def insert_contents(self, connection: Connection, contents: Sequence[Content]) -> dict[bytes, int]:
+        """In one statement."""
+        rows = connection.execute(
+            "INSERT INTO contents (sha256, size, sha1, md5)"
+            " SELECT * FROM unnest(?::bytea[], ?::bigint[], ?::text[], ?::text[]) ON CONFLICT DO NOTHING"
+            " RETURNING sha256, number",
+            [list(column) for column in zip(*contents, strict=True)] or [[]] * 4,
+        )
+        return dict(rows.fetchall())
+
+    def hold_contents(self, connection: Connection, hashes: Sequence[bytes]) -> dict[bytes, int]:
+        """As a reference to each of them would."""
+        rows = connection.execute(
+            "SELECT sha256, number FROM contents WHERE sha256 = ANY(?) ORDER BY sha256 FOR KEY SHARE", (list(hashes),)
+        )
+        return dict(rows.fetchall())
 
     def fill(self, connection: Connection, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         """Rows of another database with the same columns, in one statement: so they may refer to each other."""
