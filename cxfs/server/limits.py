@@ -113,6 +113,13 @@ LOCK_WAIT_S: Final = 30
 STATEMENT_S_MAX: Final = 60
 """What takes PostgreSQL longer is ended, and Unavailable."""
 
+SILENT_TRANSACTION_S_MAX: Final = 20
+"""PostgreSQL undoes a transaction of whose process it has heard nothing so long: others wait
+for its trees, and not as long as they have patience."""
+
+LINE_DEAD_S: Final = 20
+"""A line to or from PostgreSQL on which what was sent is not received so long is given up: a cable, a firewall."""
+
 FORM_ENVELOPE_BYTES: Final = 128 << 10
 """How much larger than its file an upload's body may be: boundaries, fields. For the early look at quota only."""
 
