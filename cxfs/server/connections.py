@@ -101,7 +101,11 @@ class Connections:
         """Raises psycopg.Error for a URL that is none. Connects to nothing yet but in the background."""
         self._patience = patience
         self._configure = configure
-        self._parameters = {**_LINE, **conninfo_to_dict(url), "connect_timeout": max(1, round(patience.connection_s))}
+        self._parameters: dict[str, Any] = {
+            **_LINE,
+            **conninfo_to_dict(url),
+            "connect_timeout": max(1, round(patience.connection_s)),
+        }
         options = " ".join(f"-c {name}={value}" for name, value in {**patience.settings, **settings}.items())
         self.wait_s = patience.connection_s
         """How long whoever comes next waits for one."""
