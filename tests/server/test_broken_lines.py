@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from tests.server.engines import Postgres
 
 pytestmark = pytest.mark.storage("sqlite+folder")  # it brings storages of its own
-QUICK = Patience(connection_s=1, lock_s=5, statement_s=2, transaction_s=0.5, settling_s=0.2)
+QUICK = Patience(connection_s=1.5, lock_s=5, statement_s=2, transaction_s=0.5, settling_s=0.2)
 
 
 @pytest.fixture(scope="module")
@@ -115,9 +115,20 @@ def test_a_question_on_a_silent_line_ends(far: Store, line: Line) -> None:
     for _ in range(3):
         with pytest.raises(Unavailable):
             rows(far, "SELECT 1")
-    line.mend()
+    line.forget()  # whoever still waits on it waits for ever
 
     wait_until(lambda: answers(far))
+
+
+def test_one_connection_that_broke_speaks_for_all(far: Store, line: Line) -> None:
+    """One request is told to come again; the next ones have new connections."""
+    lending = connections_of(far).lent
+    with lending(), lending(), lending():
+        pass
+    line.cut()
+    line.mend()
+
+    assert [answers(far) for _ in range(4)] == [False, True, True, True]
 
 
 def test_a_change_on_a_silent_line_ends(far: Store, near: Store, line: Line, caller: Caller) -> None:
