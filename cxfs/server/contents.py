@@ -21,7 +21,12 @@ _KEEP: Final = "INSERT INTO small SELECT number, ? FROM contents WHERE sha256 = 
 
 
 class Contents(Protocol):
-    """Large contents. Everything here blocks and may be called from any thread."""
+    """Large contents. Everything here blocks and may be called from any thread.
+
+    `is_far`: on the other side of a network, which may take its time.
+    """
+
+    is_far: bool
 
     def arrival(self) -> Arrival:
         """Room for new bytes."""

@@ -27,6 +27,8 @@ class Line:
         self._listening = _bound(0)
         self._is_open = False
         self.port = int(self._listening.getsockname()[1])
+        self.accepted = 0
+        """Connections."""
         self.held = threading.Event()
         """Something was sent while the line was silent, and has not arrived."""
 
@@ -77,6 +79,7 @@ class Line:
         with suppress(OSError):
             while True:
                 near, _ = listening.accept()
+                self.accepted += 1
                 threading.Thread(target=self._serve, args=(near,), daemon=True).start()
 
     def _serve(self, near: socket.socket) -> None:
