@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from cxfs.server.attributes import AS_IT_IS, Attributes
-from cxfs.server.contents import know_content, note_unused
+from cxfs.server.contents import know_content
 from cxfs.server.errors import (
     AlreadyExists,
     InvalidPath,
@@ -21,8 +21,9 @@ from cxfs.server.errors import (
     VersionConflict,
 )
 from cxfs.server.feed import note, note_deleted, note_moved, path_of
+from cxfs.server.history import keep_version
 from cxfs.server.kept_attributes import copy_attributes, set_attributes, set_link
-from cxfs.server.limits import PATH_NAMES_MAX, SUBTREE_OBJECTS_MAX, VERSIONS_KEPT
+from cxfs.server.limits import PATH_NAMES_MAX, SUBTREE_OBJECTS_MAX
 from cxfs.server.listings import AtOnce, Listings
 from cxfs.server.quota import charge, room
 from cxfs.server.subtrees import below, change_owner, depth_of, erase
@@ -184,12 +185,16 @@ def put(
     upload: Upload,
     *,
     now: int,
+    number: int | None = None,
     listings: Listings = _AT_ONCE,
 ) -> Node:
-    """The content becomes the file's next version, or a new file. The caller places the bytes before it commits."""
+    """The content becomes the file's next version, or a new file. The caller places the bytes before it commits.
+
+    `number` is the content's, where the caller knows it (`know_contents`).
+    """
     place = upload_place(connection, caller, path, listings)
     check_version(place, upload.if_version)
-    return put_at(connection, place, content, upload, now=now, listings=listings)
+    return put_at(connection, place, content, upload, now=now, number=number, listings=listings)
 
 
 def put_at(
@@ -199,17 +204,18 @@ def put_at(
     upload: Upload,
     *,
     now: int,
+    number: int | None = None,
     listings: Listings = _AT_ONCE,
 ) -> Node:
     """The same where the place is known to hold no folder."""
-    number = know_content(connection, content)
+    number = know_content(connection, content) if number is None else number
     if place.node is None:
         kind = upload.content_type
         file = _insert(connection, place.folder, place.name, now=now, content=number, content_type=kind)
         replaced = kept = 0
     else:
         file, replaced = place.node.number, place.node.size
-        kept = _keep_version(connection, place.node, now=now)
+        kept = keep_version(connection, place.node, now=now)
         connection.execute(
             "UPDATE nodes SET version = version + 1, content = ?, content_type = ?, modified_ms = ?,"
             " modified_rest_ns = 0, link = NULL WHERE number = ?",
@@ -262,25 +268,6 @@ def _insert(
         ),
     ).fetchone()
     return int(number)
-
-
-def _keep_version(connection: Connection, node: Node, *, now: int) -> int:
-    """The content becomes a former version; the one that is too many goes. How many more bytes history holds then."""
-    connection.execute(
-        "INSERT INTO versions (node, version, content, content_type, modified_ms, modified_rest_ns, link, replaced_ms)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            node.number, node.version, node.content, node.content_type, node.modified_ms, node.modified_rest_ns,
-            node.link, now,
-        ),
-    )  # fmt: skip
-    dropped = connection.execute(
-        "DELETE FROM versions WHERE node = ? AND version <= ?"
-        " RETURNING content, (SELECT size FROM contents WHERE number = content)",
-        (node.number, node.version - VERSIONS_KEPT),
-    ).fetchall()
-    note_unused(connection, [content for content, _ in dropped])
-    return node.size - sum(int(size) for _, size in dropped)
 
 
 def _clear_place(connection: Connection, node: Node, place: Place, *, overwrite: bool) -> None:

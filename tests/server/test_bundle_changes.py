@@ -351,3 +351,11 @@ async def test_a_reader_changes_nothing_by_bundle(store: Store, ann: Person, ben
     assert results(await put(ben, (song, b"no"))) == [(403, "AccessDenied")]
     assert results(await delete(ben, song)) == [(403, "AccessDenied")]
     assert (await ann.as_seen_in(group).download("/song")).content == b"la la"
+
+
+async def test_only_what_was_taken_is_kept(ann: Person, store: Store) -> None:
+    """Those of the others are, and those that were there before."""
+    await put(ann, (new("/taken"), b"taken"), (new("/refused", ifVersion=7), b"refused"))
+    await put(ann, (new("/refused", ifVersion=7), b"taken"))
+
+    assert rows(store, "SELECT size FROM contents") == [(len(b"taken"),)]
