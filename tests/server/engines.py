@@ -56,6 +56,11 @@ class Postgres:
         """Of one database in it."""
         return f"postgresql://cx@/{name}?host={self.folder}"
 
+    @property
+    def socket(self) -> Path:
+        """Where it listens."""
+        return self.folder / ".s.PGSQL.5432"
+
     def new_database(self, name: str) -> str:
         """Its URL."""
         with psycopg.connect(self.url(), autocommit=True) as connection:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
@@ -21,7 +22,7 @@ from cxfs.server.postgresql import PostgresDatabase
 from cxfs.server.store import Store
 from cxfs.server.wire import TreePath
 from tests.mounting import wait_until
-from tests.server.line import Line
+from tests.server.line import Line, reached
 from tests.server.person import Person, refusal_of
 from tests.server.tables import rows
 
@@ -47,13 +48,7 @@ def url(postgres: Postgres) -> str:
 @pytest.fixture
 def line(postgres: Postgres) -> Iterator[Line]:
     """To PostgreSQL."""
-
-    def reach() -> socket.socket:
-        end = socket.socket(socket.AF_UNIX)
-        end.connect(f"{postgres.folder}/.s.PGSQL.5432")
-        return end
-
-    with Line(reach) as line:
+    with Line(partial(reached, postgres.socket)) as line:
         yield line
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from tests.mounting import wait_until
 from tests.server.engines import ObjectServer, Postgres
-from tests.server.line import Line
+from tests.server.line import Line, reached
 from tests.server.team import Team
 from tests.server.traffic import Traffic
 from tests.server_process import Storage
@@ -37,7 +37,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     with ExitStack() as stack:
         postgres, objects = stack.enter_context(Postgres()), stack.enter_context(ObjectServer())
         url = postgres.new_database("site")
-        to_database = stack.enter_context(Line(partial(_reached, f"{postgres.folder}/.s.PGSQL.5432")))
+        to_database = stack.enter_context(Line(partial(reached, postgres.socket)))
         bucket_port = int(objects.environment["AWS_ENDPOINT_URL"].rpartition(":")[2])
         to_bucket = stack.enter_context(Line(partial(socket.create_connection, ("127.0.0.1", bucket_port))))
         patch = stack.enter_context(pytest.MonkeyPatch.context())
@@ -49,12 +49,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         team = Team(folder, postgres, objects, Storage(database=database, content=objects.url))
         team.begin(stack)
         yield Site(team, to_database, to_bucket)
-
-
-def _reached(path: str) -> socket.socket:
-    end = socket.socket(socket.AF_UNIX)
-    end.connect(path)
-    return end
 
 
 Trouble = tuple["Callable[[Site], None]", "Callable[[Site], None]"]
