@@ -67,6 +67,11 @@ class Postgres:
         """What it says, an object of JSON a line."""
         return self.folder / "data/log/log.json"
 
+    @property
+    def socket(self) -> Path:
+        """Where it listens."""
+        return self.folder / ".s.PGSQL.5432"
+
     def new_database(self, name: str) -> str:
         """Its URL."""
         with psycopg.connect(self.url(), autocommit=True) as connection:
@@ -193,8 +198,6 @@ class _Door:
         with near, contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self._to)) as far:
             for end in (near, far):
                 end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            for end in (near, far):
-                end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             asked = threading.Event()
             threading.Thread(target=self._ask, args=(near, far, asked), daemon=True).start()
             for piece in self._answers(far, asked):
@@ -216,7 +219,9 @@ class _Door:
             if asked.is_set():
                 asked.clear()
                 while b"\r\n\r\n" not in piece:
-                    piece += far.recv(1 << 18)
+                    if not (more := far.recv(1 << 18)):
+                        return
+                    piece += more
                 head, end, rest = piece.partition(b"\r\n\r\n")
                 if b"\r\ncontent-range:" in head.lower():
                     head = head.replace(b" 200 OK\r\n", b" 206 Partial Content\r\n", 1)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
     from types import TracebackType
 
 
@@ -104,6 +105,17 @@ class Line:
         for end in (source, target):
             with suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
+
+
+def reached(path: Path | str) -> socket.socket:
+    """A connection to a Unix socket. Raises OSError."""
+    end = socket.socket(socket.AF_UNIX)
+    try:
+        end.connect(str(path))
+    except OSError:
+        end.close()
+        raise
+    return end
 
 
 def _bound(port: int) -> socket.socket:

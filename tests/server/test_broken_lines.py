@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import socket
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
+import anyio.to_thread
+import httpx
 import pytest
 
 from cxfs.server import administration, changes
 from cxfs.server.accounts import Caller
+from cxfs.server.app import make_app
 from cxfs.server.connections import Connections, Patience
 from cxfs.server.errors import Unavailable
 from cxfs.server.folder import Folder
@@ -18,7 +22,8 @@ from cxfs.server.postgresql import PostgresDatabase
 from cxfs.server.store import Store
 from cxfs.server.wire import TreePath
 from tests.mounting import wait_until
-from tests.server.line import Line
+from tests.server.line import Line, reached
+from tests.server.person import Person, refusal_of
 from tests.server.tables import rows
 
 if TYPE_CHECKING:
@@ -43,13 +48,7 @@ def url(postgres: Postgres) -> str:
 @pytest.fixture
 def line(postgres: Postgres) -> Iterator[Line]:
     """To PostgreSQL."""
-
-    def reach() -> socket.socket:
-        end = socket.socket(socket.AF_UNIX)
-        end.connect(f"{postgres.folder}/.s.PGSQL.5432")
-        return end
-
-    with Line(reach) as line:
+    with Line(partial(reached, postgres.socket)) as line:
         yield line
 
 
@@ -174,6 +173,30 @@ def test_while_the_database_is_away_nobody_waits_in_a_queue(far: Store, line: Li
     wait_until(lambda: answers(far))
 
     assert (while_away, connections_of(far).wait_s) == (0.25, QUICK.connection_s)
+
+
+async def test_who_waits_for_changes_is_told_that_the_database_has_gone(
+    far: Store, near: Store, line: Line, caller: Caller
+) -> None:
+    """503 with Retry-After, as for any other question."""
+    token = administration.issue_token(near, administration.list_users(near)[-1].name)
+    listening = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN %' AND datname = current_database()"
+    transport = httpx.ASGITransport(make_app(far))
+    answers: list[httpx.Response] = []
+    async with httpx.AsyncClient(transport=transport, base_url="http://cx.test") as client:
+        ann = Person(client, caller.id, token)
+        cursor = (await ann.news())["cursor"]
+
+        async def wait() -> None:
+            answers.append(await ann.follow(cursor, timeout="50"))
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(wait)
+            await anyio.to_thread.run_sync(wait_until, lambda: rows(near, listening) == [(1,)])
+            line.cut()
+
+    assert refusal_of(answers[0]) == (503, "Unavailable")
+    assert int(answers[0].headers["retry-after"]) > 0
 
 
 async def test_a_commit_is_heard_of_after_the_line_was_cut(far: Store, near: Store, line: Line, caller: Caller) -> None:

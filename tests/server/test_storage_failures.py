@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import httpx
@@ -60,34 +60,6 @@ def test_a_change_at_one_server_is_heard_of_at_the_other(team: Team) -> None:
         told = waiting.result(60).json()
 
     assert [change["path"].partition(":")[2] for change in told["changes"]] == ["/heard", "/"]
-
-
-def test_nothing_that_was_acknowledged_is_lost_with_a_server(team: Team) -> None:
-    """Killed in the middle of uploads: the other has all that this one has said it has, and whole versions only."""
-    one, two = team.clients
-    acknowledged: list[int] = []
-    enough = threading.Event()
-
-    def upload(start: int) -> None:
-        with suppress(httpx.TransportError):
-            for number in range(start, start + 1_000):
-                put(one, f"/1/data/self:%2Ffile {number}", b"%d " % number * 30_000).raise_for_status()
-                acknowledged.append(number)
-                if len(acknowledged) >= 20:
-                    enough.set()
-
-    with ThreadPoolExecutor(4) as threads:
-        for lane in range(4):
-            threads.submit(upload, lane * 1_000)
-        assert enough.wait(60)
-        team.servers[0].kill()
-    listed = two.get(ROOT).json()["entries"]
-    team.servers[0].start()
-
-    there = {int(entry["name"].split()[1]): entry for entry in listed if entry["name"].startswith("file ")}
-    assert set(acknowledged) <= set(there)
-    for number in there:
-        assert two.get(f"/1/data/self:%2Ffile {number}").content == b"%d " % number * 30_000
 
 
 def test_half_an_upload_is_nothing(team: Team) -> None:
