@@ -47,7 +47,7 @@ def _kinds(servers: Servers) -> Mapping[str, Callable[[], bytes]]:
 
 def costs_table(*, seconds: float = SECONDS, rounds: int = ROUNDS) -> str:
     """One process, in turn with each kind of request; and what it holds in the end."""
-    heads = ["request", "a second", "ms of the process", "ms of PostgreSQL"]
+    heads = ["request", "ms of the process", "ms of PostgreSQL", "a core can, a second", "did, a second"]
     found: dict[str, list[Taken]] = {}
     with running_servers(1) as servers:
         kinds = _kinds(servers)
@@ -63,10 +63,12 @@ def costs_table(*, seconds: float = SECONDS, rounds: int = ROUNDS) -> str:
 
 
 def _cells(taken: Sequence[Taken]) -> list[str]:
+    server_ms = statistics.median(each.server_ms for each in taken)
     return [
-        f"{statistics.median(each.load.per_second for each in taken):,.0f}",
-        f"{statistics.median(each.server_ms for each in taken):.2g}",
+        f"{server_ms:.2g}",
         f"{statistics.median(each.postgres_ms for each in taken):.2g}",
+        f"{1_000 / server_ms:,.0f}",
+        f"{statistics.median(each.load.per_second for each in taken):,.0f}",
     ]
 
 

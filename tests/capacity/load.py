@@ -10,6 +10,7 @@ import re
 import selectors
 import socket
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -61,8 +62,10 @@ class _Line:
 
 def load(ports: Sequence[int], lines_each: int, requests: Callable[[], bytes], seconds: float) -> Load:
     """So many connections to each of the ports, each asking as soon as it was answered, for so long."""
-    with selectors.DefaultSelector() as selector:
+    with selectors.DefaultSelector() as selector, ExitStack() as stack:
         lines = [_Line(port) for port in ports for _ in range(lines_each)]
+        for line in lines:  # what is under way then ends by itself
+            stack.callback(line.socket.close)
         began, cpu, answered = time.monotonic(), time.process_time(), 0
         for line in lines:
             selector.register(line.socket, selectors.EVENT_READ, line)
@@ -72,8 +75,4 @@ def load(ports: Sequence[int], lines_each: int, requests: Callable[[], bytes], s
                 if key.data.is_answered():
                     answered += 1
                     key.data.ask(requests())
-        done = Load(answered, time.monotonic() - began, time.process_time() - cpu)
-        for line in lines:  # what is under way ends by itself
-            line.socket.shutdown(socket.SHUT_WR)
-            line.socket.close()
-    return done
+        return Load(answered, time.monotonic() - began, time.process_time() - cpu)
