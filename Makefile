@@ -12,6 +12,7 @@
 # make check        format, lint, types, layers
 # make bench        cxfs beside what could be mounted instead, in figures: hours, as root  (ARGS="--rtt 0 --only cxfs,sshfs")
 # make bench-feed   how soon a mount shows what another client did: median and p99, in a minute
+# make capacity     what a server carries: accounts of a million objects, two processes; the tables of docs/server.md, docs/scale.md
 # make man          man pages in build/man, of the same words as the help pages
 # make clean        removes what the others made
 #
@@ -24,7 +25,7 @@ ARGS ?=
 MOUNTPOINT ?= cx-demo
 SECONDS ?= 1800
 
-.PHONY: demo test test-storage test-long soak applications conformance reliability mutants coverage desktop check bench bench-feed man clean
+.PHONY: demo test test-storage test-long soak applications conformance reliability mutants coverage desktop check bench bench-feed capacity man clean
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 
@@ -78,6 +79,9 @@ bench: $(STAMP)-test
 
 bench-feed: $(STAMP)-test
 	@$(VENV)/bin/python -m tests.bench.visible $(ARGS)
+
+capacity: $(STAMP)-test
+	@$$([ "$$(id -u)" = 0 ] || echo sudo) $(VENV)/bin/python -m tests.capacity $(ARGS)
 
 man: $(STAMP)-demo
 	@$(VENV)/bin/python -m cxfs.cli.manual build/man

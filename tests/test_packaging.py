@@ -28,7 +28,8 @@ TOP: Final = {
 
 SERVER: Final = {"server"}
 TEAM: Final = {
-    "server/bucket.py", "server/notifications.py", "server/postgresql.py", "server/upgrading.py",
+    "server/bucket.py", "server/connections.py", "server/notifications.py", "server/postgresql.py",
+    "server/upgrading.py",
     "server/migrations/env.py", "server/migrations/versions/step_0001.py",
 }  # fmt: skip
 DEMO: Final = {"cli/samples.py"}

@@ -29,6 +29,9 @@ class Content(NamedTuple):
 class Sink(Protocol):
     """Where the bytes of a large content go while they arrive. Blocks."""
 
+    is_kept: bool
+    """Whether there is nothing to discard."""
+
     def write(self, piece: memoryview) -> None:
         """Appends. The piece stays as it is."""
         ...
@@ -84,6 +87,11 @@ class Arrival:
     def is_small(self) -> bool:
         """Whether it is kept as a row."""
         return self.size <= SMALL_BYTES_MAX
+
+    @property
+    def is_left_over(self) -> bool:
+        """Whether leaving the block has something to remove."""
+        return self.sink is not None and not self.sink.is_kept
 
     @property
     def bytes(self) -> bytes:

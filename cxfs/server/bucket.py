@@ -23,10 +23,11 @@ from obstore.store import S3Store
 from cxfs.server.arrivals import Arrival
 from cxfs.server.contents import keep_small
 from cxfs.server.digests import places
-from cxfs.server.errors import NotFound, ServerError, Unavailable
+from cxfs.server.errors import NotFound, Refusal, ServerError, Unavailable
 from cxfs.server.limits import (
     ARRIVAL_LIFE_S,
     DISCARDED_LIFE_S,
+    OBJECT_ANSWER_S_MAX,
     OBJECT_PART_BYTES,
     OBJECT_PARTS_AT_ONCE,
     OBJECT_WINDOW_BYTES_FIRST,
@@ -51,6 +52,7 @@ class ObjectSink:
     def __init__(self, bucket: Bucket, name: str) -> None:
         self.name = name
         self.is_kept = False
+        self._is_lost = False
         self._bucket = bucket
         with _answering():
             self._writer: WritableFile | None = obstore.open_writer(
@@ -60,14 +62,14 @@ class ObjectSink:
     def write(self, piece: memoryview) -> None:
         """Appends; a part that is full goes out."""
         assert self._writer is not None
-        with _answering():
+        with self._losing(), _answering():
             self._writer.write(bytes(piece))
 
     def sync(self) -> None:
         """The object is there, whole."""
         writer, self._writer = self._writer, None
         if writer is not None:
-            with _answering():
+            with self._losing(), _answering():
                 writer.close()
 
     def close(self) -> None:
@@ -78,11 +80,20 @@ class ObjectSink:
 
         Completed first, because parts of what is not complete would stay, unseen and paid for.
         """
-        if self.is_kept:
+        if self.is_kept or self._is_lost:
             return
         with suppress(Unavailable):
             self.sync()
             self._bucket.remove_now(self.name)
+
+    @contextmanager
+    def _losing(self) -> Iterator[None]:
+        """A bucket that did not answer is not asked to take it back: whoever waits has waited long enough."""
+        try:
+            yield
+        except Refusal:
+            self._is_lost = True
+            raise
 
 
 class FarSource:
@@ -135,8 +146,13 @@ class FarSource:
 class Bucket:
     """`where` is `s3://bucket/prefix`; keys and endpoint are where S3's own tools look for them (`AWS_…`)."""
 
-    def __init__(self, where: str, database: Database, clock: Callable[[], int]) -> None:
+    is_far = True
+
+    def __init__(
+        self, where: str, database: Database, clock: Callable[[], int], *, answer_s: float = OBJECT_ANSWER_S_MAX
+    ) -> None:
         self._where = where
+        self._answer_s = answer_s
         self._database = database
         self._clock = clock
         self._places = places()
@@ -150,9 +166,9 @@ class Bucket:
                 client_options={
                     "allow_http": True,
                     "connect_timeout": timedelta(seconds=5),
-                    "timeout": timedelta(seconds=60),
+                    "timeout": timedelta(seconds=self._answer_s),
                 },
-                retry_config={"max_retries": 2, "retry_timeout": timedelta(seconds=20)},
+                retry_config={"max_retries": 2, "retry_timeout": timedelta(seconds=self._answer_s / 3)},
             )
         except (BaseError, ValueError) as error:
             raise ServerError(f"{self._where} is no bucket: {error}") from error
@@ -175,10 +191,7 @@ class Bucket:
 
     def keep(self, connection: Connection, *arrivals: Arrival) -> None:
         """Inside the caller's transaction. Of equal contents the first one's object stays."""
-        for arrival in arrivals:
-            if arrival.sink is None:
-                keep_small(connection, arrival)
-                continue
+        for arrival in keep_small(connection, arrivals):
             assert isinstance(arrival.sink, ObjectSink)
             name = arrival.sink.name
             taken = connection.execute(

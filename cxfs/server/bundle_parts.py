@@ -54,7 +54,7 @@ class Parts:
 
     def __init__(self, store: Store, offload: Offload, caller: Caller, items: Sequence[Wanted], boundary: str) -> None:
         self._store = store
-        self._offload = offload
+        self._carry = offload.far if store.contents.is_far else offload.content
         self._caller = caller
         self._items = items
         self._at = 0
@@ -72,7 +72,7 @@ class Parts:
         with ExitStack() as files:
             pieces = await self._store.ask(partial(self._some, files=files), at_one_moment=True)
             if any(isinstance(piece, _Unread) for piece in pieces):
-                read = await self._offload.content(self._read, pieces)
+                read = await self._carry(self._read, pieces)
             else:
                 read = cast("list[bytes]", pieces)
         if self._at == len(self._items):

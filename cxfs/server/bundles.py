@@ -7,7 +7,7 @@ is undone by itself.
 from __future__ import annotations
 
 import secrets
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
@@ -18,6 +18,7 @@ from cxfs.server import changes
 from cxfs.server.attributes import attributes_of
 from cxfs.server.bundle_parts import Parts, item_error
 from cxfs.server.calls import afterwards, answer, whole
+from cxfs.server.contents import Known, keep_known, know_contents
 from cxfs.server.errors import InvalidRequest, Refusal, RequestTooLarge
 from cxfs.server.forms import BundleReader, boundary_of
 from cxfs.server.limits import (
@@ -28,6 +29,8 @@ from cxfs.server.limits import (
     NUMBER_MAX,
     PIECE_BYTES,
 )
+from cxfs.server.listings import Listings, Together
+from cxfs.server.receiving import Receiving
 from cxfs.server.transport import upload_of
 from cxfs.server.wire import File, parse_path
 
@@ -86,6 +89,7 @@ class Bundles:
     def __init__(self, store: Store, offload: Offload) -> None:
         self._store = store
         self._offload = offload
+        self._carry = offload.far if store.contents.is_far else offload.content
 
     async def get(self, call: Call) -> Response:
         """The bytes of many files, or for each the reason why not, in the order asked."""
@@ -99,15 +103,17 @@ class Bundles:
         if (call.body.declared_bytes or 0) > BUNDLE_BODY_BYTES_MAX:
             raise RequestTooLarge(f"a bundle has at most {BUNDLE_BODY_BYTES_MAX} bytes")
         reader = BundleReader(boundary_of(call.request.headers.get("content-type", "")))
-        with ExitStack() as stack:
-            arrivals = await self._receive(call, reader, stack)
+        async with Receiving(self._store.contents, self._offload) as receiving:
+            arrivals = await self._receive(call, reader, receiving)
             items = _understood(_BROUGHT, reader.items)
             if len(items) != len(arrivals):
                 raise InvalidRequest(f"{len(items)} items, but {len(arrivals)} files")
+            if any(arrival.is_left_over for arrival in arrivals):
+                await self._carry(_complete, arrivals)
             results = await self._offload.change(self._put_all, call, items, arrivals)
         return answer({"results": results})
 
-    async def _receive(self, call: Call, reader: BundleReader, stack: ExitStack) -> list[Arrival]:
+    async def _receive(self, call: Call, reader: BundleReader, receiving: Receiving) -> list[Arrival]:
         """One for each file, hashed and written a piece's worth at a time, in memory or on the disk; not yet synced."""
         arrivals: list[Arrival] = []
         waiting: list[bytes] = []
@@ -115,7 +121,7 @@ class Bundles:
 
         def take() -> None:
             for content in waiting:
-                arrival = stack.enter_context(self._store.contents.arrival())
+                arrival = receiving.arrival()
                 arrival.write(content)
                 arrivals.append(arrival)
 
@@ -133,29 +139,28 @@ class Bundles:
 
     def _put_all(self, call: Call, items: Sequence[_Brought], arrivals: Sequence[Arrival]) -> list[Any]:
         """In this order: bytes durable, rows, names durable, commit; once for all."""
-        for arrival in arrivals:
-            arrival.sync()
-            arrival.close()
-        kept: list[Arrival] = []
+        _complete(arrivals)
 
-        def put(connection: Connection, item: _Brought, arrival: Arrival) -> File:
+        def put(connection: Connection, known: Known, item: _Brought, arrival: Arrival, listings: Listings) -> File:
             if arrival.size > BUNDLE_ITEM_BYTES_MAX:
                 raise RequestTooLarge(f"over {BUNDLE_ITEM_BYTES_MAX} bytes in a bundle")
             if item.size is not None and item.size != arrival.size:
                 raise InvalidRequest(f"{arrival.size} bytes came, not {item.size}")
             attributes = attributes_of(item.modified, item.mode, bytes(item.xattrs) or None)
             upload = upload_of(item.file_content_type, attributes, item.if_version, item.link)
-            now = self._store.clock()
-            node = changes.put(connection, call.caller, parse_path(item.path), arrival.content, upload, now=now)
-            kept.append(arrival)
-            return node.file
+            path, content = parse_path(item.path), arrival.content
+            now, number = self._store.clock(), known.numbers[content.sha256]
+            return changes.put(
+                connection, call.caller, path, content, upload, now=now, number=number, listings=listings
+            ).file
 
+        contents = [arrival.content for arrival in arrivals]
         with self._store.transaction(_owners(call, items)) as connection:
-            results = [
-                _by_itself(connection, partial(put, connection, item, arrival))
-                for item, arrival in zip(items, arrivals, strict=True)
-            ]
-            self._store.contents.keep(connection, *kept)
+            known = know_contents(self._store.database, connection, contents)
+            all_of_them = [partial(put, connection, known, *each) for each in zip(items, arrivals, strict=True)]
+            results = _together(connection, all_of_them)
+            kept = [arrival for arrival, result in zip(arrivals, results, strict=True) if isinstance(result, File)]
+            keep_known(self._store.contents, connection, known, kept)
         return results
 
     async def delete(self, call: Call) -> Response:
@@ -166,13 +171,22 @@ class Bundles:
         return response
 
     def _remove_all(self, call: Call, items: Sequence[_Unwanted]) -> list[Any]:
-        def remove(connection: Connection, item: _Unwanted) -> dict[str, str]:
-            path, now = parse_path(item.path), self._store.clock()
-            changes.remove(connection, call.caller, path, recursive=False, if_version=item.if_version, now=now)
+        def remove(connection: Connection, item: _Unwanted, listings: Listings) -> dict[str, str]:
+            path, now, version = parse_path(item.path), self._store.clock(), item.if_version
+            changes.remove(
+                connection, call.caller, path, recursive=False, if_version=version, now=now, listings=listings
+            )
             return {"status": "ok"}
 
         with self._store.transaction(_owners(call, items)) as connection:
-            return [_by_itself(connection, partial(remove, connection, item)) for item in items]
+            return _together(connection, [partial(remove, connection, item) for item in items])
+
+
+def _complete(arrivals: Sequence[Arrival]) -> None:
+    """They are all there. May be called twice."""
+    for arrival in arrivals:
+        arrival.sync()
+        arrival.close()
 
 
 def _owners(call: Call, items: Sequence[_Brought] | Sequence[_Unwanted]) -> set[str]:
@@ -182,6 +196,26 @@ def _owners(call: Call, items: Sequence[_Brought] | Sequence[_Unwanted]) -> set[
         with suppress(Refusal):
             owners |= call.owners(parse_path(item.path))
     return owners
+
+
+def _together(connection: Connection, items: Sequence[Callable[[Listings], T]]) -> list[T | dict[str, Any]]:
+    """What each comes to, in order.
+
+    Mostly none is refused: so all are tried as one, and only when one was each anew by itself. To make each of them one
+    that can be undone costs two statements more, and PostgreSQL dear beyond 64 of them in one transaction.
+    """
+    results: list[T | dict[str, Any]]
+    listings = Together()
+    connection.execute("SAVEPOINT bundle")
+    try:
+        results = [item(listings) for item in items]
+    except Refusal:
+        connection.execute("ROLLBACK TO bundle")
+        listings = Together()
+        results = [_by_itself(connection, partial(item, listings)) for item in items]
+    connection.execute("RELEASE bundle")
+    listings.settle(connection)
+    return results
 
 
 def _by_itself(connection: Connection, change: Callable[[], T]) -> T | dict[str, Any]:

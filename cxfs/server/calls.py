@@ -25,6 +25,7 @@ from cxfs.server.limits import (
     NUMBER_MAX,
     PASSWORDS_IN_HAND_MAX,
     PASSWORDS_OF_A_PLACE_MAX,
+    THREADS_FOR_BUCKET,
     THREADS_FOR_CHANGES,
     THREADS_FOR_CONTENT,
     THREADS_FOR_PASSWORDS,
@@ -51,6 +52,10 @@ class Offload(Protocol):
         """Writes or reads bytes of content."""
         ...
 
+    async def far(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Writes or reads bytes of content that are kept on the other side of a network."""
+        ...
+
     async def change(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Makes one change, durably; waits for its turn."""
         ...
@@ -65,6 +70,7 @@ class InThreads:
 
     def __init__(self) -> None:
         self._content = CapacityLimiter(THREADS_FOR_CONTENT)
+        self._far = CapacityLimiter(THREADS_FOR_BUCKET)
         self._change = CapacityLimiter(THREADS_FOR_CHANGES)
         self._password = CapacityLimiter(THREADS_FOR_PASSWORDS)
         self._in_hand: Counter[str] = Counter()
@@ -72,6 +78,10 @@ class InThreads:
     async def content(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """In a thread; a cancelled caller waits for it, because the piece belongs to a file that is then removed."""
         return await to_thread.run_sync(lambda: function(*args, **kwargs), limiter=self._content)
+
+    async def far(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """In a thread; as `content`."""
+        return await to_thread.run_sync(lambda: function(*args, **kwargs), limiter=self._far)
 
     async def change(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """In a thread; a cancelled caller waits for it, because half a change does not exist."""
@@ -96,6 +106,10 @@ class InPlace:
         """Now."""
         return function(*args, **kwargs)
 
+    async def far(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Now."""
+        return function(*args, **kwargs)
+
     async def change(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Now."""
         return function(*args, **kwargs)
@@ -110,6 +124,7 @@ class Announced:
 
     def __init__(self, offload: Offload, announce: Callable[[], None]) -> None:
         self.content = offload.content
+        self.far = offload.far
         self.password = offload.password
         self._change = offload.change
         self._announce = announce

@@ -19,6 +19,7 @@ from cxfs.server import changes
 from cxfs.server.accounts import Caller, account_named
 from cxfs.server.attributes import AS_IT_IS, Attributes, parse_link
 from cxfs.server.changes import Upload
+from cxfs.server.contents import Known, keep_known, know_contents
 from cxfs.server.errors import NotFound, Refusal, ServerError, Unavailable
 from cxfs.server.limits import PIECE_BYTES
 from cxfs.server.local_attributes import attributes_at, attributes_of_link, marked, set_attributes_at
@@ -152,16 +153,22 @@ class Import:
 
     def _commit(self) -> None:
         """Bytes durable, rows, names durable, commit: the order of a single upload, once for the batch."""
-        self._store.contents.sync(*(each.arrival for each in self._waiting if isinstance(each, _File)))
+        arrivals = [each.arrival for each in self._waiting if isinstance(each, _File)]
+        self._store.contents.sync(*arrivals)
         try:
             with self._store.transaction(self._trees) as connection:
+                known = know_contents(self._store.database, connection, [arrival.content for arrival in arrivals])
                 placed = [
                     each.arrival
                     for each in self._waiting
-                    if (self._make(connection, each) if isinstance(each, _Folder) else self._put(connection, each))
+                    if (
+                        self._make(connection, each)
+                        if isinstance(each, _Folder)
+                        else self._put(connection, each, known)
+                    )
                     and isinstance(each, _File)
                 ]
-                self._store.contents.keep(connection, *placed)
+                keep_known(self._store.contents, connection, known, placed)
         except Refusal as error:
             raise ServerError(f"stopped after {self.carried.files} files: {error}") from error
         for arrival in placed:
@@ -183,7 +190,7 @@ class Import:
         folder.node = found
         return True
 
-    def _put(self, connection: Connection, file: _File) -> bool:
+    def _put(self, connection: Connection, file: _File, known: Known) -> bool:
         """Whether the file is in."""
         folder = file.folder.node
         found = child(connection, folder.number, file.name) if folder else None
@@ -195,6 +202,7 @@ class Import:
             file.arrival.content,
             Upload("", attributes=file.attributes, link=file.link),
             now=self._store.clock(),
+            number=known.numbers[file.arrival.content.sha256],
         )
         return True
 

@@ -7,10 +7,10 @@ or with new content or attributes (not what happens deeper); its `modified` move
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from cxfs.server.attributes import AS_IT_IS, Attributes
-from cxfs.server.contents import know_content, note_unused
+from cxfs.server.contents import know_content
 from cxfs.server.errors import (
     AlreadyExists,
     InvalidPath,
@@ -21,8 +21,10 @@ from cxfs.server.errors import (
     VersionConflict,
 )
 from cxfs.server.feed import note, note_deleted, note_moved, path_of
+from cxfs.server.history import keep_version
 from cxfs.server.kept_attributes import copy_attributes, set_attributes, set_link
-from cxfs.server.limits import PATH_NAMES_MAX, SUBTREE_OBJECTS_MAX, VERSIONS_KEPT
+from cxfs.server.limits import PATH_NAMES_MAX, SUBTREE_OBJECTS_MAX
+from cxfs.server.listings import AtOnce, Listings
 from cxfs.server.quota import charge, room
 from cxfs.server.subtrees import below, change_owner, depth_of, erase
 from cxfs.server.trees import Node, Place, by_number, children, find, find_place
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
     from cxfs.server.database import Connection
 
 Path = TreePath | UuidPath
+
+_AT_ONCE: Final = AtOnce()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +73,7 @@ def make_folder_at(
     number = _insert(connection, folder, name, now=now)
     set_attributes(connection, number, attributes)
     made = by_number(connection, number)
-    note(connection, made.owner, made.id, "created")
-    _touch(connection, folder.number, now=now)
+    _AT_ONCE.touch(connection, folder.number, now=now, entry=(made.id, "created"))
     return made
 
 
@@ -82,6 +85,7 @@ def remove(
     recursive: bool,
     now: int,
     if_version: int | None = None,
+    listings: Listings = _AT_ONCE,
 ) -> None:
     """The object and all below it. Raises NotEmpty for a folder that is not, unless `recursive`."""
     node = find(connection, caller, path, write=True)
@@ -92,7 +96,7 @@ def remove(
         raise NotEmpty(f"{node.name!r} still holds something")
     note_deleted(connection, node)
     erase(connection, node.owner, node.number)
-    _touch(connection, node.parent, now=now)
+    listings.touch(connection, node.parent, now=now)
 
 
 def move(connection: Connection, caller: Caller, path: Path, to: Path, *, overwrite: bool, now: int) -> Node:
@@ -113,7 +117,7 @@ def move(connection: Connection, caller: Caller, path: Path, to: Path, *, overwr
     moved = by_number(connection, node.number)
     note_moved(connection, moved, node.owner, previous_path)
     for folder in {node.parent, place.folder.number}:
-        _touch(connection, folder, now=now)
+        _AT_ONCE.touch(connection, folder, now=now)
     return moved
 
 
@@ -125,8 +129,7 @@ def copy(connection: Connection, caller: Caller, path: Path, to: Path, *, overwr
         raise AlreadyExists("a copy cannot take the place of its original")
     _clear_place(connection, node, place, overwrite=overwrite)
     made = by_number(connection, _copy_tree(connection, node, place, now=now))
-    note(connection, made.owner, made.id, "created")
-    _touch(connection, place.folder.number, now=now)
+    _AT_ONCE.touch(connection, place.folder.number, now=now, entry=(made.id, "created"))
     return made
 
 
@@ -138,18 +141,19 @@ def update(
     set_attributes(connection, node.number, attributes)
     if description is not None:
         connection.execute("UPDATE nodes SET description = ? WHERE number = ?", (description, node.number))
-    note(connection, node.owner, node.id, "updated")
-    if node.parent is not None:
-        _touch(connection, node.parent, now=None)
+    if node.parent is None:
+        note(connection, node.owner, node.id, "updated")
+    else:
+        _AT_ONCE.touch(connection, node.parent, now=None, entry=(node.id, "updated"))
     return by_number(connection, node.number)
 
 
-def upload_place(connection: Connection, caller: Caller, path: Path) -> Place:
+def upload_place(connection: Connection, caller: Caller, path: Path, listings: Listings = _AT_ONCE) -> Place:
     """Where an upload would go; raises what the upload would raise before it has a byte."""
     if isinstance(path, TreePath) and not path.names:
         find(connection, caller, path, write=True)
         raise IsADirectory("the root of a tree is a folder")
-    place = find_place(connection, caller, path)
+    place = find_place(connection, caller, path, listings)
     if place.node is not None and place.node.is_folder:
         raise IsADirectory(f"{place.name!r} is a folder")
     return place
@@ -173,21 +177,45 @@ def _require_version(node: Node, if_version: int | None) -> None:
         raise VersionConflict(f"{node.name!r} is at version {node.version}, not {if_version}")
 
 
-def put(connection: Connection, caller: Caller, path: Path, content: Content, upload: Upload, *, now: int) -> Node:
-    """The content becomes the file's next version, or a new file. The caller places the bytes before it commits."""
-    place = upload_place(connection, caller, path)
+def put(
+    connection: Connection,
+    caller: Caller,
+    path: Path,
+    content: Content,
+    upload: Upload,
+    *,
+    now: int,
+    number: int | None = None,
+    listings: Listings = _AT_ONCE,
+) -> Node:
+    """The content becomes the file's next version, or a new file. The caller places the bytes before it commits.
+
+    `number` is the content's, where the caller knows it (`know_contents`).
+    """
+    place = upload_place(connection, caller, path, listings)
     check_version(place, upload.if_version)
-    return put_at(connection, place, content, upload, now=now)
+    return put_at(connection, place, content, upload, now=now, number=number, listings=listings)
 
 
-def put_at(connection: Connection, place: Place, content: Content, upload: Upload, *, now: int) -> Node:
+def put_at(
+    connection: Connection,
+    place: Place,
+    content: Content,
+    upload: Upload,
+    *,
+    now: int,
+    number: int | None = None,
+    listings: Listings = _AT_ONCE,
+) -> Node:
     """The same where the place is known to hold no folder."""
-    number = know_content(connection, content)
+    number = know_content(connection, content) if number is None else number
     if place.node is None:
-        file, replaced, kept = _new_file(connection, place, number, upload, now=now), 0, 0
+        kind = upload.content_type
+        file = _insert(connection, place.folder, place.name, now=now, content=number, content_type=kind)
+        replaced = kept = 0
     else:
         file, replaced = place.node.number, place.node.size
-        kept = _keep_version(connection, place.node, now=now)
+        kept = keep_version(connection, place.node, now=now)
         connection.execute(
             "UPDATE nodes SET version = version + 1, content = ?, content_type = ?, modified_ms = ?,"
             " modified_rest_ns = 0, link = NULL WHERE number = ?",
@@ -198,8 +226,10 @@ def put_at(connection: Connection, place: Place, content: Content, upload: Uploa
         set_link(connection, file, upload.link)
     charge(connection, place.folder.owner, current=content.size - replaced, before=kept)
     node = by_number(connection, file)
-    note(connection, node.owner, node.id, "created" if place.node is None else "updated")
-    _touch(connection, place.folder.number, now=now if place.node is None else None)
+    if place.node is None:
+        listings.touch(connection, place.folder.number, now=now, entry=(node.id, "created"))
+    else:
+        listings.touch(connection, place.folder.number, now=None, entry=(node.id, "updated"))
     return node
 
 
@@ -238,42 +268,6 @@ def _insert(
         ),
     ).fetchone()
     return int(number)
-
-
-def _new_file(connection: Connection, place: Place, content: int, upload: Upload, *, now: int) -> int:
-    return _insert(
-        connection,
-        place.folder,
-        place.name,
-        now=now,
-        content=content,
-        content_type=upload.content_type,
-    )
-
-
-def _keep_version(connection: Connection, node: Node, *, now: int) -> int:
-    """The content becomes a former version; the one that is too many goes. How many more bytes history holds then."""
-    connection.execute(
-        "INSERT INTO versions (node, version, content, content_type, modified_ms, modified_rest_ns, link, replaced_ms)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            node.number,
-            node.version,
-            node.content,
-            node.content_type,
-            node.modified_ms,
-            node.modified_rest_ns,
-            node.link,
-            now,
-        ),
-    )
-    dropped = connection.execute(
-        "DELETE FROM versions WHERE node = ? AND version <= ?"
-        " RETURNING content, (SELECT size FROM contents WHERE number = content)",
-        (node.number, node.version - VERSIONS_KEPT),
-    ).fetchall()
-    note_unused(connection, [content for content, _ in dropped])
-    return node.size - sum(int(size) for _, size in dropped)
 
 
 def _clear_place(connection: Connection, node: Node, place: Place, *, overwrite: bool) -> None:
@@ -338,13 +332,3 @@ def _copy_tree(connection: Connection, node: Node, place: Place, *, now: int) ->
     charge(connection, place.folder.owner, current=size)
     assert top is not None
     return top
-
-
-def _touch(connection: Connection, folder: int, *, now: int | None) -> None:
-    """The folder's listing changed; with `now`, its set of names did."""
-    owner, uuid = connection.execute(
-        "UPDATE nodes SET version = version + 1 WHERE number = ? RETURNING owner, id", (folder,)
-    ).fetchone()
-    if now is not None:
-        connection.execute("UPDATE nodes SET modified_ms = ?, modified_rest_ns = 0 WHERE number = ?", (now, folder))
-    note(connection, owner, uuid, "updated")

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
+    from cxfs.server.arrivals import Content
     from cxfs.server.commits import Commits
 
 R = TypeVar("R")
@@ -87,6 +88,14 @@ class Database(Protocol):
 
         They are no longer noted as such, and nobody takes hold of them before the caller's transaction is over.
         """
+        ...
+
+    def insert_contents(self, connection: Connection, contents: Sequence[Content]) -> dict[bytes, int]:
+        """Those that were not known get a row, in this order; the numbers of these, by SHA-256."""
+        ...
+
+    def hold_contents(self, connection: Connection, hashes: Sequence[bytes]) -> dict[bytes, int]:
+        """The numbers of those that are known. They stay so until the transaction is over, whoever sweeps."""
         ...
 
     def close(self) -> None:

@@ -28,9 +28,10 @@ _FORGET_STEP: Final = 250
 _ASKED_AT_ONCE: Final = 500
 """Parameters of one statement; databases have a limit for them."""
 
-_NOTE: Final = """
+_CELLS: Final = "(?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_INSERT: Final = """
 INSERT INTO feed (owner, object, position, created, moved, gone, version, path, previous_path)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+VALUES {}
 ON CONFLICT (owner, object) DO UPDATE SET
     position = excluded.position,
     created = CASE WHEN excluded.created > 0 THEN excluded.created ELSE feed.created END,
@@ -40,6 +41,10 @@ ON CONFLICT (owner, object) DO UPDATE SET
     path = excluded.path,
     previous_path = coalesce(excluded.previous_path, feed.previous_path)
 """
+_NOTE: Final = _INSERT.format(_CELLS)
+_NOTE_TWO: Final = _INSERT.format(f"{_CELLS}, {_CELLS}")
+_A_FEW: Final = 2
+"""An object and its folder, the usual case: in PostgreSQL cheaper in one statement than in two that travel together."""
 
 
 class Change(msgspec.Struct, rename="camel", frozen=True):
@@ -131,12 +136,22 @@ def note(
     previous_path: str | None = None,
 ) -> None:
     """Adds a change. `version` and `path` are those of what is gone; what is there is asked when the log is read."""
-    position = _count_up(connection, owner)
-    created, moved = position * (kind == "created"), position * (kind == "moved")
-    row = (owner, uuid, position, created, moved, int(kind == "deleted"), version, path, previous_path)
-    connection.execute(_NOTE, row)
-    if position % _FORGET_STEP == 0:
-        connection.execute("DELETE FROM feed WHERE owner = ? AND position <= ?", (owner, position - CHANGES_KEPT))
+    last = _count_up(connection, owner, 1)
+    connection.execute(_NOTE, _row(owner, uuid, kind, last, version=version, path=path, previous_path=previous_path))
+    _forget_old(connection, owner, last, 1)
+
+
+def note_all(connection: Connection, owner: int, happened: Sequence[tuple[str, Kind]]) -> None:
+    """Of objects that are there, in this order: as few statements as one has."""
+    last = _count_up(connection, owner, len(happened))
+    rows = [
+        _row(owner, uuid, kind, position) for position, (uuid, kind) in enumerate(happened, last - len(happened) + 1)
+    ]
+    if len(rows) == _A_FEW and rows[0][1] != rows[1][1]:
+        connection.execute(_NOTE_TWO, rows[0] + rows[1])
+    else:
+        connection.executemany(_NOTE, rows)
+    _forget_old(connection, owner, last, len(happened))
 
 
 def note_deleted(connection: Connection, node: Node) -> None:
@@ -232,9 +247,29 @@ def _shown(connection: Connection, owner: int, rows: list[_Row], *, after: int, 
     return changes
 
 
-def _count_up(connection: Connection, owner: int) -> int:
-    """The next position; the owner's row is locked until the transaction is over."""
+def _count_up(connection: Connection, owner: int, count: int) -> int:
+    """The last of so many next positions; the owner's row is locked until the transaction is over."""
     (position,) = connection.execute(
-        "UPDATE owners SET changes = changes + 1 WHERE number = ? RETURNING changes", (owner,)
+        "UPDATE owners SET changes = changes + ? WHERE number = ? RETURNING changes", (count, owner)
     ).fetchone()
     return int(position)
+
+
+def _row(
+    owner: int,
+    uuid: str,
+    kind: Kind,
+    position: int,
+    *,
+    version: int = 0,
+    path: str | None = None,
+    previous_path: str | None = None,
+) -> tuple[int | str | None, ...]:
+    created, moved = position * (kind == "created"), position * (kind == "moved")
+    return owner, uuid, position, created, moved, int(kind == "deleted"), version, path, previous_path
+
+
+def _forget_old(connection: Connection, owner: int, last: int, count: int) -> None:
+    """When one of the last `count` positions is a round one."""
+    if last % _FORGET_STEP < count:
+        connection.execute("DELETE FROM feed WHERE owner = ? AND position <= ?", (owner, last - CHANGES_KEPT))

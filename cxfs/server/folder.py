@@ -42,7 +42,7 @@ class FileSink:
         self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         self._syncing: Thread | None = None
         self._unsynced_bytes = 0
-        self._is_placed = False
+        self.is_kept = False
 
     def write(self, piece: memoryview) -> None:
         """Appends, and has the disk take what has gathered."""
@@ -68,16 +68,18 @@ class FileSink:
     def place(self, target: Path) -> None:
         """Under its final name, over an equal content if there is one. Durable once the folder is synced too."""
         self._path.rename(target)
-        self._is_placed = True
+        self.is_kept = True
 
     def discard(self) -> None:
         """Nothing when it was placed."""
-        if not self._is_placed:
+        if not self.is_kept:
             self._path.unlink(missing_ok=True)
 
 
 class Folder:
     """The two folders. Everything here blocks and may be called from any thread."""
+
+    is_far = False
 
     def __init__(self, directory: Path, database: Database) -> None:
         self._database = database
@@ -122,10 +124,7 @@ class Folder:
     def keep(self, connection: Connection, *arrivals: Arrival) -> None:
         """Inside the caller's transaction. Each folder is synced once."""
         folders: set[Path] = set()
-        for arrival in arrivals:
-            if arrival.sink is None:
-                keep_small(connection, arrival)
-                continue
+        for arrival in keep_small(connection, arrivals):
             assert isinstance(arrival.sink, FileSink)
             target = self._path(arrival.content.sha256)
             arrival.sink.place(target)

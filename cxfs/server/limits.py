@@ -88,6 +88,9 @@ OBJECT_PART_BYTES: Final = 16 << 20
 OBJECT_PARTS_AT_ONCE: Final = 2
 """Of one upload, each in memory: the next one fills while the last is sent."""
 
+OBJECT_ANSWER_S_MAX: Final = 60
+"""For one request to a bucket, a part included: 2 Mbit/s. Then: Unavailable."""
+
 OBJECT_WINDOW_BYTES_FIRST: Final = 1 << 20
 OBJECT_WINDOW_BYTES_MAX: Final = 8 << 20
 """Of an object that is read: fetched and held in memory at once, twice as much each time, up to the second."""
@@ -112,6 +115,13 @@ LOCK_WAIT_S: Final = 30
 
 STATEMENT_S_MAX: Final = 60
 """What takes PostgreSQL longer is ended, and Unavailable."""
+
+SILENT_TRANSACTION_S_MAX: Final = 20
+"""PostgreSQL undoes a transaction of whose process it has heard nothing so long: others wait
+for its trees, and not as long as they have patience."""
+
+LINE_DEAD_S: Final = 20
+"""A line to or from PostgreSQL on which what was sent is not received so long is given up: a cable, a firewall."""
 
 FORM_ENVELOPE_BYTES: Final = 128 << 10
 """How much larger than its file an upload's body may be: boundaries, fields. For the early look at quota only."""
@@ -191,6 +201,10 @@ PAGE_ROWS: Final = 500
 
 THREADS_FOR_CONTENT: Final = 8
 """Pieces being hashed and written at once; more only wait for the same cores and disk."""
+
+THREADS_FOR_BUCKET: Final = 32
+"""Parts and windows on their way to or from a bucket at once, up to a few tens of MiB each upload or download. While it
+does not answer they wait here, and keep out nobody who needs no bucket."""
 
 THREADS_FOR_CHANGES: Final = 16
 """Changes waiting for their turn at the one SQLite writer, uploads being synced among them."""

@@ -8,7 +8,7 @@ from anyio import create_task_group, current_time, move_on_at
 from starlette.requests import ClientDisconnect
 
 from cxfs.server.calls import answer
-from cxfs.server.errors import BadAuthToken
+from cxfs.server.errors import BadAuthToken, Refusal
 from cxfs.server.feed import News, news
 from cxfs.server.grants import bearer_with
 from cxfs.server.limits import CHANGES_WAIT_S_MAX
@@ -61,6 +61,7 @@ class LongPolls:
         """Until there may be more, or the deadline. Raises ClientDisconnect when nobody is there to hear it."""
         number, _ = await self._store.ask(lambda connection: owner_number(connection, call.caller, owner))
         gone = False
+        refused: Refusal | None = None  # raised behind the group, which would hide it in a group of exceptions
 
         async def hear_the_end() -> None:
             nonlocal gone
@@ -70,11 +71,16 @@ class LongPolls:
 
         async with create_task_group() as group:
             group.start_soon(hear_the_end)
-            with move_on_at(deadline):
-                await self._waits.turn(number, int(cursor))
+            try:
+                with move_on_at(deadline):
+                    await self._waits.turn(number, int(cursor))
+            except Refusal as error:
+                refused = error
             group.cancel_scope.cancel()
         if gone:
             raise ClientDisconnect
+        if refused is not None:
+            raise refused
 
 
 def _tells(found: News, cursor: str) -> bool:

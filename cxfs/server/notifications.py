@@ -75,8 +75,10 @@ class Bell:
 class PostgresCommits:
     """What the others, and this process itself, tell."""
 
-    def __init__(self, connect: Callable[[], psycopg.Connection]) -> None:
+    def __init__(self, connect: Callable[[], psycopg.Connection], *, look_s: float = LOOK_S) -> None:
         self._connect = connect
+        self._look_s = look_s
+        self._is_doubtful = False
         self._connection: psycopg.Connection | None = None
         self._turn = threading.Lock()  # holds apart: a thread that was given up, and the next one
         self._heard: set[int] | None = None
@@ -102,19 +104,23 @@ class PostgresCommits:
     def _listen(self) -> None:
         """Until something was heard. A thread that was given up leaves what it hears to the next."""
         with self._turn:
-            until = time.monotonic() + LOOK_S
+            until = time.monotonic() + self._look_s
             try:
                 connection = self._listening()
                 while self._heard is not None and not self._heard and not self._is_over:
-                    told = connection.notifies(timeout=_PATIENCE_S, stop_after=1)
+                    told = connection.notifies(timeout=min(_PATIENCE_S, self._look_s), stop_after=1)
                     self._heard = _together([self._heard, *(_read(each.payload) for each in told)])
                     if time.monotonic() >= until:
                         self._heard = None
+                        self._is_doubtful = True
             except psycopg.OperationalError:
                 self._connection = self._heard = None
                 time.sleep(_PATIENCE_S)  # whoever looks now finds the database as it is
 
     def _listening(self) -> psycopg.Connection:
+        if self._connection is not None and self._is_doubtful:  # nobody has anything to tell, or nothing comes through
+            self._connection.execute("SELECT 1")
+        self._is_doubtful = False
         if self._connection is None:
             connection = self._connect()
             connection.autocommit = True

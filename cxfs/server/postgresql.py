@@ -18,15 +18,16 @@ from psycopg import sql
 from psycopg.errors import ForeignKeyViolation, UndefinedTable
 from psycopg.types.numeric import Int8BinaryDumper
 from psycopg.types.string import BytesBinaryDumper
-from psycopg_pool import ConnectionPool
 
+from cxfs.server.connections import Connections, Patience
 from cxfs.server.errors import InvalidRequest, ServerError, Unavailable
-from cxfs.server.limits import CONNECTION_WAIT_S, CONNECTIONS_MAX, LOCK_WAIT_S, STATEMENT_S_MAX
-from cxfs.server.notifications import CHANNEL, Bell, PostgresCommits
+from cxfs.server.limits import CONNECTIONS_MAX
+from cxfs.server.notifications import CHANNEL, LOOK_S, Bell, PostgresCommits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
+    from cxfs.server.arrivals import Content
     from cxfs.server.database import Connection, Rows
 
 R = TypeVar("R")
@@ -36,20 +37,15 @@ FORMAT: Final = "0001"
 
 _ACCOUNTS_LOCK: Final = 0x63786673_00000001
 _HOLD: Final = "SELECT number FROM owners WHERE id = ANY(%s) ORDER BY number FOR NO KEY UPDATE"
-_SETTINGS: Final = " ".join(
-    f"-c {setting}"
-    for setting in (
-        f"lock_timeout={LOCK_WAIT_S}s",
-        f"statement_timeout={STATEMENT_S_MAX}s",
-        "client_encoding=UTF8",
-        # Each statement begins with a few rows and follows keys from there. Of a recursive one the planner thinks
-        # that it may reach everything, and would go through all nodes to delete one.
-        "enable_seqscan=off",
-        "enable_hashjoin=off",
-        "enable_mergejoin=off",
-        "jit=off",
-    )
-)
+_SETTINGS: Final = {
+    "client_encoding": "UTF8",
+    # Each statement begins with a few rows and follows keys from there. Of a recursive one the planner thinks
+    # that it may reach everything, and would go through all nodes to delete one.
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "jit": "off",
+}
 
 
 class _Connection:
@@ -94,28 +90,19 @@ def _in_its_words(statement: str) -> str:
 class PostgresDatabase:
     """`url` is what libpq takes; a password stands better in its password file or environment."""
 
-    def __init__(self, url: str) -> None:
-        self._url = url
+    def __init__(self, url: str, *, patience: Patience | None = None, look_s: float = LOOK_S) -> None:
+        """Brings the tables up to date. Raises ServerError."""
+        patience = patience or Patience()
         try:
-            _bring_up_to_date(self._connect)
-            self._pool = ConnectionPool(
-                url,
-                kwargs={"autocommit": True, "options": _SETTINGS, "connect_timeout": CONNECTION_WAIT_S},
-                configure=_configure,
-                min_size=1,
-                max_size=CONNECTIONS_MAX,
-                timeout=CONNECTION_WAIT_S,
-                reconnect_timeout=CONNECTION_WAIT_S,
-                open=True,
-            )
+            self.connections = Connections(url, patience, _SETTINGS, _configure)
+            _bring_up_to_date(self.connections.apart)
         except psycopg.Error as error:
             raise ServerError(f"cannot use the database: {str(error).splitlines()[0]}") from error
+        self.connections.open()
         self._askers = CapacityLimiter(CONNECTIONS_MAX)
         self._bell = Bell(self._tell)
-        self._commits = PostgresCommits(self._connect)
-
-    def _connect(self) -> psycopg.Connection:
-        return psycopg.connect(self._url, connect_timeout=CONNECTION_WAIT_S)
+        listening = partial(self.connections.apart, answer_s=patience.connection_s)
+        self._commits = PostgresCommits(listening, look_s=look_s)
 
     async def ask(self, question: Callable[[Connection], R], *, at_one_moment: bool = False) -> R:
         """In a thread."""
@@ -160,11 +147,28 @@ class PostgresDatabase:
     def take_unused(self, connection: Connection, count: int) -> list[int]:
         """A content that an upload has taken hold of keeps its note for the next time; nobody waits for anybody."""
         rows = connection.execute(
-            "DELETE FROM unused WHERE content IN (SELECT number FROM contents WHERE number IN"
-            " (SELECT content FROM unused) LIMIT ? FOR UPDATE SKIP LOCKED) RETURNING content",
+            "DELETE FROM unused WHERE content IN (SELECT c.number FROM unused CROSS JOIN LATERAL (SELECT number"
+            " FROM contents WHERE number = content FOR UPDATE SKIP LOCKED) c LIMIT ?) RETURNING content",
             (count,),
         )
         return sorted({number for (number,) in rows.fetchall()})
+
+    def insert_contents(self, connection: Connection, contents: Sequence[Content]) -> dict[bytes, int]:
+        """In one statement."""
+        rows = connection.execute(
+            "INSERT INTO contents (sha256, size, sha1, md5)"
+            " SELECT * FROM unnest(?::bytea[], ?::bigint[], ?::text[], ?::text[]) ON CONFLICT DO NOTHING"
+            " RETURNING sha256, number",
+            [list(column) for column in zip(*contents, strict=True)] or [[]] * 4,
+        )
+        return dict(rows.fetchall())
+
+    def hold_contents(self, connection: Connection, hashes: Sequence[bytes]) -> dict[bytes, int]:
+        """As a reference to each of them would."""
+        rows = connection.execute(
+            "SELECT sha256, number FROM contents WHERE sha256 = ANY(?) ORDER BY sha256 FOR KEY SHARE", (list(hashes),)
+        )
+        return dict(rows.fetchall())
 
     def fill(self, connection: Connection, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         """Rows of another database with the same columns, in one statement: so they may refer to each other."""
@@ -191,7 +195,7 @@ class PostgresDatabase:
         """Waits for nobody."""
         self._bell.close()
         self._commits.close()
-        self._pool.close()
+        self.connections.close()
 
     @contextmanager
     def _begun(self, begin: str) -> Iterator[psycopg.Connection]:
@@ -209,18 +213,12 @@ class PostgresDatabase:
     def _connection(self) -> Iterator[psycopg.Connection]:
         """Raises Unavailable, and InvalidRequest for a text with a NUL, which PostgreSQL cannot keep."""
         try:
-            connection = self._pool.getconn()
-            try:
+            with self.connections.lent() as connection:
                 yield connection
-            finally:
-                self._pool.putconn(connection)
         except ForeignKeyViolation as error:  # the content was swept between two of our statements: it comes anew
             raise Unavailable("the content has just been removed", wait_s=1) from error
         except psycopg.DataError as error:
             raise InvalidRequest("a text that cannot be kept") from error
-        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-            self._pool.check()  # where one connection has gone, the others of that time have too
-            raise Unavailable("the database does not answer") from error
 
 
 def _configure(connection: psycopg.Connection) -> None:

@@ -143,7 +143,7 @@ class Pieces:
     def __init__(self, source: Source, span: Span, offload: Offload) -> None:
         self._source = source
         self._offset, self._stop = span
-        self._offload = offload
+        self._carry = offload.far if source.is_far else offload.content
         self._buffer = bytearray(
             min(SENT_PIECE_BYTES, span.stop - span.start)
         )  # one for all pieces: fresh memory is dear
@@ -157,6 +157,6 @@ class Pieces:
             raise StopAsyncIteration
         piece = self._source.at_once(self._offset, memoryview(self._buffer)[:length])
         if not piece:
-            piece = await self._offload.content(self._source.read, self._offset, length)
+            piece = await self._carry(self._source.read, self._offset, length)
         self._offset += len(piece)
         return piece

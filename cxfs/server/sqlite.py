@@ -12,10 +12,11 @@ from cxfs.server.errors import Unavailable
 from cxfs.server.schema import connect, prepare
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
+    from cxfs.server.arrivals import Content
     from cxfs.server.database import Connection
 
 R = TypeVar("R")
@@ -86,6 +87,21 @@ class SqliteDatabase:
                 "DELETE FROM unused WHERE content IN (SELECT content FROM unused LIMIT ?) RETURNING content", (count,)
             ).fetchall()
         ]
+
+    def insert_contents(self, connection: Connection, contents: Sequence[Content]) -> dict[bytes, int]:
+        """One by one."""
+        statement = (
+            "INSERT INTO contents (sha256, size, sha1, md5) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
+            " RETURNING sha256, number"
+        )
+        rows = [connection.execute(statement, content).fetchone() for content in contents]
+        return dict(row for row in rows if row is not None)
+
+    def hold_contents(self, connection: Connection, hashes: Sequence[bytes]) -> dict[bytes, int]:
+        """Nobody else is changing anything."""
+        statement = "SELECT sha256, number FROM contents WHERE sha256 = ?"
+        rows = [connection.execute(statement, (sha256,)).fetchone() for sha256 in hashes]
+        return dict(row for row in rows if row is not None)
 
     def close(self) -> None:
         """Also folds the write-ahead log into the database when this was the last process."""

@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from cxfs.server.contents import note_unused
 from cxfs.server.errors import InvalidPath
 from cxfs.server.quota import charge
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from cxfs.server.database import Connection
 
-_BELOW: Final = """
-WITH RECURSIVE below (number, depth) AS (
-    SELECT number, 0 FROM nodes WHERE number = ?
-    UNION ALL
-    SELECT n.number, depth + 1 FROM nodes n JOIN below ON n.parent = below.number
-)
+_SIZES: Final = """
 SELECT
-    below.number,
-    depth,
-    coalesce(c.size, 0),
-    (
-        SELECT CAST(coalesce(sum(f.size), 0) AS BIGINT)
-        FROM versions v JOIN contents f ON f.number = v.content WHERE node = below.number
-    )
-FROM below JOIN nodes n ON n.number = below.number LEFT JOIN contents c ON c.number = n.content
-ORDER BY depth DESC
+    number,
+    is_folder,
+    coalesce((SELECT size FROM contents c WHERE c.number = n.content), 0),
+    (SELECT CAST(coalesce(sum(f.size), 0) AS BIGINT) FROM versions v JOIN contents f ON f.number = v.content
+     WHERE v.node = n.number)
+FROM nodes n
 """
+_TOP: Final = f"{_SIZES} WHERE number = ?"
+_IN_IT: Final = f"{_SIZES} WHERE parent = ?"
 
 
 class Below(NamedTuple):
@@ -40,8 +36,24 @@ class Below(NamedTuple):
 
 
 def below(connection: Connection, top: int) -> list[Below]:
-    """The subtree, deepest first, the top last."""
-    return [Below(*row) for row in connection.execute(_BELOW, (top,))]
+    """The subtree, deepest first, the top last.
+
+    Folder by folder: of one statement for all of it (WITH RECURSIVE) PostgreSQL thinks, where folders are large, that
+    it will come to most of the table, and goes through the table instead; to delete one file.
+    """
+    found: list[Below] = []
+    folders: list[tuple[int, int]] = []
+
+    def take(rows: Iterable[Sequence[Any]], depth: int) -> None:
+        for number, is_folder, size, size_before in rows:
+            found.append(Below(number, depth, size, size_before))
+            if is_folder:
+                folders.append((number, depth))
+
+    take(connection.execute(_TOP, (top,)), 0)
+    for folder, depth in folders:  # grows meanwhile: breadth first
+        take(connection.execute(_IN_IT, (folder,)), depth + 1)
+    return found[::-1]
 
 
 def depth_of(connection: Connection, folder: int, *, outside: int) -> int:

@@ -16,8 +16,9 @@ from cxfs.server.calls import Call, Offload, Parameters, answer
 from cxfs.server.changes import Upload
 from cxfs.server.errors import InvalidRequest, QuotaExceeded
 from cxfs.server.forms import FormReader, boundary_of
-from cxfs.server.limits import CONTENT_TYPE_CHARACTERS_MAX, FORM_ENVELOPE_BYTES, PIECE_BYTES
+from cxfs.server.limits import CONTENT_TYPE_CHARACTERS_MAX, FORM_ENVELOPE_BYTES, PIECE_BYTES, SMALL_BYTES_MAX
 from cxfs.server.ranges import Span, check_if_match, etag_of, if_range_holds, last_modified, requested_span
+from cxfs.server.receiving import Receiving
 from cxfs.server.sources import Pieces, Source, file_at, opened
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ class Transport:
     def __init__(self, store: Store, offload: Offload) -> None:
         self._store = store
         self._offload = offload
+        self._carry = offload.far if store.contents.is_far else offload.content
 
     async def download(self, call: Call) -> Response:
         """The bytes of one version, or a range of them."""
@@ -118,22 +120,27 @@ class Transport:
         if held is not None:  # a stream costs a small file's answer as much again: a task that listens, and its end
             return Response(held[wanted.start : wanted.stop], status, headers, kind)
         if source.is_far and wanted.start < wanted.stop:
-            await self._offload.content(source.begin, wanted.start, wanted.stop)
+            await self._offload.far(source.begin, wanted.start, wanted.stop)
         return _Download(source, Pieces(source, wanted, self._offload), status, headers, kind)
 
     async def upload(self, call: Call) -> Response:
         """A new file, or the next version of one: nothing of it before all of it, and then for good."""
         path = call.path
-        room = await self._check(call, path, None)
-        if (call.body.declared_bytes or 0) > room + FORM_ENVELOPE_BYTES:
-            raise QuotaExceeded(f"only {room} bytes more fit")
+        if not _is_short(call):
+            room = await self._check(call, path, None)
+            if (call.body.declared_bytes or 0) > room + FORM_ENVELOPE_BYTES:
+                raise QuotaExceeded(f"only {room} bytes more fit")
         reader = FormReader(boundary_of(call.request.headers.get("content-type", "")), with_file=True)
-        with self._store.contents.arrival() as arrival:
+        async with Receiving(self._store.contents, self._offload) as receiving:
+            arrival = receiving.arrival()
             rest = await self._receive(call, path, reader, arrival)
             reader.finish()
             if not reader.file_seen:
                 raise InvalidRequest("the field 'file' is missing")
             upload = _asked(reader)
+            if self._store.contents.is_far and arrival.size + sum(map(len, rest)) > SMALL_BYTES_MAX:
+                await self._carry(_complete, arrival, rest)
+                rest = []
             node = await self._offload.change(self._commit, call, path, arrival, rest, upload)
         return answer(node.file)
 
@@ -155,14 +162,14 @@ class Transport:
         size, room = 0, -1
         async for chunk in call.body:
             for piece in reader.feed(chunk):
-                if room < 0:
+                if room < 0 and not _is_short(call):
                     room = await self._check(call, path, _if_version(reader))
                 waiting.append(piece)
                 size += len(piece)
             if size > room >= 0:
                 raise QuotaExceeded(f"only {room} bytes more fit")
             if sum(map(len, waiting)) >= PIECE_BYTES:
-                await self._offload.content(_write, arrival, waiting)
+                await self._carry(_write, arrival, waiting)
                 waiting = []
         return waiting
 
@@ -170,18 +177,28 @@ class Transport:
         self, call: Call, path: TreePath | UuidPath, arrival: Arrival, rest: list[bytes], upload: Upload
     ) -> Node:
         """In this order: bytes durable, rows, name durable, commit. A crash in between leaves the old version."""
-        _write(arrival, rest)
-        arrival.sync()
-        arrival.close()
+        _complete(arrival, rest)
         with self._store.transaction(call.owners(path)) as connection:
             node = changes.put(connection, call.caller, path, arrival.content, upload, now=self._store.clock())
             self._store.contents.keep(connection, arrival)
         return node
 
 
+def _is_short(call: Call) -> bool:
+    """What is here at once is looked at when it is kept. To look before would cost as much again, and save nothing."""
+    return call.body.declared_bytes is not None and call.body.declared_bytes <= SMALL_BYTES_MAX
+
+
 def _write(arrival: Arrival, pieces: list[bytes]) -> None:
     for piece in pieces:
         arrival.write(piece)
+
+
+def _complete(arrival: Arrival, rest: list[bytes]) -> None:
+    """They are all there. May be called twice, the second time with nothing."""
+    _write(arrival, rest)
+    arrival.sync()
+    arrival.close()
 
 
 def _if_version(reader: FormReader) -> int | None:

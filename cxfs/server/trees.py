@@ -5,7 +5,7 @@ Existence is private: whoever has no role in a tree gets NotFound for all of it,
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeVar
 
 import msgspec
 from msgspec import UNSET
@@ -17,7 +17,9 @@ from cxfs.server.limits import PAGE_XATTR_BYTES
 from cxfs.server.wire import File, TreePath, UuidPath, show_fine_time, show_time
 
 if TYPE_CHECKING:
-    from cxfs.server.database import Connection
+    from cxfs.server.database import Connection, Rows
+
+Found = TypeVar("Found")
 
 
 class Node(NamedTuple):
@@ -75,6 +77,18 @@ class Place(NamedTuple):
     node: Node | None
 
 
+class KnownFolders(Protocol):
+    """Folders that several changes of one transaction have in common."""
+
+    def folder(self, owner: int, names: tuple[str, ...]) -> Node | None:
+        """One that was found before."""
+        ...
+
+    def know(self, owner: int, names: tuple[str, ...], folder: Node) -> None:
+        """For those that follow."""
+        ...
+
+
 class Page(NamedTuple):
     """Some entries of a folder, and how many it has."""
 
@@ -112,7 +126,9 @@ def find(connection: Connection, caller: Caller, path: TreePath | UuidPath, *, w
     return node
 
 
-def find_place(connection: Connection, caller: Caller, path: TreePath | UuidPath) -> Place:
+def find_place(
+    connection: Connection, caller: Caller, path: TreePath | UuidPath, known: KnownFolders | None = None
+) -> Place:
     """Where a change would put something. A UUID path is the place of the object that has it. Raises as `find` does."""
     owner, role = owner_number(connection, caller, path.owner)
     if isinstance(path, UuidPath):
@@ -123,7 +139,12 @@ def find_place(connection: Connection, caller: Caller, path: TreePath | UuidPath
         return Place(by_number(connection, node.parent), node.name, node)
     if not path.names:
         raise InvalidPath("the root of a tree cannot be replaced")
-    folder = _walk(connection, owner, path.names[:-1])
+    above = path.names[:-1]
+    folder = known.folder(owner, above) if known else None
+    if folder is None:
+        folder = _walk(connection, owner, above)
+        if known:
+            known.know(owner, above, folder)
     _may_write(role)
     if not folder.is_folder:
         raise NotADirectory(f"{folder.name!r} is a file")
@@ -168,12 +189,7 @@ def page_of(connection: Connection, folder: Node, *, offset: int, limit: int, so
     """
     if not folder.is_folder:
         raise NotADirectory(f"{folder.name!r} is a file")
-    direction = "DESC" if descending else "ASC"
-    order = f"{_COLUMN[sort_by]} {direction}" + ("" if sort_by == "name" else ", name")
-    rows = connection.execute(
-        f"SELECT * FROM objects WHERE parent = ? ORDER BY {order} LIMIT ? OFFSET ?",  # noqa: S608 - from our own words
-        (folder.number, limit, offset),
-    )
+    rows = _rows_of(connection, folder.number, offset, limit, _COLUMN[sort_by], "DESC" if descending else "ASC")
     entries: list[Node] = []
     length = 0
     for row in rows:
@@ -181,8 +197,26 @@ def page_of(connection: Connection, folder: Node, *, offset: int, limit: int, so
         length += len(entries[-1].xattrs)
         if length > PAGE_XATTR_BYTES:
             break
+    else:
+        if len(entries) < limit and (entries or not offset):  # the last page says how many there are
+            return Page(folder, entries, offset + len(entries))
     (total,) = connection.execute("SELECT count(*) FROM nodes WHERE parent = ?", (folder.number,)).fetchone()
     return Page(folder, entries, total)
+
+
+def _rows_of(connection: Connection, folder: int, offset: int, limit: int, column: str, direction: str) -> Rows:
+    """In a folder of a million, what comes before a page by name is passed over in the index alone."""
+    if column != "name":
+        order = f"{column} {direction}, name"
+        statement = f"SELECT * FROM objects WHERE parent = ? ORDER BY {order} LIMIT ? OFFSET ?"  # noqa: S608 - from our own words
+        return connection.execute(statement, (folder, limit, offset))
+    beyond = ">=" if direction == "ASC" else "<="
+    first = f"SELECT name FROM nodes WHERE parent = ? ORDER BY name {direction} LIMIT 1 OFFSET ?"  # noqa: S608
+    statement = f"SELECT * FROM objects WHERE parent = ? AND name {beyond} ({first}) ORDER BY name {direction} LIMIT ?"  # noqa: S608
+    if offset == 0:
+        statement = f"SELECT * FROM objects WHERE parent = ? ORDER BY name {direction} LIMIT ?"  # noqa: S608
+        return connection.execute(statement, (folder, limit))
+    return connection.execute(statement, (folder, folder, offset, limit))
 
 
 def versions_of(connection: Connection, node: Node) -> list[Node]:
@@ -216,20 +250,27 @@ def _by_uuid(connection: Connection, owner: int, uuid: str) -> Node:
 
 
 def _walk(connection: Connection, owner: int, names: tuple[str, ...]) -> Node:
-    """One look-up a name; only the last one fetches all that is known."""
-    number, is_folder = connection.execute(
-        "SELECT number, 1 FROM nodes WHERE owner = ? AND parent IS NULL", (owner,)
-    ).fetchone()
-    for name in names:
-        if not is_folder:
-            raise NotADirectory(f"a file stands above {name!r}")
+    """One look-up a name, and one for the root; only the last one fetches all that is known."""
+    if not names:
+        return root_of(connection, owner)
+    *above, last = names
+    (number,) = connection.execute("SELECT number FROM nodes WHERE owner = ? AND parent IS NULL", (owner,)).fetchone()
+    is_folder = True
+    for name in above:
         row = connection.execute(
             "SELECT number, is_folder FROM nodes WHERE parent = ? AND name = ?", (number, name)
         ).fetchone()
-        if row is None:
-            raise NotFound(f"there is no {name!r}")
-        number, is_folder = row
-    return by_number(connection, number)
+        number, is_folder = _there(row, name, is_folder=is_folder)
+    return _there(child(connection, number, last), last, is_folder=is_folder)
+
+
+def _there(found: Found | None, name: str, *, is_folder: bool) -> Found:
+    """What has that name. Raises NotADirectory where what should hold it is a file, NotFound."""
+    if not is_folder:
+        raise NotADirectory(f"a file stands above {name!r}")
+    if found is None:
+        raise NotFound(f"there is no {name!r}")
+    return found
 
 
 def _may_write(role: Role) -> None:

@@ -56,6 +56,22 @@ class Postgres:
         """Of one database in it."""
         return f"postgresql://cx@/{name}?host={self.folder}"
 
+    @property
+    def pid(self) -> int:
+        """Of the process above all others."""
+        assert self._process is not None
+        return self._process.pid
+
+    @property
+    def log(self) -> Path:
+        """What it says, an object of JSON a line."""
+        return self.folder / "data/log/log.json"
+
+    @property
+    def socket(self) -> Path:
+        """Where it listens."""
+        return self.folder / ".s.PGSQL.5432"
+
     def new_database(self, name: str) -> str:
         """Its URL."""
         with psycopg.connect(self.url(), autocommit=True) as connection:
@@ -64,7 +80,10 @@ class Postgres:
 
     def start(self) -> None:
         """Returns when it answers."""
-        settings = ["fsync=off", "full_page_writes=off", "listen_addresses=", f"unix_socket_directories={self.folder}"]
+        settings = [
+            *("fsync=off", "full_page_writes=off", "listen_addresses=", f"unix_socket_directories={self.folder}"),
+            *("logging_collector=on", "log_destination=jsonlog", "log_filename=log", "log_rotation_age=0"),
+        ]
         self._process = subprocess.Popen(
             [_program("postgres"), "-D", str(self.folder / "data"), *(f"--{setting}" for setting in settings)],
             stderr=subprocess.DEVNULL,
@@ -179,8 +198,6 @@ class _Door:
         with near, contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self._to)) as far:
             for end in (near, far):
                 end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            for end in (near, far):
-                end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             asked = threading.Event()
             threading.Thread(target=self._ask, args=(near, far, asked), daemon=True).start()
             for piece in self._answers(far, asked):
@@ -202,7 +219,9 @@ class _Door:
             if asked.is_set():
                 asked.clear()
                 while b"\r\n\r\n" not in piece:
-                    piece += far.recv(1 << 18)
+                    if not (more := far.recv(1 << 18)):
+                        return
+                    piece += more
                 head, end, rest = piece.partition(b"\r\n\r\n")
                 if b"\r\ncontent-range:" in head.lower():
                     head = head.replace(b" 200 OK\r\n", b" 206 Partial Content\r\n", 1)

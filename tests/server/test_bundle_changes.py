@@ -107,6 +107,34 @@ async def test_many_files_come_in_one_request(ann: Person) -> None:
     assert await tree(ann) == contents
 
 
+async def test_a_bundle_is_one_change_of_its_folder(ann: Person) -> None:
+    """Whoever follows hears of each file, and of the folder once."""
+    await ann.tell("mkdir", "/folder")
+    folder, cursor = await ann.describe("/folder"), (await ann.news())["cursor"]
+
+    await put(ann, *((new(f"/folder/{name}"), name.encode()) for name in "abc"))
+
+    assert (await ann.describe("/folder"))["version"] == folder["version"] + 1
+    assert [(change["kind"], change["path"].partition(":")[2]) for change in (await ann.news(cursor))["changes"]] == [
+        ("created", "/folder/a"),
+        ("created", "/folder/b"),
+        ("created", "/folder/c"),
+        ("updated", "/folder"),
+    ]
+
+
+async def test_what_is_refused_in_a_bundle_leaves_no_trace_in_the_log(store: Store, ann: Person) -> None:
+    """The others are told of once, though all were tried a second time."""
+    await ann.upload("/there", b"old")
+    cursor = (await ann.news())["cursor"]
+
+    await put(ann, (new("/a"), b"new"), (new("/there", ifVersion=7), b"newer"), (new("/b"), b"new"))
+
+    told = [(change["kind"], change["path"].partition(":")[2]) for change in (await ann.news(cursor))["changes"]]
+    assert told == [("created", "/a"), ("created", "/b"), ("updated", "/")]
+    assert rows(store, "SELECT object FROM feed WHERE object NOT IN (SELECT id FROM nodes)") == []
+
+
 async def test_what_stands_beside_a_file_is_kept(ann: Person) -> None:
     """Its time and its type."""
     item = new("/a", modified="2001-02-03T04:05:06.789Z", file_content_type="image/jpeg")
@@ -323,3 +351,11 @@ async def test_a_reader_changes_nothing_by_bundle(store: Store, ann: Person, ben
     assert results(await put(ben, (song, b"no"))) == [(403, "AccessDenied")]
     assert results(await delete(ben, song)) == [(403, "AccessDenied")]
     assert (await ann.as_seen_in(group).download("/song")).content == b"la la"
+
+
+async def test_only_what_was_taken_is_kept(ann: Person, store: Store) -> None:
+    """Those of the others are, and those that were there before."""
+    await put(ann, (new("/taken"), b"taken"), (new("/refused", ifVersion=7), b"refused"))
+    await put(ann, (new("/refused", ifVersion=7), b"taken"))
+
+    assert rows(store, "SELECT size FROM contents") == [(len(b"taken"),)]

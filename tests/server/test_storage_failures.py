@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import httpx
@@ -13,7 +13,8 @@ import pytest
 from tests.mounting import eventually, wait_until
 from tests.server.engines import ObjectServer, Postgres
 from tests.server.person import FORM_HEADERS, form
-from tests.server_process import ServerProcess, Storage
+from tests.server.team import Team, put
+from tests.server_process import Storage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,25 +24,6 @@ pytestmark = pytest.mark.storage("sqlite+folder")  # it brings a storage of its 
 LARGE = b"large " * (1 << 17)
 NOTE = "/1/data/self:%2Fnote"
 ROOT = "/1/files/list/self:%2F"
-
-
-class Team:
-    """Two servers of the same accounts, and a client of each with Ann's token."""
-
-    def __init__(self, folder: Path, postgres: Postgres, objects: ObjectServer, storage: Storage) -> None:
-        self.postgres = postgres
-        self.objects = objects
-        self.servers = [ServerProcess(folder / name, insecure=True, storage=storage) for name in ("one", "two")]
-        self.clients: list[httpx.Client] = []
-
-    def begin(self, stack: ExitStack) -> None:
-        """Until the stack is left."""
-        for server in self.servers:
-            stack.enter_context(server)
-        token = self.servers[0].add_user("ann")
-        for server in self.servers:
-            client = httpx.Client(base_url=server.url, params={"access_token": token}, timeout=60)
-            self.clients.append(stack.enter_context(client))
 
 
 @pytest.fixture(scope="module")
@@ -56,11 +38,6 @@ def team(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
         team = Team(tmp_path_factory.mktemp("team"), postgres, objects, storage)
         team.begin(stack)
         yield team
-
-
-def put(client: httpx.Client, address: str, content: bytes) -> httpx.Response:
-    """An upload."""
-    return client.post(address, content=form(("file", content)), headers=FORM_HEADERS)
 
 
 def test_what_one_server_took_the_other_gives(team: Team) -> None:
@@ -83,34 +60,6 @@ def test_a_change_at_one_server_is_heard_of_at_the_other(team: Team) -> None:
         told = waiting.result(60).json()
 
     assert [change["path"].partition(":")[2] for change in told["changes"]] == ["/heard", "/"]
-
-
-def test_nothing_that_was_acknowledged_is_lost_with_a_server(team: Team) -> None:
-    """Killed in the middle of uploads: the other has all that this one has said it has, and whole versions only."""
-    one, two = team.clients
-    acknowledged: list[int] = []
-    enough = threading.Event()
-
-    def upload(start: int) -> None:
-        with suppress(httpx.TransportError):
-            for number in range(start, start + 1_000):
-                put(one, f"/1/data/self:%2Ffile {number}", b"%d " % number * 30_000).raise_for_status()
-                acknowledged.append(number)
-                if len(acknowledged) >= 20:
-                    enough.set()
-
-    with ThreadPoolExecutor(4) as threads:
-        for lane in range(4):
-            threads.submit(upload, lane * 1_000)
-        assert enough.wait(60)
-        team.servers[0].kill()
-    listed = two.get(ROOT).json()["entries"]
-    team.servers[0].start()
-
-    there = {int(entry["name"].split()[1]): entry for entry in listed if entry["name"].startswith("file ")}
-    assert set(acknowledged) <= set(there)
-    for number in there:
-        assert two.get(f"/1/data/self:%2Ffile {number}").content == b"%d " % number * 30_000
 
 
 def test_half_an_upload_is_nothing(team: Team) -> None:

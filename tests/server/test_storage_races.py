@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import anyio
+import httpx
 import pytest
 
 from cxfs.server import administration, changes
 from cxfs.server.accounts import Caller
+from cxfs.server.app import make_app
 from cxfs.server.arrivals import Content
 from cxfs.server.changes import Upload
+from cxfs.server.contents import keep_small, know_content, know_contents
 from cxfs.server.errors import Refusal
 from cxfs.server.store import Store, make_store
 from cxfs.server.wire import TreePath
+from tests.mounting import wait_until
+from tests.server.person import Person
 from tests.server.tables import rows
 from tests.server_process import Storage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from cxfs.server.arrivals import Arrival
     from cxfs.server.database import Connection
     from tests.server.conftest import Clock
 
@@ -172,3 +181,77 @@ def test_a_folder_is_not_emptied_while_it_is_filled(store: Store, other: Store, 
             partial(changes.make_folder, caller=caller, path=at(f"{number}", "new"), now=1),
         )
         assert ends in (["ok", "NotEmpty"], ["ok", "NotFound"])
+
+
+@pytest.mark.parametrize("storage", ["postgresql+folder"], indirect=True)  # in SQLite one change waits for the other
+@pytest.mark.parametrize("seen_before", [False, True], ids=["new", "seen in a bundle that was refused"])
+def test_two_owners_bring_the_same_contents_in_bundles(
+    store: Store, other: Store, caller: Caller, *, seen_before: bool
+) -> None:
+    """In opposite orders, and both are in the middle of it: neither waits for what the other holds."""
+    administration.add_user(store, "ben")
+    tokens = [administration.issue_token(store, name) for name in ("ann", "ben")]
+    contents = [b"first", b"second", b"third"]
+    if seen_before:
+        assert bundle(store, tokens[0], contents, ifVersion=7) == [412] * 3
+
+    with ThreadPoolExecutor(2) as threads:
+        with suppress(KeyError), store.transaction(()) as connection, arrived(store, b"second") as arrival:
+            know_content(connection, arrival.content)
+            keep_small(connection, [arrival])
+            orders = (contents, contents[::-1])
+            ended = [threads.submit(bundle, *asked) for asked in zip((store, other), tokens, orders, strict=True)]
+            wait_until(lambda: waiting_in(store) == 2)
+            raise KeyError  # it was nothing
+        statuses = [each.result(60) for each in ended]
+
+    assert statuses == [[200] * 3] * 2
+    assert rows(store, "SELECT count(*) FROM contents") == rows(store, "SELECT count(*) FROM small") == [(3,)]
+
+
+@pytest.mark.parametrize("storage", ["postgresql+folder"], indirect=True)
+def test_what_a_bundle_brings_again_is_not_swept_under_it(store: Store, other: Store, caller: Caller) -> None:
+    """Nobody had it any more, and whoever sweeps now leaves it alone."""
+    with arrived(store, b"again") as arrival:
+        content = arrival.content
+        with store.transaction([caller.id]) as connection:
+            changes.put(connection, caller, at("first"), content, Upload(""), now=1)
+            changes.remove(connection, caller, at("first"), recursive=False, now=1)
+        with store.transaction([caller.id]) as connection:
+            number = know_contents(store.database, connection, [content]).numbers[content.sha256]
+            other.sweep()
+            changes.put(connection, caller, at("again"), content, Upload(""), now=1, number=number)
+            store.contents.keep(connection, arrival)
+
+    assert rows(store, "SELECT bytes FROM small") == [(b"again",)]
+
+
+def bundle(where: Store, token: str, contents: list[bytes], **asked: Any) -> list[int]:
+    """Files that are named as what they hold. What became of each item, or once of all."""
+    items = [{"path": f"self:/{content.decode()}", **asked} for content in contents]
+    parts: list[Any] = [("items", (None, json.dumps(items))), *(("file", ("x", content)) for content in contents)]
+
+    async def send() -> httpx.Response:
+        transport = httpx.ASGITransport(make_app(where))
+        async with httpx.AsyncClient(transport=transport, base_url="http://cx.test") as client:
+            return await Person(client, "", token).ask("POST", "/1/bundle/put", files=parts)
+
+    answered = anyio.run(send)
+    if answered.status_code != 200:
+        return [answered.status_code]
+    return [result.get("status", 200) for result in answered.json()["results"]]
+
+
+@contextmanager
+def arrived(store: Store, content: bytes) -> Iterator[Arrival]:
+    """Bytes that are all there."""
+    with store.contents.arrival() as arrival:
+        arrival.write(content)
+        arrival.close()
+        yield arrival
+
+
+def waiting_in(store: Store) -> int:
+    """How many of PostgreSQL's connections wait for each other."""
+    question = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    return int(rows(store, question)[0][0])
