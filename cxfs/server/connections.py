@@ -100,6 +100,7 @@ class Connections:
     ) -> None:
         """Raises psycopg.Error for a URL that is none. Connects to nothing yet but in the background."""
         self._patience = patience
+        self._answer_s = patience.statement_s + patience.settling_s
         self._configure = configure
         self._parameters: dict[str, Any] = {
             **_LINE,
@@ -129,6 +130,14 @@ class Connections:
         connection.answer_s = answer_s
         return connection
 
+    @staticmethod
+    def without_haste(connection: psycopg.Connection) -> None:
+        """Nothing of the rest of its transaction is given up, however long it takes, here or there."""
+        assert isinstance(connection, _Impatient)
+        connection.execute("SET LOCAL statement_timeout = 0")
+        connection.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
+        connection.answer_s = inf
+
     @contextmanager
     def lent(self) -> Iterator[psycopg.Connection]:
         """One of the pool. Raises Unavailable where none can be had, and for what is no statement's fault."""
@@ -142,6 +151,7 @@ class Connections:
                 raise
             raise Unavailable("the database does not answer") from error
         finally:
+            connection.answer_s = self._answer_s
             self._pool.putconn(connection)
 
     def close(self) -> None:
@@ -159,5 +169,5 @@ class Connections:
         return connection
 
     def _prepare(self, connection: _Impatient) -> None:
-        connection.answer_s = self._patience.statement_s + self._patience.settling_s
+        connection.answer_s = self._answer_s
         self._configure(connection)

@@ -171,6 +171,7 @@ class Migration:
 
     def _carry_rows(self) -> None:
         with self._source.snapshot() as source, self._database.transaction() as target:
+            self._database.without_haste(target)
             for table in TABLES:
                 columns = _columns(source, table)
                 named = ", ".join(f'"{column}"' for column in columns)
@@ -179,7 +180,8 @@ class Migration:
 
     def _compare_rows(self) -> None:
         """Row by row, side by side."""
-        with self._source.snapshot() as source, self._target.snapshot() as target:
+        with self._source.snapshot() as source, self._database.snapshot() as target:
+            self._database.without_haste(target)
             for table, order in TABLES.items():
                 named = ", ".join(f'"{column}"' for column in _columns(source, table))
                 query = f"SELECT {named} FROM {table} ORDER BY {order}"  # noqa: S608 - our own words

@@ -62,6 +62,9 @@ class _Connection:
         cursor.executemany(_in_its_words(statement), rows)
         return cursor
 
+    def without_haste(self) -> None:
+        Connections.without_haste(self._connection)
+
     def fill(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         types: dict[str, str] = dict(
             self._connection.execute(
@@ -169,6 +172,11 @@ class PostgresDatabase:
             "SELECT sha256, number FROM contents WHERE sha256 = ANY(?) ORDER BY sha256 FOR KEY SHARE", (list(hashes),)
         )
         return dict(rows.fetchall())
+
+    def without_haste(self, connection: Connection) -> None:
+        """The caller's transaction may take as long as it takes: nobody waits for it."""
+        assert isinstance(connection, _Connection)
+        connection.without_haste()
 
     def fill(self, connection: Connection, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         """Rows of another database with the same columns, in one statement: so they may refer to each other."""

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from cxfs.server.database import Connection
     from tests.server.conftest import Clock
     from tests.server.engines import Postgres
 
@@ -173,6 +174,27 @@ def test_while_the_database_is_away_nobody_waits_in_a_queue(far: Store, line: Li
     wait_until(lambda: answers(far))
 
     assert (while_away, connections_of(far).wait_s) == (0.25, QUICK.connection_s)
+
+
+def test_what_takes_its_time_is_given_up_unless_nobody_waits_for_it(near: Store, url: str) -> None:
+    """A statement, and a transaction between two of them; carrying a whole server over takes hours of both."""
+    hasty = PostgresDatabase(url, patience=Patience(statement_s=0.3, transaction_s=0.2, settling_s=0.1))
+
+    def take_long(connection: Connection) -> None:
+        connection.execute("SELECT pg_sleep(0.6)")
+
+    with pytest.raises(Unavailable):
+        hasty.look(take_long)
+    with hasty.transaction(()) as patient:
+        hasty.without_haste(patient)
+        take_long(patient)
+        near.look(take_long)
+        seen = patient.execute("SELECT 1").fetchone()
+    with pytest.raises(Unavailable):
+        hasty.look(take_long)
+    hasty.close()
+
+    assert seen == (1,)
 
 
 async def test_who_waits_for_changes_is_told_that_the_database_has_gone(
