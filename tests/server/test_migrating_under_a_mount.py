@@ -1,7 +1,7 @@
 """A mounted account whose server is carried over to PostgreSQL and a bucket: the mount sees a server that was away.
 
-The folder's server is stopped, carried over by the command, which is killed twice on the way, and started again over the
-new places at the address that it had. Programs write all the while.
+The folder's server is stopped, carried over by the command, which is killed twice on the way, and started again over
+the new places at the address that it had. Programs write all the while.
 """
 
 from __future__ import annotations
@@ -102,10 +102,13 @@ class Moving:
     def _killed_at(self, obstacle: str) -> None:
         """Where it waits for what this statement holds."""
         with self._tables() as tables, self._tables() as other, other.transaction(force_rollback=True):
-            other.execute(obstacle)  # type: ignore[call-overload]  # a literal string, says psycopg
-            with subprocess.Popen(self._command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+            other.execute(obstacle.encode())
+            with subprocess.Popen(self._command, stderr=subprocess.PIPE, text=True) as process:
                 try:
-                    wait_until(lambda: bool(process.poll() or tables.execute(WAITING).fetchone()), deadline_s=PATIENCE_S)
+                    wait_until(
+                        lambda: process.poll() is not None or tables.execute(WAITING).fetchone() is not None,
+                        deadline_s=PATIENCE_S,
+                    )
                     assert process.poll() is None, process.communicate()
                 finally:
                     process.kill()
