@@ -155,6 +155,20 @@ def migrate(place: Place, to: str, to_content: str | None) -> None:
     )
 
 
+@command.command()
+@click.pass_obj
+def restored(place: Place) -> None:
+    """Say that DIR, or its database, was put back from a backup.
+
+    Before it is served again: mounts then ask anew for what they were told
+    after that backup was made.
+    """
+    with opened(place) as store:
+        from cxfs.server.administration import note_restored
+
+        note_restored(store)
+
+
 def _report(carried: Carried) -> None:
     for line in carried.skipped:
         click.echo(f"left out: {line}", err=True)

@@ -25,7 +25,7 @@ from cxfs.server.carrying import (
     target_folder,
 )
 from cxfs.server.errors import ServerError
-from cxfs.server.feed import note_groups
+from cxfs.server.feed import forget_all, note_groups
 from cxfs.server.grants import Grant
 from cxfs.server.hashes import Passwords, check_password
 from cxfs.server.limits import QUOTA_BYTES_DEFAULT
@@ -272,6 +272,12 @@ def migrate(directory: Path, to: str, content: str | None, *, begins: Stages) ->
     options = f"--database {_without_password(to)}" + (f" --content {content}" if content else "")
     (directory / MOVED).write_text(f"{options}\n", encoding="utf-8")
     return migrated
+
+
+def note_restored(store: Store) -> None:
+    """The tables were put back from a backup: whoever follows changes asks for everything anew."""
+    with store.transaction() as connection:
+        forget_all(connection)
 
 
 def _without_password(url: str) -> str:
