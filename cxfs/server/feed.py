@@ -166,7 +166,7 @@ def forget(connection: Connection, owner: int) -> None:
 
 
 def forget_all(connection: Connection) -> None:
-    """As `forget`, of all owners, and of every cursor that was given out in a future which a backup knows nothing of."""
+    """As `forget`, of all owners, also for cursors that were given out in a future which a backup knows nothing of."""
     connection.execute(
         "UPDATE owners SET changes = changes + ?, changes_since = changes + ?, groups_changed = groups_changed + ?",
         (RESTORED_STEP, RESTORED_STEP, RESTORED_STEP),
