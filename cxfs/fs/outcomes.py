@@ -91,6 +91,7 @@ class Outcomes:
         change.turns = 0
         change.sealed = ()
         self._tree.put(entry, change.parent)
+        self._doubt_if_elsewhere(change, entry)
         if change.state is not State.DONE:
             self._space.took(entry.size - change.base_size)
             self._rebase(change, entry)
@@ -102,6 +103,16 @@ class Outcomes:
             self._settle_node(change.node, change, entry)
         change.draft.close()
         return True
+
+    def _doubt_if_elsewhere(self, change: Change, entry: Entry) -> None:
+        """It went out by names, and may have arrived in a folder that had just got the name of the one it was for."""
+        if entry.parent in {None, change.parent} or change.parent == entry.owner:  # that is what a group's root is here
+            return
+        assert entry.parent is not None
+        for folder in (change.parent, entry.parent):
+            self._tree.doubt_object(entry.id, folder)
+        if change.node is not None and change.node.parent is not None:
+            self._kernel.forget_name(change.node.parent.inode, change.node.shown)
 
     def _settle_node(self, node: Node, change: Change, entry: Entry) -> None:
         self._tree.nodes.identify(node, entry)
