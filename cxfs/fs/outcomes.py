@@ -10,7 +10,7 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from cxfs.core.entries import Entry, EntryName, TreePath
+from cxfs.core.entries import Entry, EntryName, TreePath, Uuid
 from cxfs.core.errors import CxfsError, DiskFull, NoSpace, SignedOut
 from cxfs.core.names import escape
 from cxfs.core.order import Kind
@@ -106,9 +106,9 @@ class Outcomes:
 
     def _doubt_if_elsewhere(self, change: Change, entry: Entry) -> None:
         """It went out by names, and may have arrived in a folder that had just got the name of the one it was for."""
-        if entry.parent in {None, change.parent} or change.parent == entry.owner:  # that is what a group's root is here
+        stands_for_a_group = change.parent == Uuid(entry.owner)  # the server calls that folder otherwise
+        if entry.parent is None or entry.parent == change.parent or stands_for_a_group:
             return
-        assert entry.parent is not None
         for folder in (change.parent, entry.parent):
             self._tree.doubt_object(entry.id, folder)
         if change.node is not None and change.node.parent is not None:
