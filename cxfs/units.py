@@ -21,10 +21,11 @@ FOR_A_PERSON: Final = "cxfs@.service"
 
 FOR_THE_MACHINE: Final = {
     "cxfs-server.service": Path("/etc/systemd/system/cxfs-server.service"),
+    "cxfs-server@.service": Path("/etc/systemd/system/cxfs-server@.service"),
     "cxfs-server.sysusers.conf": Path("/etc/sysusers.d/cxfs-server.conf"),
     "cxfs.tmpfiles.conf": Path("/etc/tmpfiles.d/cxfs.conf"),
 }
-"""What goes where for accounts in fstab and for a server."""
+"""What goes where for accounts in fstab, and for a server that is one process or several."""
 
 HELPERS: Final = ("mount.cxfs", "mount.fuse.cxfs", "umount.fuse.cxfs")
 HELPERS_FOLDER: Final = Path("/sbin")

@@ -52,9 +52,10 @@ def test_systemd_reads_every_unit_without_a_complaint(tmp_path: Path, name: str)
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_the_server_can_do_little_but_serve(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["cxfs-server.service", "cxfs-server@.service"])
+def test_the_server_can_do_little_but_serve(tmp_path: Path, name: str) -> None:
     """What a fault in it could be used for."""
-    file = placed("cxfs-server.service", tmp_path)
+    file = placed(name, tmp_path)
 
     done = analyzed(tmp_path, "security", "--offline=yes", f"--threshold={EXPOSURE_MAX}", str(file))
 

@@ -146,13 +146,27 @@ def migrate(place: Place, to: str, to_content: str | None) -> None:
     Broken off, it goes on where it was. DIR keeps what it has, and from then
     on is served with --database and --content only.
     """
-    with in_one_line("team"), tables.counting("carrying over") as progress:
+    with in_one_line("team"), tables.counting_stages() as begins:
         from cxfs.server.administration import migrate as carry_over
 
-        migrated = carry_over(place.directory, to, to_content, progress=progress)
+        migrated = carry_over(place.directory, to, to_content, begins=begins)
     click.echo(
         f"{migrated.contents} contents, {tables.size(migrated.bytes)}, carried over; {migrated.rows} rows compared"
     )
+
+
+@command.command()
+@click.pass_obj
+def restored(place: Place) -> None:
+    """Say that DIR, or its database, was put back from a backup.
+
+    Before it is served again: mounts then ask anew for what they were told
+    after that backup was made.
+    """
+    with opened(place) as store:
+        from cxfs.server.administration import note_restored
+
+        note_restored(store)
 
 
 def _report(carried: Carried) -> None:

@@ -33,7 +33,7 @@ def install(profile_name: str | None, mountpoint: Path | None, *, is_system: boo
     """Mount the profile's account at MOUNTPOINT whenever you are logged in, beginning now.
 
     MOUNTPOINT is noted in the profile; without it the one that is there is used. With --system, as root: `mount -t
-    cxfs` and fstab know cxfs from then on, and a unit cxfs-server.service is there to be enabled.
+    cxfs` and fstab know cxfs from then on, and units are there to be enabled: cxfs-server, and cxfs-server@PORT.
     """
     if is_system:
         _install_for_the_machine()

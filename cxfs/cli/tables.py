@@ -93,13 +93,24 @@ def counting(what: str, *, total_bytes: int | None = None) -> Iterator[Callable[
 
     Without a total it only shows that something moves.
     """
+    with counting_stages() as begins:
+        yield begins(what, total_bytes)
+
+
+@contextmanager
+def counting_stages() -> Iterator[Callable[[str, int | None], Callable[[int, int], None]]]:
+    """As `counting`, for what begins while the block runs: a bar each, of that name and so many bytes."""
     with bar() as progress:
-        task = progress.add_task(what, total=total_bytes, so_far="")
 
-        def tell(files: int, count: int) -> None:
-            progress.update(task, completed=count, so_far=f"{files} files, {size(count)}")
+        def begins(what: str, total_bytes: int | None) -> Callable[[int, int], None]:
+            task = progress.add_task(what, total=total_bytes, so_far="")
 
-        yield tell
+            def tell(files: int, count: int) -> None:
+                progress.update(task, completed=count, so_far=f"{files} files, {size(count)}")
+
+            return tell
+
+        yield begins
 
 
 def bar() -> Progress:

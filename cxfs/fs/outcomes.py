@@ -10,7 +10,7 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from cxfs.core.entries import Entry, EntryName, TreePath
+from cxfs.core.entries import Entry, EntryName, TreePath, Uuid
 from cxfs.core.errors import CxfsError, DiskFull, NoSpace, SignedOut
 from cxfs.core.names import escape
 from cxfs.core.order import Kind
@@ -91,6 +91,7 @@ class Outcomes:
         change.turns = 0
         change.sealed = ()
         self._tree.put(entry, change.parent)
+        self._doubt_if_elsewhere(change, entry)
         if change.state is not State.DONE:
             self._space.took(entry.size - change.base_size)
             self._rebase(change, entry)
@@ -102,6 +103,16 @@ class Outcomes:
             self._settle_node(change.node, change, entry)
         change.draft.close()
         return True
+
+    def _doubt_if_elsewhere(self, change: Change, entry: Entry) -> None:
+        """It went out by names, and may have arrived in a folder that had just got the name of the one it was for."""
+        stands_for_a_group = change.parent == Uuid(entry.owner)  # the server calls that folder otherwise
+        if entry.parent is None or entry.parent == change.parent or stands_for_a_group:
+            return
+        for folder in (change.parent, entry.parent):
+            self._tree.doubt_object(entry.id, folder)
+        if change.node is not None and change.node.parent is not None:
+            self._kernel.forget_name(change.node.parent.inode, change.node.shown)
 
     def _settle_node(self, node: Node, change: Change, entry: Entry) -> None:
         self._tree.nodes.identify(node, entry)

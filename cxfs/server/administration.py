@@ -18,13 +18,14 @@ from cxfs.server.carrying import (
     Carried,
     Import,
     Progress,
+    Stages,
     caller_named,
     export_tree as _export_tree,
     found_at,
     target_folder,
 )
 from cxfs.server.errors import ServerError
-from cxfs.server.feed import note_groups
+from cxfs.server.feed import forget_all, note_groups
 from cxfs.server.grants import Grant
 from cxfs.server.hashes import Passwords, check_password
 from cxfs.server.limits import QUOTA_BYTES_DEFAULT
@@ -250,7 +251,7 @@ def export_tree(store: Store, user: str, path: str, folder: Path, *, progress: P
     return _export_tree(store, found_at(store, caller_named(store, user), path), folder, progress)
 
 
-def migrate(directory: Path, to: str, content: str | None, *, progress: Progress) -> Migrated:
+def migrate(directory: Path, to: str, content: str | None, *, begins: Stages) -> Migrated:
     """Everything in a server's directory goes to the database `to`, and its large contents to the bucket `content`.
 
     Without a bucket they stay where they are. Nobody may be serving it. Broken off, it goes on where it was.
@@ -267,10 +268,16 @@ def migrate(directory: Path, to: str, content: str | None, *, progress: Progress
         open_store(directory, database=to, content=content) as target,
     ):
         assert isinstance(target.database, PostgresDatabase)
-        migrated = Migration(source, target, target.database, progress).run()
+        migrated = Migration(source, target, target.database, begins).run()
     options = f"--database {_without_password(to)}" + (f" --content {content}" if content else "")
     (directory / MOVED).write_text(f"{options}\n", encoding="utf-8")
     return migrated
+
+
+def note_restored(store: Store) -> None:
+    """The tables were put back from a backup: whoever follows changes asks for everything anew."""
+    with store.transaction() as connection:
+        forget_all(connection)
 
 
 def _without_password(url: str) -> str:

@@ -134,7 +134,7 @@ class FarSource:
     def _fetch(self, start: int) -> None:
         stop = min(start + self._bytes_next, self._stop)
         self._bytes_next = min(2 * self._bytes_next, OBJECT_WINDOW_BYTES_MAX)
-        with _answering():
+        with _answering(), _there():
             self._window = memoryview(obstore.get_range(self._store, self._name, start=start, end=max(stop, start + 1)))
         self._start = start
 
@@ -246,11 +246,18 @@ class Bucket:
 
 @contextmanager
 def _answering() -> Iterator[None]:
-    """Raises Unavailable, or NotFound for an object that is not there (any more)."""
+    """Raises Unavailable; also where the whole bucket is not there, which is no matter of one file."""
+    try:
+        yield
+    except (BaseError, OSError) as error:
+        log.warning("the bucket does not answer: %s", str(error).partition("\n")[0])
+        raise Unavailable("the place of contents does not answer") from error
+
+
+@contextmanager
+def _there() -> Iterator[None]:
+    """Raises NotFound for an object that is not there (any more)."""
     try:
         yield
     except (NotFoundError, FileNotFoundError) as error:
         raise NotFound("the content has just been deleted") from error
-    except (BaseError, OSError) as error:
-        log.warning("the bucket does not answer: %s", str(error).partition("\n")[0])
-        raise Unavailable("the place of contents does not answer") from error

@@ -39,6 +39,9 @@ LINUX_NAME_BYTES_MAX: Final = 255
 Progress = Callable[[int, int], None]
 """Told after each file: how many so far, and their bytes."""
 
+Stages = Callable[[str, int], Progress]
+"""Told when a stage begins: its name, and the bytes in it. Gives what is told of each file there."""
+
 
 @dataclass(slots=True)
 class Carried:

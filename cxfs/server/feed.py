@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 import msgspec
 
-from cxfs.server.limits import CHANGES_KEPT, CHANGES_PER_ANSWER_MAX
+from cxfs.server.limits import CHANGES_KEPT, CHANGES_PER_ANSWER_MAX, RESTORED_STEP
 from cxfs.server.trees import Node
 from cxfs.server.wire import File
 
@@ -177,6 +177,14 @@ def forget(connection: Connection, owner: int) -> None:
     """
     connection.execute(
         "UPDATE owners SET changes = changes + 1, changes_since = changes + 1 WHERE number = ?", (owner,)
+    )
+
+
+def forget_all(connection: Connection) -> None:
+    """As `forget`, of all owners, also for cursors that were given out in a future which a backup knows nothing of."""
+    connection.execute(
+        "UPDATE owners SET changes = changes + ?, changes_since = changes + ?, groups_changed = groups_changed + ?",
+        (RESTORED_STEP, RESTORED_STEP, RESTORED_STEP),
     )
 
 

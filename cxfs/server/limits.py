@@ -53,6 +53,10 @@ CHANGES_KEPT: Final = 100_000
 """Changes of one owner that a follower may be behind. Beyond it the cursor is answered with `reset`, and the follower
 asks for what it needs anew: cheaper for both than to tell it all of this."""
 
+RESTORED_STEP: Final = 1 << 40
+"""Positions that are passed over after a restore: more than one owner's changes since any backup, and there are enough
+for four million restores."""
+
 CHANGES_PER_ANSWER_MAX: Final = 500
 """Changes in one answer; more come with the next. Its making holds the event loop for a few milliseconds."""
 

@@ -17,9 +17,10 @@ from cxfs.server.limits import PIECE_BYTES, SMALL_BYTES_MAX
 from cxfs.server.sources import HeldSource
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from cxfs.server.arrivals import Arrival
+    from cxfs.server.carrying import Progress, Stages
     from cxfs.server.database import Connection
     from cxfs.server.postgresql import PostgresDatabase
     from cxfs.server.sources import Source
@@ -65,16 +66,14 @@ class _Content(NamedTuple):
 
 
 class Migration:
-    """From a folder that nobody serves. `database` is the target's."""
+    """From a folder that nobody serves. `database` is the target's. `begins` hears of each stage that has bytes."""
 
-    def __init__(
-        self, source: Store, target: Store, database: PostgresDatabase, progress: Callable[[int, int], None]
-    ) -> None:
+    def __init__(self, source: Store, target: Store, database: PostgresDatabase, begins: Stages) -> None:
         self.migrated = Migrated()
         self._source = source
         self._target = target
         self._database = database
-        self._progress = progress
+        self._begins = begins
         self._stays = isinstance(target.contents, Folder) and source.directory == target.directory
 
     def run(self) -> Migrated:
@@ -106,17 +105,17 @@ class Migration:
         there = self._target.look(_names)
         names = {content.number: content.sha256 for content in ours}
         self._drop([number for number, sha256 in there.items() if names.get(number) != sha256])
+        missing = [content for content in ours if there.get(content.number) != content.sha256]
+        tell = self._begins("carrying over", sum(content.size for content in missing))
         batch: list[_Content] = []
         size = 0
-        for content in ours:
-            if there.get(content.number) == content.sha256:
-                continue
+        for content in missing:
             batch.append(content)
             size += content.size
             if len(batch) >= BATCH_CONTENTS or size >= BATCH_BYTES:
-                self._carry(batch)
+                self._carry(batch, tell)
                 batch, size = [], 0
-        self._carry(batch)
+        self._carry(batch, tell)
 
     def _contents(self) -> list[_Content]:
         query = "SELECT number, sha256, size, sha1, md5 FROM contents ORDER BY number"
@@ -131,7 +130,7 @@ class Migration:
                 if not self._stays:
                     self._target.contents.remove(connection, *gone)
 
-    def _carry(self, batch: list[_Content]) -> None:
+    def _carry(self, batch: list[_Content], tell: Progress) -> None:
         with ExitStack() as stack:
             arrivals = [self._fetched(stack, content) for content in batch if self._travels(content)]
             with self._target.transaction(()) as connection:
@@ -142,7 +141,7 @@ class Migration:
         for content in batch:
             self.migrated.contents += 1
             self.migrated.bytes += content.size
-            self._progress(self.migrated.contents, self.migrated.bytes)
+            tell(self.migrated.contents, self.migrated.bytes)
 
     def _travels(self, content: _Content) -> bool:
         return content.size <= SMALL_BYTES_MAX or not self._stays
@@ -160,12 +159,17 @@ class Migration:
 
     def _compare_contents(self) -> None:
         """All of them, as they are read from the target from now on."""
-        for content in self._contents():
+        contents = self._contents()
+        tell = self._begins("comparing", sum(content.size for content in contents))
+        size = 0
+        for count, content in enumerate(contents, start=1):
             digest = hashlib.sha256()
             for piece in _pieces(self._target, content):
                 digest.update(piece)
             if digest.digest() != content.sha256:
                 raise ServerError(f"the content {content.sha256.hex()} did not come over as it was")
+            size += content.size
+            tell(count, size)
 
     # ---------------------------------------------------------------- rows
 

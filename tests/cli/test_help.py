@@ -17,7 +17,19 @@ PAGES = [
     *([name] for name in COMMANDS),
     *(
         ["serve", "there", name]
-        for name in ("user", "group", "app", "token", "grants", "revoke", "audit", "import", "export")
+        for name in (
+            "user",
+            "group",
+            "app",
+            "token",
+            "grants",
+            "revoke",
+            "audit",
+            "import",
+            "export",
+            "migrate",
+            "restored",
+        )
     ),
     *(["serve", "there", "user", name] for name in ("add", "password", "list", "suspend", "unsuspend", "quota")),
     *(["serve", "there", "app", name] for name in ("add", "list", "remove")),

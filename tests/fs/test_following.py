@@ -15,6 +15,7 @@ from cxfs.core.feed import POLL_MARGIN_S, POLL_S
 from cxfs.fs.following import FOLLOWED_MAX
 from cxfs.server import administration
 from tests.fs.cloud import Cloud, session_over
+from tests.fs.desk import shown_by
 from tests.fs.worlds import FEED_TTL_S, TTL_S
 
 if TYPE_CHECKING:
@@ -427,6 +428,33 @@ async def test_a_new_file_whose_upload_is_not_answered_yet_is_known_best_here(
     left = {"deleted": set[str](), "renamed": {"b"}}[how]
     assert shown_at_once == (left, False)
     assert await desk.names() == {*await cloud.tree()} == left
+
+
+async def test_a_file_that_arrived_in_another_folder_of_that_name_is_shown_where_it_is(
+    desk: Desk, cloud: Cloud, wire: Wire, kernel: RecordingKernel, clock: MockClock
+) -> None:
+    """It went out by names, and meanwhile somebody had given its folder another name, and the name to a new folder."""
+    await cloud.holds({"d/a": b"a"})
+    await desk.names("d")
+    inode = (await desk.node("d")).inode
+
+    async def exchanged(request: httpx.Request) -> None:
+        if "/data/" in request.url.path and "e/" not in await cloud.tree():
+            await cloud.renames("d", "e")
+            await cloud.holds({"d/": b""})
+
+    wire.meanwhile = exchanged
+    wire.holds_back("POST", "data")
+    await desk.writes("d/b", b"b")
+    await wire.held.wait()
+    await desk.waits(SOON_S)  # all of it is known here, before the answer
+    wire.lets_go()
+    await desk.settles()
+    await desk.waits(SOON_S)
+
+    tree = {"d/": b"", "d/b": b"b", "e/": b"", "e/a": b"a"}
+    assert await shown_by(desk) == tree == await cloud.tree()
+    assert (inode, "b") in kernel.forgotten
 
 
 async def test_a_new_folder_whose_making_is_not_answered_yet_is_known_best_here(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 import tempfile
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
@@ -64,11 +65,11 @@ stories = st.lists(deeds, min_size=2, max_size=20)
 
 
 class Story:
-    """`there` are tokens, each in one content only, that must be somewhere in the end."""
+    """`there` are tokens, each in one content only, that must be somewhere in the end. `folder` has its machines."""
 
     def __init__(self, store: Store, folder: Path, deeds: list[Deed]) -> None:
         self._store = store
-        self._folder = folder / secrets.token_hex(8)
+        self.folder = folder / secrets.token_hex(8)
         self._deeds = deeds
         self._count = 0
         self._wires: list[Wire] = []
@@ -77,14 +78,14 @@ class Story:
 
     async def told(self) -> list[str]:
         """Lives through all of it; what is wrong in the end."""
-        add_user(self._store, self._folder.name, password=None)
-        token = issue_token(self._store, self._folder.name)
+        add_user(self._store, self.folder.name, password=None)
+        token = issue_token(self._store, self.folder.name)
         app = httpx.ASGITransport(make_app(self._store, offload=InPlace()))
         async with AsyncExitStack() as stack:
             cloud = Cloud(await stack.enter_async_context(session_over(app, token)))
             for number in range(1 + max(deed.who for deed in self._deeds)):
                 wire = Wire(app)
-                mounts = mounts_of(wire, token, self._folder / str(number), RecordingKernel())
+                mounts = mounts_of(wire, token, self.folder / str(number), RecordingKernel())
                 self._wires.append(wire)
                 self._desks.append(await stack.enter_async_context(mounts(follows=True)))
             for deed in self._deeds:
@@ -183,8 +184,12 @@ def server() -> Iterator[tuple[Store, Path]]:
 
 
 def wrongs_of(story: list[Deed], server: tuple[Store, Path]) -> list[str]:
-    """What is wrong at its end."""
-    return trio.run(Story(*server, story).told, clock=MockClock(autojump_threshold=0))
+    """What is wrong at its end; nothing is left of its machines, since thousands of stories would fill the memory."""
+    lived = Story(*server, story)
+    try:
+        return trio.run(lived.told, clock=MockClock(autojump_threshold=0))
+    finally:
+        shutil.rmtree(lived.folder, ignore_errors=True)
 
 
 @example(story=[Deed(0, "write", "a"), Deed(0, "settle"), Deed(1, "look", "a"), Deed(0, "write", "a")])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import shutil
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -58,10 +59,13 @@ class World:
 
 
 def live(story: Callable[[World], Awaitable[T]], store: Store, folder: Path) -> T:
-    """What a story gives, lived through with a new account of `store` and a machine of its own below `folder`."""
+    """What a story gives, lived through with a new account of `store` and a machine of its own below `folder`.
+
+    Nothing is left of that machine: thousands of them would fill the memory that the folder is in.
+    """
+    name = secrets.token_hex(8)
 
     async def life() -> T:
-        name = secrets.token_hex(8)
         add_user(store, name, password=None)
         token = issue_token(store, name)
         app = httpx.ASGITransport(make_app(store, offload=InPlace()))
@@ -69,7 +73,10 @@ def live(story: Callable[[World], Awaitable[T]], store: Store, folder: Path) -> 
             wire = Wire(app)
             return await story(World(Cloud(session), wire, mounts_of(wire, token, folder / name, RecordingKernel())))
 
-    return trio.run(life, clock=MockClock(autojump_threshold=0))
+    try:
+        return trio.run(life, clock=MockClock(autojump_threshold=0))
+    finally:
+        shutil.rmtree(folder / name, ignore_errors=True)
 
 
 def mounts_of(

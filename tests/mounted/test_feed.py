@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.faults import Cut, Faults, behind, proxy_beside
 from tests.mounting import Account, CountingServer, Mount, checksum, eventually, tree_of, wait_until
 
 if TYPE_CHECKING:
@@ -200,6 +201,81 @@ def test_an_idle_mount_asks_for_nothing_but_changes(
         assert running_server.requests()[before:] == []
         own_account.put("/d/more", b"y")
         wait_until((mount.path / "d/more").exists)
+
+
+@pytest.fixture
+def faults() -> Faults:
+    return Faults()
+
+
+@contextmanager
+def mounted_behind(
+    faults: Faults, running_server: CountingServer, account: Account, home: Path, *options: str
+) -> Iterator[Mount]:
+    """A mount of the account through a proxy, that is told of changes."""
+    with proxy_beside(faults, running_server) as proxy, Mount(behind(proxy, account), home, *options) as mount:
+        says(mount, "told by the server")
+        yield mount
+
+
+def says(mount: Mount, words: str) -> None:
+    """Waits until its status does."""
+    wait_until(lambda: words in mount.cxfs("status", str(mount.path)).stdout)
+
+
+def cuts_the_feed(faults: Faults, mount: Mount) -> None:
+    """What listens breaks off, and whoever listens again is cut off; everything else goes by."""
+    faults.every("GET files/changes", Cut())
+    faults.refuses()
+    faults.opens()
+    says(mount, "not told at the moment")
+
+
+def test_without_the_feed_the_metadata_ttl_counts_and_with_it_nothing_is_asked_again(
+    own_account: Account, running_server: CountingServer, faults: Faults, tmp_path: Path
+) -> None:
+    """However long it is believed while the feed is live; and the feed is taken up as soon as it is there."""
+    own_account.put("/file", b"x")
+    options = ("--metadata-ttl", "1", "--negative-ttl", "1", "--feed-ttl", "3600", "--no-notifications")
+    with mounted_behind(faults, running_server, own_account, tmp_path / "home", *options) as mount:
+        assert tree_of(mount.path) == {"file": checksum(b"x")}
+        assert not (mount.path / "new").exists()
+
+        cuts_the_feed(faults, mount)
+        own_account.put("/file", b"longer")
+        own_account.put("/new", b"")
+        wait_until(lambda: (mount.path / "file").stat().st_size == 6 and (mount.path / "new").exists())
+        assert "not told at the moment" in mount.cxfs("status", str(mount.path)).stdout
+
+        faults.stops()
+        says(mount, "told by the server")
+        assert tree_of(mount.path) == {"file": checksum(b"longer"), "new": checksum(b"")}
+        before = len(faults.requests)
+        for size in range(1, 6):
+            own_account.put("/new", b"y" * size)
+            assert eventually(lambda: (mount.path / "new").stat().st_size, size) == size
+        assert [asked for asked in faults.requests[before:] if not asked.startswith("GET files/changes")] == []
+
+
+def test_what_happened_while_the_feed_was_cut_is_told_afterwards(
+    own_account: Account, running_server: CountingServer, faults: Faults, tmp_path: Path
+) -> None:
+    """To the kernel too, which would believe for ten minutes what it was told before."""
+    for path in ("/changed", "/deleted", "/moved"):
+        own_account.put(path, b"x")
+    with mounted_behind(faults, running_server, own_account, tmp_path / "home", *PATIENT) as mount:
+        assert [*tree_of(mount.path)] == ["changed", "deleted", "moved"]
+        cuts_the_feed(faults, mount)
+
+        own_account.put("/changed", b"longer")
+        own_account.delete("/deleted")
+        own_account.move("/moved", "/there")
+        faults.stops()
+
+        after = {"changed": checksum(b"longer"), "there": checksum(b"x")}
+        assert eventually(lambda: tree_of(mount.path), after) == after == own_account.tree()
+        assert (mount.path / "changed").stat().st_size == 6
+        assert not (mount.path / "deleted").exists()
 
 
 def test_with_a_feed_ttl_of_zero_nobody_listens(

@@ -239,7 +239,7 @@ def test_the_machines_services_are_put_in_place_and_taken_away(machine: Machine)
     assert f"ExecStart={CXFS} serve" in unit
     assert modes == "/etc/cxfs 700\n/var/lib/cxfs 700\n/var/cache/cxfs 700\n"
     assert ":/var/lib/cxfs-server:" in user
-    assert len(removed.splitlines()) == 6
+    assert len(removed.splitlines()) == 7
     assert machine.mount("rw").returncode != 0
 
 

@@ -343,3 +343,18 @@ async def test_the_log_of_a_restarted_server_goes_on(store: Store, storage: Stor
     again.close()
 
     assert found_in(await ann.follow(cursor))["changes"][0]["path"] == f"{ann.id}:/later"
+
+
+@pytest.mark.parametrize("ahead", [1, 1_000_000])
+async def test_after_a_restore_whoever_was_told_more_begins_anew(ann: Person, store: Store, ahead: int) -> None:
+    """A backup knows nothing of what was told after it, and what is told then gets the same numbers."""
+    told_before = str(int(await grown(ann)) + ahead)
+
+    administration.note_restored(store)
+    first, groups = await ann.news(told_before), (await ann.news())["groups"]
+    for number in range(3):
+        await ann.put(f"/after {number}", b"")
+
+    assert (await ann.news(told_before))["reset"] is first["reset"] is True
+    assert groups != 0
+    assert ("created", "/after 2") in told(await ann.news(first["cursor"]))

@@ -62,11 +62,17 @@ def unheard(_count: int, _size: int) -> None:
     """Nobody looks on."""
 
 
-def carry_over(directory: Path, target: Storage, progress: Callable[[int, int], None] = unheard) -> None:
-    """The command."""
+def carry_over(
+    directory: Path,
+    target: Storage,
+    progress: Callable[[int, int], None] = unheard,
+    comparing: Callable[[int, int], None] = unheard,
+) -> None:
+    """The command; `progress` hears how far the contents have come, `comparing` how many were read back."""
     database = target["database"]
     assert database is not None
-    administration.migrate(directory, database, target["content"], progress=progress)
+    heard = {"carrying over": progress, "comparing": comparing}
+    administration.migrate(directory, database, target["content"], begins=lambda stage, _bytes: heard[stage])
 
 
 async def told(directory: Path, storage: Storage) -> tuple[dict[str, bytes], object, object]:
@@ -121,6 +127,33 @@ async def test_broken_off_it_goes_on_where_it_was(directory: Path, target: Stora
 
     assert (len(carried), again) == (1, [])
     assert await told(directory, target) == meanwhile
+
+
+async def test_whoever_looks_on_sees_how_much_there_is_and_how_far_it_is(directory: Path, target: Storage) -> None:
+    """Reading everything back takes as long as carrying it over, and is told of as well."""
+    heard: dict[tuple[str, int], list[tuple[int, int]]] = {}
+    database = target["database"]
+    assert database is not None
+
+    def begins(stage: str, size: int) -> Callable[[int, int], None]:
+        counts = heard[stage, size] = []
+        return lambda count, so_far: counts.append((count, so_far))
+
+    administration.migrate(directory, database, target["content"], begins=begins)
+
+    assert [stage for stage, _ in heard] == ["carrying over", "comparing"]
+    assert all(counts[-1] == (len(counts), size) for (_, size), counts in heard.items())
+    assert len({*map(len, heard.values())}) == 1
+
+
+async def test_a_bucket_that_is_not_there_is_told_of(directory: Path, target: Storage) -> None:
+    """It is not that a content has gone; and nothing is served from the database."""
+    absent: Storage = {"database": target["database"], "content": "s3://absent/prefix"}
+
+    with pytest.raises(ServerError, match="stopped; run it again to go on: the place of contents does not answer"):
+        carry_over(directory, absent)
+
+    assert not (directory / "moved").exists()
 
 
 async def test_what_changed_between_two_runs_comes_over_as_it_is(directory: Path, target: Storage) -> None:
