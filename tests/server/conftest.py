@@ -121,6 +121,14 @@ def store(tmp_path: Path, clock: Clock, storage: Storage) -> Iterator[Store]:
 
 
 @pytest.fixture
+def other(store: Store, storage: Storage, clock: Clock) -> Iterator[Store]:
+    """The same tables and contents, as another process has them open."""
+    opened = make_store(store.directory, clock=clock, **storage)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
 async def visitor(store: Store) -> AsyncIterator[httpx.AsyncClient]:
     """Someone who reaches the server but has no token."""
     transport = httpx.ASGITransport(make_app(store))

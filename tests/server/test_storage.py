@@ -24,16 +24,16 @@ from cxfs.server.store import Store, make_store
 from cxfs.server.wire import TreePath
 from tests.conftest import STORAGES
 from tests.server.tables import rows
-from tests.server_process import Storage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from cxfs.server.arrivals import Arrival
     from cxfs.server.database import Connection
     from tests.server.conftest import Clock
     from tests.server.engines import ObjectServer, Postgres
+    from tests.server_process import Storage
 
 LARGE = b"large " * SMALL_BYTES_MAX
 pytestmark = pytest.mark.storage("sqlite+folder")  # each test goes through the storages that it is about by itself
@@ -42,17 +42,8 @@ pytestmark = pytest.mark.storage("sqlite+folder")  # each test goes through the 
 @pytest.fixture(params=STORAGES)
 def storage(request: pytest.FixtureRequest) -> Storage:
     """Each in turn."""
-    found = request.getfixturevalue("storage_named")(request.param)
-    assert isinstance(found, dict)
-    return Storage(**found)  # type: ignore[typeddict-item]
-
-
-@pytest.fixture
-def other(store: Store, storage: Storage, clock: Clock) -> Iterator[Store]:
-    """The same tables and contents, as another process has them open."""
-    opened = make_store(store.directory, clock=clock, **storage)
-    yield opened
-    opened.close()
+    named: Callable[[str], Storage] = request.getfixturevalue("storage_named")
+    return named(request.param)
 
 
 @pytest.fixture

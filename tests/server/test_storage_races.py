@@ -20,19 +20,18 @@ from cxfs.server.arrivals import Content
 from cxfs.server.changes import Upload
 from cxfs.server.contents import keep_small, know_content, know_contents
 from cxfs.server.errors import Refusal
-from cxfs.server.store import Store, make_store
 from cxfs.server.wire import TreePath
 from tests.mounting import wait_until
 from tests.server.person import Person
 from tests.server.tables import rows
-from tests.server_process import Storage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from cxfs.server.arrivals import Arrival
     from cxfs.server.database import Connection
-    from tests.server.conftest import Clock
+    from cxfs.server.store import Store
+    from tests.server_process import Storage
 
     Change = Callable[[Connection], Any]
 
@@ -44,17 +43,8 @@ pytestmark = pytest.mark.storage("sqlite+folder")  # each test goes through both
 @pytest.fixture(params=["sqlite+folder", "postgresql+folder"])
 def storage(request: pytest.FixtureRequest) -> Storage:
     """Both databases; contents are nothing that is raced for here."""
-    found = request.getfixturevalue("storage_named")(request.param)
-    assert isinstance(found, dict)
-    return Storage(**found)  # type: ignore[typeddict-item]
-
-
-@pytest.fixture
-def other(store: Store, storage: Storage, clock: Clock) -> Iterator[Store]:
-    """The same tables, as another process has them open."""
-    opened = make_store(store.directory, clock=clock, **storage)
-    yield opened
-    opened.close()
+    named: Callable[[str], Storage] = request.getfixturevalue("storage_named")
+    return named(request.param)
 
 
 @pytest.fixture
