@@ -23,7 +23,7 @@ from obstore.store import S3Store
 from cxfs.server.arrivals import Arrival
 from cxfs.server.contents import keep_small
 from cxfs.server.digests import places
-from cxfs.server.errors import NotFound, Refusal, ServerError, Unavailable
+from cxfs.server.errors import Refusal, ServerError, Unavailable
 from cxfs.server.limits import (
     ARRIVAL_LIFE_S,
     DISCARDED_LIFE_S,
@@ -134,7 +134,7 @@ class FarSource:
     def _fetch(self, start: int) -> None:
         stop = min(start + self._bytes_next, self._stop)
         self._bytes_next = min(2 * self._bytes_next, OBJECT_WINDOW_BYTES_MAX)
-        with _answering(), _there():
+        with _answering():
             self._window = memoryview(obstore.get_range(self._store, self._name, start=start, end=max(stop, start + 1)))
         self._start = start
 
@@ -246,18 +246,12 @@ class Bucket:
 
 @contextmanager
 def _answering() -> Iterator[None]:
-    """Raises Unavailable; also where the whole bucket is not there, which is no matter of one file."""
+    """Raises Unavailable, also where an object or the bucket is not there.
+
+    No file's deletion shows so: its object is kept for an hour.
+    """
     try:
         yield
     except (BaseError, OSError) as error:
         log.warning("the bucket does not answer: %s", str(error).partition("\n")[0])
         raise Unavailable("the place of contents does not answer") from error
-
-
-@contextmanager
-def _there() -> Iterator[None]:
-    """Raises NotFound for an object that is not there (any more)."""
-    try:
-        yield
-    except (NotFoundError, FileNotFoundError) as error:
-        raise NotFound("the content has just been deleted") from error

@@ -9,11 +9,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
+import obstore
 import psycopg
 import pytest
 
 from cxfs.server import administration, changes
 from cxfs.server.accounts import Caller
+from cxfs.server.bucket import Bucket
 from cxfs.server.changes import Upload
 from cxfs.server.errors import NotFound, ServerError, Unavailable
 from cxfs.server.folder import Folder
@@ -324,6 +326,22 @@ def test_who_reads_may_finish(store: Store, caller: Caller) -> None:
 
 
 BUCKETS = pytest.mark.parametrize("storage", ["sqlite+bucket", "postgresql+bucket"], indirect=True)
+
+
+@BUCKETS
+def test_a_content_that_is_not_in_the_bucket_is_no_deleted_file(
+    store: Store, caller: Caller, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A mount would show the file as gone. What is wrong is the bucket, or whoever put a backup back without it."""
+    put(store, caller, "note", LARGE)
+    [(name,)] = rows(store, "SELECT stored_as FROM contents WHERE stored_as <> ''")
+    assert isinstance(store.contents, Bucket)
+    obstore.delete(store.contents.store, name)
+
+    with pytest.raises(Unavailable):
+        read(store, caller, "note")
+
+    assert name in caplog.text
 
 
 @BUCKETS
