@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 HERE: Final = Path(__file__).parent
 DEEDS: Final = 30
 NEVER: Final = 1 << 30
-LONGEST_S: Final = 1.5
+LONGEST_S: Final = 0.8
 """After the writer began: a kill comes before, while most of what it wrote waits or is on its way."""
 
 TABLES: Final = ("changes", "errands")
