@@ -124,6 +124,12 @@ def is_large(size: int) -> bool:
     return size >= LARGE_BYTES
 
 
-def settling_s(size: int, usual_s: float) -> float:
+BACKUP_SETTLE_S: Final = 2.0
+"""For a new file by the name of one that was just set aside: an editor deletes its backup before, or keeps it."""
+
+
+def settling_s(size: int, usual_s: float, *, has_backup: bool = False) -> float:
     """How long after its last close a file of so many bytes is sent, where others are after `usual_s`."""
+    if has_backup:
+        return max(usual_s, BACKUP_SETTLE_S)
     return min(usual_s, LARGE_SETTLE_S) if is_large(size) else usual_s

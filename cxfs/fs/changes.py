@@ -73,6 +73,8 @@ class Change:
         self.turns = 0
         self.goes_alone = False
         self.stays_here = False
+        self.has_backup = False
+        """Whether what its name stood for before was set aside: an editor may be about to delete that."""
         self.conflicts = 0
         self.contested_name = self.copy_name = path.names[-1]
         self.replaces: Errand | None = None

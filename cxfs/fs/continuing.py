@@ -111,6 +111,7 @@ class Continuing:
     def take_over(self, node: Node, change: Change, former: Node) -> None:
         """The change of `node` is the next version of what `former` was, and brings all of its own attributes."""
         entry = former.seen
+        change.has_backup = False
         change.posix = self._attributes.brought(node)
         if former.change is not None:  # what of it was handed over may be on the server: still our own
             change.sealed = (*former.change.sealed, *change.sealed)

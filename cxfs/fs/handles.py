@@ -121,6 +121,7 @@ class Contents:
         change.posix = posix
         self._changes.add(change)
         node = self._tree.nodes.node_of_change(change, folder)
+        change.has_backup = node.shown == folder.vacated
         handle = FileHandle(node, writable=True)
         node.handles.add(handle)
         handle.change = change

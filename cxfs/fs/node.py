@@ -34,6 +34,7 @@ class Node:
         "pins",
         "shown",
         "strangers",
+        "vacated",
     )
 
     is_former = False
@@ -48,6 +49,8 @@ class Node:
         self.change: Change | None = None
         self.came_from: tuple[Node, str] | None = None
         """Folder and name that a file at the server was last renamed from."""
+        self.vacated = ""
+        """Of a folder: the name that a file at the server was last renamed from."""
         self.gone = False
         self.is_doubted = False
         """The server has not got the version that `entry` names: what it names next is believed, whatever it is."""

@@ -194,7 +194,7 @@ class Renaming:
         if overwritten is not None:
             self._tree.remove(overwritten.id, folder.uuid)
         self._moved(node, entry, parent, folder, shown)
-        node.came_from = (parent, shown_before)
+        node.came_from, parent.vacated = (parent, shown_before), shown_before
         await self._stamp_follows(stamp, folder, path)
         if node.change is not None:
             self._changes.moved(node.change, folder.uuid, path)

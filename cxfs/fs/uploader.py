@@ -102,7 +102,7 @@ class Uploader:
         if not is_large(change.draft.size):
             self._burst.goes_on()
         if change.state is State.WAITING:
-            self._plan(change, settling_s(change.draft.size, self._settle_s))
+            self._plan(change, settling_s(change.draft.size, self._settle_s, has_backup=change.has_backup))
 
     async def hasten(self, change: Change) -> None:
         """Accepted as it is now and due at once, though somebody may still have it open."""

@@ -9,6 +9,7 @@ from hypothesis import given, settings, strategies as st
 
 from cxfs.core.entries import NAME_CHARACTERS_MAX, EntryName
 from cxfs.core.uploads import (
+    BACKUP_SETTLE_S,
     IN_FLIGHT,
     LARGE_BYTES,
     LARGE_SETTLE_S,
@@ -218,3 +219,10 @@ def test_the_name_of_a_conflict_uses_all_the_room_there_is() -> None:
 
     assert short == "x" * (NAME_CHARACTERS_MAX - len(mark) - 4) + mark + ".txt"
     assert just == f"a{mark}.{long}"
+
+
+def test_a_file_whose_former_one_was_set_aside_is_sent_when_its_editor_has_had_time_to_delete_that() -> None:
+    """However small or large it is, and never sooner than any other."""
+    assert settling_s(1, 0.5, has_backup=True) == BACKUP_SETTLE_S == 2.0
+    assert settling_s(LARGE_BYTES, 0.5, has_backup=True) == BACKUP_SETTLE_S
+    assert settling_s(1, 3.0, has_backup=True) == 3.0

@@ -1,0 +1,58 @@
+"""Editors that set the old file aside and write the new one by its name, which is the old one's next version."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cxfs.core.uploads import BACKUP_SETTLE_S
+from cxfs.fs.uploader import SETTLE_S
+
+if TYPE_CHECKING:
+    from trio.testing import MockClock
+
+    from tests.fs.cloud import Cloud
+    from tests.fs.desk import Desk
+
+
+async def test_an_editor_that_takes_its_time_over_the_backup_saves_a_version(
+    desk: Desk, cloud: Cloud, clock: MockClock
+) -> None:
+    """As vim on a machine that is busy: longer than any other file would wait for its upload."""
+    await cloud.holds({"a": b"old"})
+    before = await cloud.entry("a")
+    await desk.reads("a")
+    await desk.renames("a", "a~")
+    await desk.writes("a", b"new")
+
+    await desk.waits((SETTLE_S + BACKUP_SETTLE_S) / 2)
+    await desk.removes("a~")
+    await desk.settles()
+
+    after = await cloud.entry("a")
+    assert (after.id, after.version) == (before.id, before.version + 1)
+    assert await cloud.tree() == {"a": b"new"}
+
+
+async def test_an_editor_that_keeps_its_backup_is_not_waited_for(desk: Desk, cloud: Cloud, clock: MockClock) -> None:
+    """The new file is sent all the same, as a file of its own."""
+    await cloud.holds({"a": b"old"})
+    await desk.reads("a")
+    await desk.renames("a", "a~")
+    await desk.writes("a", b"new")
+
+    await desk.waits(BACKUP_SETTLE_S + 0.5)
+
+    assert await cloud.tree() == {"a": b"new", "a~": b"old"}
+
+
+async def test_the_next_save_waits_as_any_other(desk: Desk, cloud: Cloud, clock: MockClock) -> None:
+    """With the backup gone there is nothing to wait for."""
+    await cloud.holds({"a": b"old"})
+    await desk.reads("a")
+    await desk.renames("a", "a~")
+    await desk.writes("a", b"new")
+    await desk.removes("a~")
+
+    await desk.waits(SETTLE_S + 0.1)
+
+    assert await cloud.tree() == {"a": b"new"}
