@@ -65,7 +65,7 @@ class Backups:
             if change is None or before is None or change not in self._changes or change.object or change.sealed:
                 return False  # it has been sent, or may have been
             try:
-                async with self._renaming.doubting(folder, home):
+                async with self._renaming.doubting((folder, node.shown), (home, name)):
                     path = self._tree.child_path(home, name)
                     entry = await self._files.move(before.path, path, overwrite=False)
             except CxfsError:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from cxfs.fs.errands import Errand, Errands
     from cxfs.fs.homes import Homes
     from cxfs.fs.journal import Journal
+    from cxfs.fs.kernel import KernelCache
     from cxfs.fs.messenger import Messenger
     from cxfs.fs.namespace import Namespace
     from cxfs.fs.node import Node
@@ -69,6 +70,7 @@ class Renaming:
         continuing: Continuing,
         permissions: Permissions,
         resettling: Resettling,
+        kernel: KernelCache,
     ) -> None:
         self._tree = tree
         self._files = files
@@ -82,6 +84,7 @@ class Renaming:
         self._continuing = continuing
         self._permissions = permissions
         self._resettling = resettling
+        self._kernel = kernel
 
     async def rename(self, folder: Node, shown: str, new_folder: Node, new_shown: str, how: Rename) -> None:
         """Renames, with both flags of renameat2(2)."""
@@ -185,7 +188,8 @@ class Renaming:
         path = await self._free_place(folder, shown)
         overwritten = replaced.seen if replaced is not None else None
         stamp = self._errands.stamp_of(before.id)
-        async with self.doubting(parent, folder), self._messenger.held(*([stamp] if stamp is not None else [])):
+        places = (parent, shown_before), (folder, shown)
+        async with self.doubting(*places), self._messenger.held(*([stamp] if stamp is not None else [])):
             if replaced is not None and overwritten is not None:
                 await self._require_seen(path, overwritten, replaced.change)
             entry = await self._files.move(before.path, path, overwrite=overwritten is not None)
@@ -252,7 +256,7 @@ class Renaming:
             self._uploader.held(*self._changes.below(before)),
             self._messenger.held(*self._errands.below(before)),
         ):
-            async with self.doubting(parent, folder):
+            async with self.doubting((parent, node.shown), (folder, shown)):
                 entry = await self._files.move(_entry_of(node).path, path, overwrite=False)
             self._moved(node, entry, parent, folder, shown)
             await self._homes.folder_moved(before, path)
@@ -281,12 +285,17 @@ class Renaming:
             await self._journal.note(stamp)
 
     @asynccontextmanager
-    async def doubting(self, *folders: Node) -> AsyncIterator[None]:
-        """A call that fails or is cut short may have happened all the same: ask before believing anything."""
+    async def doubting(self, *places: tuple[Node, str]) -> AsyncIterator[None]:
+        """A call that fails or is cut short may have happened all the same: ask before believing anything.
+
+        The kernel has to ask as well: what is written under a name that it still believes would go elsewhere.
+        """
         try:
             yield
         except BaseException:
-            self._tree.doubt(*folders)
+            self._tree.doubt(*(folder for folder, _ in places))
+            for folder, shown in places:
+                self._kernel.forget_name(folder.inode, shown)
             raise
 
 

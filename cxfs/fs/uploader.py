@@ -16,6 +16,7 @@ import trio
 
 from cxfs.core.errors import CxfsError
 from cxfs.core.order import Kind
+from cxfs.core.patience import RECALL_S
 from cxfs.core.uploads import IN_FLIGHT, Event, State, is_large, settling_s
 from cxfs.fs.bundles import BUNDLE_BYTES_MAX, UPLOAD_BYTES_MAX, with_company
 from cxfs.fs.due import Burst, DueQueue, Pulse, ServerPause, start_when_due
@@ -38,8 +39,7 @@ SETTLE_S: Final = 0.5
 still sees the change within a second."""
 
 TURNS_MAX: Final = 8
-"""Times that a change may go elsewhere at once (beside a conflict, back to a deleted name) before it has to wait: a
-server that finds a conflict in everything is not hammered."""
+"""Times that a change may go elsewhere at once (beside a conflict, back to a deleted name) before it has to wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,15 +145,17 @@ class Uploader:
                 self.closed(change)
 
     async def _recall(self, change: Change) -> None:
-        """Returns when no attempt runs: it was abandoned, or its answer has come."""
-        if change.state is State.SENDING:
-            change.on(Event.WRITTEN)
+        """Returns when no attempt runs: it was abandoned, or its answer has come or is not waited for any longer."""
+        change.abandon()
+        with trio.move_on_after(RECALL_S):
+            await change.attempt_ended.wait()
+        change.gives_up_the_attempt()
         await change.attempt_ended.wait()
 
     async def withdraw(self, change: Change) -> None:
-        """The user took the change back. Its draft stays open for those who still read it; close it when they are done.
+        """The user took the change back; what was handed over already may exist on the server after.
 
-        When its bytes were all handed over already, the answer is awaited, and the file may exist on the server after.
+        Its draft stays open for those who still read it; close it when they are done.
         """
         await self._recall(change)
         if change in self._changes:
@@ -165,8 +167,7 @@ class Uploader:
 
         Its journal row, and what it may have brought to the server, are the caller's matter.
         """
-        if change.state is State.SENDING:
-            change.on(Event.WRITTEN)
+        change.abandon()
         self._changes.remove(change)
 
     def let_go(self, change: Change) -> None:

@@ -336,4 +336,5 @@ def _renaming(
         continuing=continuing,
         permissions=base.permissions,
         resettling=Resettling(base.tree, around.memory.metadata),
+        kernel=around.machine.kernel,
     )

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from cxfs.fs.offload import Offload
     from tests.fs.cloud import Cloud, Wire
     from tests.fs.desk import Desk, Mounts
+    from tests.fs.recording import RecordingKernel
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -270,3 +271,43 @@ async def test_a_file_whose_last_handle_is_closed_while_it_is_being_replaced_is_
 
         assert desk.volume.left == 0
         assert await cloud.tree() == {"a": b"new"}
+
+
+@pytest.mark.parametrize("call", ["rename", "replace", "be replaced"])
+async def test_a_rename_waits_no_longer_for_an_answer_than_asking_anew_takes(
+    desk: Desk, cloud: Cloud, wire: Wire, clock: MockClock, *, call: str
+) -> None:
+    """The content is at the server, and the answer got stuck: the program would wait as long as the upload may."""
+    await cloud.holds({"b": b"old"})
+    await desk.writes("b" if call == "be replaced" else "a", b"content")
+    wire.holds_back("POST", "data")
+    await wire.held.wait()
+    if call == "be replaced":
+        await desk.writes("a", b"content")
+
+    with trio.fail_after(3):
+        await desk.renames("a", "c" if call == "rename" else "b")
+    wire.lets_go()
+    await desk.settles()
+
+    assert await cloud.tree() == ({"b": b"old", "c": b"content"} if call == "rename" else {"b": b"content"})
+
+
+async def test_after_a_move_that_was_cut_short_names_are_asked_for_anew(
+    desk: Desk, cloud: Cloud, wire: Wire, kernel: RecordingKernel, clock: MockClock
+) -> None:
+    """It happened at the server: what a program writes under the former name must not go to where the file is now."""
+    await cloud.holds({"a": b"moved"})
+    await desk.stat("a")
+    wire.holds_back("POST", "files/move")
+    with trio.move_on_after(1):
+        await desk.renames("a", "b")
+    wire.lets_go()
+
+    root = desk.fs.root.inode
+    assert {(root, "a"), (root, "b")} <= set(kernel.forgotten)
+    await desk.writes("a", b"new")
+    await desk.settles()
+
+    assert await desk.names() == {"a", "b"}
+    assert await cloud.tree() == {"a": b"new", "b": b"moved"}
