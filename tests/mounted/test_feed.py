@@ -234,8 +234,8 @@ def cuts_the_feed(faults: Faults, mount: Mount) -> None:
     """What listens breaks off, and whoever listens again is cut off; everything else goes by."""
     faults.every("GET files/changes", Cut())
     faults.refuses()
-    faults.opens()
     says(mount, "not told at the moment")
+    faults.opens()
 
 
 def test_without_the_feed_the_metadata_ttl_counts_and_with_it_nothing_is_asked_again(
@@ -280,7 +280,7 @@ def test_what_happened_while_the_feed_was_cut_is_told_afterwards(
         faults.stops()
 
         after = {"changed": checksum(b"longer"), "there": checksum(b"x")}
-        assert eventually(lambda: tree_of(mount.path), after) == after == own_account.tree()
+        assert eventually(lambda: tree_at_rest(mount.path), after) == after == own_account.tree()
         assert (mount.path / "changed").stat().st_size == 6
         assert not (mount.path / "deleted").exists()
 
