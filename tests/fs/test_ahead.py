@@ -479,7 +479,7 @@ async def test_the_pictures_of_a_folder_do_not_come_along_with_its_notes(
     for number in (30, 10, 20):
         await desk.reads(f"d/f{number:03}")
 
-    assert desk.volume.ahead.statistics().ahead_bytes == 38 * 1_000
+    assert 37 * 1_000 <= desk.volume.ahead.statistics().ahead_bytes <= 38 * 1_000  # of the third, both may be under way
 
 
 async def test_on_a_slow_line_folders_do_not_come_along(

@@ -187,29 +187,6 @@ def test_five_mounts_end_with_the_same_tree(own_account: Account, tmp_path: Path
             assert eventually(lambda mount=mount: tree_of(mount.path), tree) == tree == own_account.tree()  # type: ignore[misc]
 
 
-@pytest.mark.promise
-def test_an_idle_mount_asks_for_nothing_but_changes(
-    own_account: Account, running_server: CountingServer, tmp_path: Path
-) -> None:
-    """While the server tells of changes, what is known is believed for the feed TTL (10 minutes by default;
-    `--feed-ttl`): looking at it again costs no request, whatever the metadata TTL."""
-    own_account.make_folder("/d")
-    own_account.put("/d/file", b"x")
-    with Mount(own_account, tmp_path / "home", "--metadata-ttl", "0", "--negative-ttl", "0") as mount:
-        wait_until(lambda: "told by the server" in mount.cxfs("status", str(mount.path)).stdout)
-        assert tree_of(mount.path) == {"d": "folder", "d/file": checksum(b"x")}
-        before = len(running_server.requests())
-
-        for _ in range(20):
-            assert [path.name for path in (mount.path / "d").iterdir()] == ["file"]
-            assert (mount.path / "d/file").stat().st_size == 1
-            assert not (mount.path / "d/absent").exists()
-
-        assert running_server.requests()[before:] == []
-        own_account.put("/d/more", b"y")
-        wait_until((mount.path / "d/more").exists)
-
-
 @pytest.fixture
 def faults() -> Faults:
     return Faults()
@@ -236,6 +213,29 @@ def cuts_the_feed(faults: Faults, mount: Mount) -> None:
     faults.refuses()
     says(mount, "not told at the moment")
     faults.opens()
+
+
+@pytest.mark.promise
+def test_an_idle_mount_asks_for_nothing_but_changes(
+    own_account: Account, running_server: CountingServer, faults: Faults, tmp_path: Path
+) -> None:
+    """While the server tells of changes, what is known is believed for the feed TTL (10 minutes by default;
+    `--feed-ttl`): looking at it again costs no request, whatever the metadata TTL."""
+    own_account.make_folder("/d")
+    own_account.put("/d/file", b"x")
+    never = "--metadata-ttl", "0", "--negative-ttl", "0"
+    with mounted_behind(faults, running_server, own_account, tmp_path / "home", *never) as mount:
+        assert tree_of(mount.path) == {"d": "folder", "d/file": checksum(b"x")}
+        before = len(faults.requests)
+
+        for _ in range(20):
+            assert [path.name for path in (mount.path / "d").iterdir()] == ["file"]
+            assert (mount.path / "d/file").stat().st_size == 1
+            assert not (mount.path / "d/absent").exists()
+
+        assert [asked for asked in faults.requests[before:] if not asked.startswith("GET files/changes")] == []
+        own_account.put("/d/more", b"y")
+        wait_until((mount.path / "d/more").exists)
 
 
 def test_without_the_feed_the_metadata_ttl_counts_and_with_it_nothing_is_asked_again(
