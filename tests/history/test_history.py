@@ -169,7 +169,7 @@ def wrongs(server: CountingServer, account: Account, home: Path, *, seconds: flo
 
 def _ours(ours: list[Operation], elsewhere: Elsewhere, account: Account) -> list[str]:
     """What only programs here write: for themselves, for others, and in the end."""
-    found = [] if (odd := unexplained(ours)) is None else [f"no order explains {odd}"]
+    found = [] if (odd := unexplained(ours)) is None else [f"no order explains {odd}, after\n{_before(ours, odd)}"]
     left = account.names("/ours")
     end = max(call.end for call in ours) + 1
     last = [
@@ -183,6 +183,12 @@ def _ours(ours: list[Operation], elsewhere: Elsewhere, account: Account) -> list
     found += [f"{name} is left on the server" for name in left if name not in NAMES and not name.startswith(".")]
     values = {call.value for call in ours if call.kind in {Kind.SAVE, Kind.OVERWRITE}}
     return found + [f"elsewhere {call.value!r} is seen" for call in elsewhere.saw if call.value not in {"", *values}]
+
+
+def _before(calls: list[Operation], odd: Operation) -> str:
+    """What was under way in the second up to the odd one, in the order in which it began."""
+    near = [call for call in calls if call.end > odd.start - 1 and call.start < odd.end]
+    return "\n".join(map(str, sorted(near, key=lambda call: call.start)))
 
 
 def _shared(both: list[Operation]) -> list[str]:
