@@ -17,10 +17,6 @@ ANSWER_S: Final = 2.0
 RECEIPT_S: Final = 4.0
 """For the answer to an upload once all of it is out: the server has still to write it down."""
 
-RECALL_S: Final = 2.0
-"""The same while a program waits that has the file renamed: after that the answer counts as lost, and the server is
-asked what has arrived."""
-
 RECEIPT_BYTES_PER_S: Final = 2 << 20
 """At which any server writes an upload down and takes its checksums: of a large one the answer is waited for longer."""
 

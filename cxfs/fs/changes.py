@@ -126,18 +126,13 @@ class Change:
             self.parked = self.refusal = None
         if event is Event.WRITTEN:
             self.generation += 1
-            if before is State.SENDING:
-                self.gives_up_the_attempt()
+            if before is State.SENDING and self.attempt is not None:
+                self.attempt.cancel()
 
     def abandon(self) -> None:
         """An attempt whose bytes are still going out comes to nothing."""
         if self.state is State.SENDING:
             self.on(Event.WRITTEN)
-
-    def gives_up_the_attempt(self) -> None:
-        """Whatever it has come to, unless it goes together with others: then it runs to its end."""
-        if self.attempt is not None:
-            self.attempt.cancel()
 
     def starts(self) -> None:
         """An attempt is about to run: whoever recalls the change waits for its end from now on."""

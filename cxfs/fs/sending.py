@@ -123,9 +123,9 @@ class Sending:
             with trio.CancelScope() as change.attempt:
                 if change.state is State.SENDING:  # else it was taken back before this task ran
                     return await self._sent(change)
-            _given_up(change)
         except Abandoned:
-            _given_up(change)
+            if change.state in IN_FLIGHT:
+                change.on(Event.FAILED)
         finally:
             change.attempt = None
             change.attempt_ended.set()
@@ -306,11 +306,6 @@ class Sending:
             await self._outcomes.conflicted(change, current)
         change.on(Event.FAILED)
         return Verdict.AGAIN_NOW, error
-
-
-def _given_up(change: Change) -> None:
-    if change.state in IN_FLIGHT:
-        change.on(Event.FAILED)
 
 
 def _sha1_of(draft: Draft) -> bytes:

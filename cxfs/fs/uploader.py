@@ -16,7 +16,6 @@ import trio
 
 from cxfs.core.errors import CxfsError
 from cxfs.core.order import Kind
-from cxfs.core.patience import RECALL_S
 from cxfs.core.uploads import IN_FLIGHT, Event, State, is_large, settling_s
 from cxfs.fs.bundles import BUNDLE_BYTES_MAX, UPLOAD_BYTES_MAX, with_company
 from cxfs.fs.due import Burst, DueQueue, Pulse, ServerPause, start_when_due
@@ -145,11 +144,12 @@ class Uploader:
                 self.closed(change)
 
     async def _recall(self, change: Change) -> None:
-        """Returns when no attempt runs: it was abandoned, or its answer has come or is not waited for any longer."""
+        """Returns when no attempt runs: it was abandoned, or its answer has come.
+
+        The answer is not given up sooner than the attempt itself does: a slow server would still carry it out, under a
+        name that nobody looks at any more.
+        """
         change.abandon()
-        with trio.move_on_after(RECALL_S):
-            await change.attempt_ended.wait()
-        change.gives_up_the_attempt()
         await change.attempt_ended.wait()
 
     async def withdraw(self, change: Change) -> None:
