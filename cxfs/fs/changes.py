@@ -39,7 +39,8 @@ class Change:
     and `last_error` is why the last one failed, in one line. `sent_generation` is what the server has of it,
     `sent_bytes` what was handed over in the attempt that runs, `refusal` why this run parked it. `goes_alone`: the
     server did not take a bundle that it was in. `stays_here`: by its name it is nobody else's, and is not sent.
-    `posix` goes along with its content.
+    `posix` goes along with its content. `has_backup`: what its name stood for before was set aside, and an editor may
+    be about to delete that. `replaces` is the errand, taken back, whose row goes with the first record of this one.
     """
 
     def __init__(
@@ -74,11 +75,9 @@ class Change:
         self.goes_alone = False
         self.stays_here = False
         self.has_backup = False
-        """Whether what its name stood for before was set aside: an editor may be about to delete that."""
         self.conflicts = 0
         self.contested_name = self.copy_name = path.names[-1]
         self.replaces: Errand | None = None
-        """The errand, taken back, whose row goes with the first record of this change."""
         self.due = math.inf
         self.holds = 0
         self.attempt: trio.CancelScope | None = None
