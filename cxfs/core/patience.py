@@ -17,6 +17,12 @@ ANSWER_S: Final = 2.0
 RECEIPT_S: Final = 4.0
 """For the answer to an upload once all of it is out: the server has still to write it down."""
 
+RECALL_S: Final = 2.0
+"""The same while a program waits that renames the file: after that it is renamed without the answer."""
+
+LATE_S: Final = 10.0
+"""By so much a server may carry out an upload later than it was given up."""
+
 RECEIPT_BYTES_PER_S: Final = 2 << 20
 """At which any server writes an upload down and takes its checksums: of a large one the answer is waited for longer."""
 

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from cxfs.fs.changes import Changes
     from cxfs.fs.continuing import Continuing
     from cxfs.fs.journal import Journal
+    from cxfs.fs.moves import Files, Moves
     from cxfs.fs.namespace import Namespace
     from cxfs.fs.node import Node
-    from cxfs.fs.renaming import Files, Renaming
     from cxfs.fs.tree import Tree
     from cxfs.fs.uploader import Uploader
 
@@ -29,7 +29,7 @@ class Backups:
         *,
         files: Files,
         namespace: Namespace,
-        renaming: Renaming,
+        moves: Moves,
         continuing: Continuing,
         uploader: Uploader,
         changes: Changes,
@@ -38,7 +38,7 @@ class Backups:
         self._tree = tree
         self._files = files
         self._namespace = namespace
-        self._renaming = renaming
+        self._moves = moves
         self._continuing = continuing
         self._uploader = uploader
         self._changes = changes
@@ -65,7 +65,7 @@ class Backups:
             if change is None or before is None or change not in self._changes or change.object or change.sealed:
                 return False  # it has been sent, or may have been
             try:
-                async with self._renaming.doubting((folder, node.shown), (home, name)):
+                async with self._moves.doubting((folder, node.shown), (home, name)):
                     path = self._tree.child_path(home, name)
                     entry = await self._files.move(before.path, path, overwrite=False)
             except CxfsError:

@@ -10,13 +10,12 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import trio
-
 from cxfs.core.entries import SELF, Entry, EntryName, TreePath, Uuid
 from cxfs.core.order import Kind, Step
 from cxfs.core.posix import NOTHING
 from cxfs.core.ranges import ByteRange
-from cxfs.core.uploads import Event, State, step
+from cxfs.core.uploads import IN_FLIGHT, Event, State, step
+from cxfs.fs.attempts import AllOf, Attempt
 from cxfs.local.rows import ChangeRow
 
 if TYPE_CHECKING:
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
 
     from cxfs.core.errors import CxfsError
     from cxfs.core.posix import Posix
+    from cxfs.fs.attempts import Ending
     from cxfs.fs.errands import Errand
     from cxfs.fs.node import Node
     from cxfs.fs.steps import Steps
@@ -40,7 +40,7 @@ class Change:
     `sent_bytes` what was handed over in the attempt that runs, `refusal` why this run parked it. `goes_alone`: the
     server did not take a bundle that it was in. `stays_here`: by its name it is nobody else's, and is not sent.
     `posix` goes along with its content. `has_backup`: what its name stood for before was set aside, and an editor may
-    be about to delete that. `replaces` is the errand, taken back, whose row goes with the first record of this one.
+    be about to delete that. `replaces` are the errands, taken back, whose rows go with the next record of this one.
     """
 
     def __init__(
@@ -77,12 +77,11 @@ class Change:
         self.has_backup = False
         self.conflicts = 0
         self.contested_name = self.copy_name = path.names[-1]
-        self.replaces: Errand | None = None
+        self.replaces: tuple[Errand, ...] = ()
         self.due = math.inf
         self.holds = 0
-        self.attempt: trio.CancelScope | None = None
-        self.attempt_ended = trio.Event()
-        self.attempt_ended.set()
+        self.attempt = Attempt.never_made()
+        self._former: Ending = self.attempt
 
     @property
     def name(self) -> EntryName:
@@ -125,8 +124,8 @@ class Change:
             self.parked = self.refusal = None
         if event is Event.WRITTEN:
             self.generation += 1
-            if before is State.SENDING and self.attempt is not None:
-                self.attempt.cancel()
+            if before is State.SENDING:
+                self.attempt.scope.cancel()
 
     def abandon(self) -> None:
         """An attempt whose bytes are still going out comes to nothing."""
@@ -139,7 +138,34 @@ class Change:
         self.attempts += 1
         self.sent_bytes = 0
         self.due = math.inf
-        self.attempt_ended = trio.Event()
+        self.comes_after(self.attempt)
+        self.attempt = Attempt()
+
+    def hands_over(self) -> None:
+        """Every byte of it goes out now; the server may carry it out."""
+        self.on(Event.HANDED_OVER)
+        self.attempt.handed_over()
+
+    def disown_the_attempt(self) -> None:
+        """Nothing is known here of what was handed over, nor will be: whether it arrives, the server is asked."""
+        if self.attempt.awaits_answer and not self.attempt.is_disowned:
+            self.attempt.is_disowned = True
+            self.on(Event.FAILED)
+
+    def comes_after(self, former: Ending) -> None:
+        """Attempts before this, perhaps of another change, may still take effect where it goes."""
+        self._former = AllOf(self._former, former)
+
+    @property
+    def settled(self) -> Ending:
+        """When nothing that was sent of it so far can take effect any more."""
+        return AllOf(self._former, self.attempt)
+
+    def ends(self, attempt: Attempt) -> None:
+        """This attempt at it has; what it did not settle has failed."""
+        if attempt is self.attempt and not attempt.is_disowned and self.state in IN_FLIGHT:
+            self.on(Event.FAILED)
+        attempt.ends()
 
     def begin_from(self, entry: Entry) -> None:
         """It is a new version of what `entry` describes."""

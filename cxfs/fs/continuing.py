@@ -115,6 +115,7 @@ class Continuing:
         change.posix = self._attributes.brought(node)
         if former.change is not None:  # what of it was handed over may be on the server: still our own
             change.sealed = (*former.change.sealed, *change.sealed)
+            change.comes_after(former.change.settled)
         self._tree.nodes.detach(former)
         if entry is not None:
             self._changes.becomes(change, entry)

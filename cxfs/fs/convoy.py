@@ -13,11 +13,11 @@ import trio
 
 from cxfs.core.entries import Entry
 from cxfs.core.errors import CxfsError, Stale
-from cxfs.core.uploads import IN_FLIGHT, Event, State
+from cxfs.core.uploads import State
 from cxfs.fs.bundles import NotTogether, outcomes_of
 from cxfs.fs.draft_content import Abandoned
 from cxfs.fs.outcomes import Arrived
-from cxfs.fs.sending import Verdict
+from cxfs.fs.sending import Verdict, disowned
 from cxfs.remote.bundles import BundleUpload
 
 if TYPE_CHECKING:
@@ -56,15 +56,14 @@ class Convoy:
         """Sends changes that `start`, once. `ended` hears of each what an attempt at it alone would have given."""
         parcels = [await self._packed(change) for change in changes]
         aboard = await self._handed_over(parcels)
-        current = {parcel.change for parcel in aboard}
-        for change in changes:
-            if change not in current:
-                _end(change, ended)
+        for parcel in parcels:
+            if parcel not in aboard:
+                _end(parcel, ended)
         outcomes = await outcomes_of(self._send, aboard)
-        plain, odd = self._sorted(aboard, outcomes)
-        await self._outcomes.arrived(plain)
-        for arrived in plain:
-            _end(arrived.change, ended)
+        plain, odd = self._sorted(_ours(aboard, outcomes, ended))
+        await self._outcomes.arrived([Arrived(each.change, entry, each.content.generation) for each, entry in plain])
+        for parcel, _ in plain:
+            _end(parcel, ended)
         async with trio.open_nursery() as nursery:
             for parcel, outcome in odd:
                 nursery.start_soon(self._go_on, parcel, outcome, ended)
@@ -87,7 +86,7 @@ class Convoy:
         await self._journal.sealed_together(digests)
         current = [each for each in parcels if each.content.is_current and each.change.state is State.SENDING]
         for parcel in current:
-            parcel.change.on(Event.HANDED_OVER)
+            parcel.change.hands_over()
         return current
 
     async def _send(self, parcels: Sequence[Parcel]) -> Sequence[Entry | CxfsError]:
@@ -96,14 +95,14 @@ class Convoy:
         return [parcel.upload if isinstance(parcel.upload, CxfsError) else next(answers) for parcel in parcels]
 
     def _sorted(
-        self, parcels: Sequence[Parcel], outcomes: Sequence[Entry | CxfsError]
-    ) -> tuple[list[Arrived], list[tuple[Parcel, Entry | CxfsError]]]:
+        self, answered: Sequence[tuple[Parcel, Entry | CxfsError]]
+    ) -> tuple[list[tuple[Parcel, Entry]], list[tuple[Parcel, Entry | CxfsError]]]:
         """What has arrived and needs nothing more, and the rest."""
-        plain: list[Arrived] = []
+        plain: list[tuple[Parcel, Entry]] = []
         odd: list[tuple[Parcel, Entry | CxfsError]] = []
-        for parcel, outcome in zip(parcels, outcomes, strict=True):
+        for parcel, outcome in answered:
             if isinstance(outcome, Entry) and self._sending.has_its_attributes(parcel.change, outcome):
-                plain.append(Arrived(parcel.change, outcome, parcel.content.generation))
+                plain.append((parcel, outcome))
             else:
                 odd.append((parcel, outcome))
         return plain, odd
@@ -117,12 +116,25 @@ class Convoy:
         except Exception:
             log.exception("a bug while sending %s", change.path)
             verdict, error = Verdict.AGAIN_LATER, CxfsError("a bug, see the log")
-        _end(change, ended, verdict, error)
+        _end(parcel, ended, verdict, error)
 
 
-def _end(change: Change, ended: Ended, verdict: Verdict = Verdict.SETTLED, error: CxfsError | None = None) -> None:
+def _ours(
+    parcels: Sequence[Parcel], outcomes: Sequence[Entry | CxfsError], ended: Ended
+) -> list[tuple[Parcel, Entry | CxfsError]]:
+    """What somebody here waits for. The attempts at the others end with that."""
+    ours: list[tuple[Parcel, Entry | CxfsError]] = []
+    for parcel, outcome in zip(parcels, outcomes, strict=True):
+        attempt = parcel.content.attempt
+        attempt.answered(outcome)
+        if attempt.is_disowned:
+            _end(parcel, ended, *disowned(outcome))
+        else:
+            ours.append((parcel, outcome))
+    return ours
+
+
+def _end(parcel: Parcel, ended: Ended, verdict: Verdict = Verdict.SETTLED, error: CxfsError | None = None) -> None:
     """The attempt at this one is over; by default because a write, or its own success, settled it."""
-    if change.state in IN_FLIGHT:
-        change.on(Event.FAILED)
-    change.attempt_ended.set()
-    ended(change, verdict, error)
+    parcel.change.ends(parcel.content.attempt)
+    ended(parcel.change, verdict, error)

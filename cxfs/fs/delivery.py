@@ -247,7 +247,6 @@ class Delivery:
     # ------------------------------------------------------------ objects to remove
 
     async def _remove(self, errand: Errand) -> None:
-        await errand.after.wait()
         try:
             found = await self._found(errand)
             if found is None:
@@ -302,7 +301,6 @@ class Delivery:
     # ------------------------------------------------------------ attributes to stamp
 
     async def _stamp(self, errand: Errand) -> None:
-        await errand.after.wait()
         try:
             entry = await self._files.update(address(errand), errand.modified_ms, errand.posix)
         except NotFound:

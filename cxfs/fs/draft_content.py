@@ -22,12 +22,13 @@ class Abandoned(Exception):
 class DraftContent:
     """One generation of a draft, as the body of an upload; raises Abandoned rather than mix two.
 
-    `sent` hears of the bytes that were handed over.
+    `sent` hears of the bytes that were handed over, `attempt` is the one that it goes out in.
     """
 
     def __init__(self, change: Change, disk: Offload, sent: Callable[[int], None]) -> None:
         self.size = change.draft.size
         self.generation = change.generation
+        self.attempt = change.attempt
         self._change = change
         self._disk = disk
         self.sent = sent

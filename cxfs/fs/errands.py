@@ -17,12 +17,14 @@ from cxfs.core.entries import SELF, Entry, EntryName, TreePath, Uuid, UuidPath
 from cxfs.core.errands import Event, State, step
 from cxfs.core.order import Kind, Step
 from cxfs.core.posix import PLAIN
+from cxfs.fs.attempts import Attempt
 from cxfs.local.rows import ErrandRow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cxfs.core.errors import CxfsError
+    from cxfs.fs.attempts import Ending
     from cxfs.fs.node import Node
     from cxfs.fs.steps import Steps
 
@@ -31,8 +33,8 @@ class Errand:
     """One of them. `entry` is what is removed, as last known, or the folder to be made, as it is shown here.
 
     `attempts` counts those of this run, `last_error` is why the last one failed, in one line, and `refusal` why it was
-    given up. `in_doubt`: an attempt, of this or an earlier run, may have been carried out. `after` is an event to wait
-    for before each attempt, `node` the file that is open while KEPT.
+    given up. `in_doubt`: an attempt, of this or an earlier run, may have been carried out. `after`: no attempt is made
+    before that is over, and `is_awaited`: its planner waits for that; `node` is the file that is open while KEPT.
     """
 
     def __init__(self, row: ErrandRow, entry: Entry | None = None, *, node: Node | None = None) -> None:
@@ -62,10 +64,10 @@ class Errand:
         self.refusal: CxfsError | None = None
         self.due = math.inf
         self.holds = 0
-        self.after = trio.Event()
-        self.after.set()
         self.attempt_ended = trio.Event()
         self.attempt_ended.set()
+        self.after: Ending = self.attempt_ended
+        self.is_awaited = False
         self.over = trio.Event()
 
     def __str__(self) -> str:
@@ -101,6 +103,11 @@ class Errand:
     def is_made(self) -> bool:
         """Whether the folder is on the server, as `entry`."""
         return self.kind is Kind.MAKE and self.entry.id != self.id
+
+    @property
+    def is_clearing(self) -> bool:
+        """Whether it removes what of our own may have arrived at a place, which nobody has heard of."""
+        return self.kind is Kind.REMOVE and self.object is None
 
     @property
     def can_be_continued(self) -> bool:
@@ -145,6 +152,8 @@ class Errand:
         """One that an earlier run of the daemon accepted, and may have sent."""
         errand = cls(row)
         errand.in_doubt = True
+        if errand.is_clearing:
+            errand.after = Attempt.of_an_earlier_run()
         return errand
 
     def _entry(self) -> Entry:

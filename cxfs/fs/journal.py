@@ -76,12 +76,12 @@ class Journal:
                 row,
                 change.draft,
                 durable=durable,
-                instead_of=[each.id for each in (replaces, over) if each is not None],
+                instead_of=[each.id for each in (*replaces, over) if each is not None],
                 errand=errand.row() if errand is not None else None,
             )
             await self._write(record, waits=durable)
             change.journalled = max(change.journalled, row.generation)
-            change.replaces = None if change.replaces is replaces else change.replaces
+            change.replaces = tuple(each for each in change.replaces if each not in replaces)
 
     async def will_shrink(self, change: Change, size: int) -> None:
         """The draft is about to be cut: a row that claims more than it holds would be set aside after a kill."""

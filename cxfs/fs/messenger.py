@@ -77,6 +77,10 @@ class Messenger:
         self._burst.goes_on()
         self._plan(errand, self._settle_s)
 
+    async def _plan_after(self, errand: Errand) -> None:
+        await errand.after.wait()
+        self._plan(errand, 0)
+
     async def take_back(self, errand: Errand) -> None:
         """It is not wanted any more, and no attempt has run."""
         if errand in self._errands:
@@ -180,11 +184,14 @@ class Messenger:
 
     def _may_start(self, errand: Errand) -> bool:
         is_ready = errand.state is State.WAITING and not errand.holds and errand in self._errands
-        return is_ready and not self._steps.is_waiting(errand.id)
+        return is_ready and errand.after.is_set() and not self._steps.is_waiting(errand.id)
 
     def _plan(self, errand: Errand, delay_s: float) -> None:
         if errand.state is State.WAITING and not errand.holds:  # else it is planned when it is let go
             self._queue.plan(errand, delay_s)
+        if not (errand.after.is_set() or errand.is_awaited):
+            errand.is_awaited = True
+            self._nursery.start_soon(self._plan_after, errand)
 
     def _freed(self, errand_id: str) -> None:
         errand = self._errands.get(errand_id)
@@ -239,6 +246,6 @@ class Messenger:
 
 
 def goes_with_others(errand: Errand) -> bool:
-    """Whether it removes a known object, and nothing has to be awaited before."""
+    """Whether it removes a known object."""
     is_known = errand.object is not None and (errand.is_folder or errand.version is not None)
-    return errand.kind is Kind.REMOVE and is_known and errand.after.is_set() and not errand.goes_alone
+    return errand.kind is Kind.REMOVE and is_known and not errand.goes_alone

@@ -10,6 +10,7 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from cxfs.core.errands import State
 from cxfs.core.errors import AlreadyExists, DiskFull, IsADirectory, NotADirectory, NotEmpty, NotFound
 from cxfs.core.names import escape
 from cxfs.core.posix import NOTHING
@@ -33,7 +34,7 @@ log = logging.getLogger(__name__)
 
 
 class Namespace:
-    """The names of one mount."""
+    """The names of one mount. `conditional`: the server compares versions itself (capability `conditional-upload`)."""
 
     def __init__(
         self,
@@ -47,6 +48,7 @@ class Namespace:
         journal: Journal,
         attributes: AttributeRules,
         permissions: Permissions,
+        conditional: bool,
     ) -> None:
         self._tree = tree
         self._uploader = uploader
@@ -57,6 +59,7 @@ class Namespace:
         self._journal = journal
         self._attributes = attributes
         self._permissions = permissions
+        self._conditional = conditional
 
     # ------------------------------------------------------------ making
 
@@ -88,21 +91,30 @@ class Namespace:
         return self._tree.nodes.node_of(making.entry, folder, escape(making.name))
 
     def succeed(self, node: Node, folder: Node) -> None:
-        """A new file by the name of one whose deletion was not sent yet: it becomes that one's next version."""
+        """A new file by the name of one whose deletion was not sent yet: it becomes that one's next version.
+
+        So does one where something of ours may still arrive: the server refuses that, or it is known by its checksum.
+        """
         change = node.change
         if change is None or node.entry is not None:
             return
         removal = self._errands.removal_at(folder.uuid, change.name)
-        if removal is not None and removal.can_be_continued:
+        if removal is not None and (removal.can_be_continued or self.is_met(removal)):
             self.take_back(removal, node, change)
+
+    def is_met(self, removal: Errand) -> bool:
+        """Whether it clears what a file of ours may find there, and can deal with itself."""
+        return self._conditional and removal.is_clearing and not removal.is_folder and removal.state is State.WAITING
 
     def take_back(self, removal: Errand, node: Node, change: Change) -> None:
         """What was to be removed stays: the change of `node` is its next version."""
         self._messenger.cancel(removal)
-        change.replaces = removal
+        change.replaces = (*change.replaces, removal)
         change.sealed = (*removal.sealed, *change.sealed)
-        self._changes.becomes(change, removal.entry)
-        self._tree.nodes.identify(node, removal.entry)
+        change.comes_after(removal.after)
+        if not removal.is_clearing:
+            self._changes.becomes(change, removal.entry)
+            self._tree.nodes.identify(node, removal.entry)
 
     # ------------------------------------------------------------ removing
 
@@ -121,7 +133,7 @@ class Namespace:
             self._messenger.accept(removal)
         self._tree.nodes.detach(node)
         self._lay_aside(node)
-        await self._write_down(removal, change, stamp, change.replaces if change is not None else None)
+        await self._write_down(removal, change, stamp, *(change.replaces if change is not None else ()))
         await self.touched(folder)
 
     def _removal_of(self, node: Node, folder: Node) -> Errand | None:
@@ -133,10 +145,10 @@ class Namespace:
                 node.seen, folder.uuid, path, sealed=sealed, node=node if node.handles else None, now_ms=now_ms
             )
             if change is not None:
-                removal.after = change.attempt_ended
+                removal.after = change.attempt.ended
             return removal
         if change is not None and sealed:  # it may have arrived, or be about to
-            after = change.attempt_ended
+            after = change.settled
             return to_clear(folder.uuid, path, is_folder=False, sealed=sealed, after=after, now_ms=now_ms)
         return None
 

@@ -12,10 +12,9 @@ from cxfs.fs.errands import Errand
 from cxfs.local.rows import ErrandRow
 
 if TYPE_CHECKING:
-    import trio
-
     from cxfs.core.entries import Entry, TreePath, Uuid
     from cxfs.core.posix import PosixUpdate
+    from cxfs.fs.attempts import Ending
     from cxfs.fs.node import Node
 
 
@@ -67,9 +66,9 @@ def to_remove(
 
 
 def to_clear(
-    parent: Uuid, path: TreePath, *, is_folder: bool, sealed: tuple[bytes, ...], after: trio.Event, now_ms: int
+    parent: Uuid, path: TreePath, *, is_folder: bool, sealed: tuple[bytes, ...], after: Ending, now_ms: int
 ) -> Errand:
-    """Whatever of our own may have arrived at this place, once the attempt under way has ended."""
+    """Whatever of our own may have arrived at this place, once nothing more can: `after` the attempts at it."""
     errand = Errand(replace(_row(Kind.REMOVE, parent, path, now_ms), is_folder=is_folder, sealed=sealed))
     errand.after = after
     return errand

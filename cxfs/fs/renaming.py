@@ -6,42 +6,27 @@ What the server does not know yet is renamed here alone, and so is what can be a
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from cxfs.core.errors import AlreadyExists, CxfsError, Invalid, IsADirectory, NotADirectory, NotFound, Stale
+from cxfs.core.errors import AlreadyExists, CxfsError, Invalid, IsADirectory, NotADirectory, NotFound
 from cxfs.fs.new_errands import to_clear
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    from cxfs.core.entries import Entry, Path, TreePath
+    from cxfs.core.entries import Entry, TreePath
     from cxfs.fs.changes import Change, Changes
     from cxfs.fs.continuing import Continuing
     from cxfs.fs.errands import Errand, Errands
     from cxfs.fs.homes import Homes
     from cxfs.fs.journal import Journal
-    from cxfs.fs.kernel import KernelCache
     from cxfs.fs.messenger import Messenger
+    from cxfs.fs.moves import Moves
     from cxfs.fs.namespace import Namespace
     from cxfs.fs.node import Node
     from cxfs.fs.permissions import Permissions
     from cxfs.fs.resettling import Resettling
     from cxfs.fs.tree import Tree
     from cxfs.fs.uploader import Uploader
-
-
-class Files(Protocol):
-    """The part of the File API that renames."""
-
-    async def entry(self, path: Path) -> Entry:
-        """What is there; raises NotFound."""
-        ...
-
-    async def move(self, path: Path, to: TreePath, *, overwrite: bool) -> Entry:
-        """The object at its new place."""
-        ...
 
 
 class Rename(Enum):
@@ -59,7 +44,7 @@ class Renaming:
         self,
         tree: Tree,
         *,
-        files: Files,
+        moves: Moves,
         namespace: Namespace,
         uploader: Uploader,
         messenger: Messenger,
@@ -70,10 +55,9 @@ class Renaming:
         continuing: Continuing,
         permissions: Permissions,
         resettling: Resettling,
-        kernel: KernelCache,
     ) -> None:
         self._tree = tree
-        self._files = files
+        self._moves = moves
         self._namespace = namespace
         self._uploader = uploader
         self._messenger = messenger
@@ -84,7 +68,6 @@ class Renaming:
         self._continuing = continuing
         self._permissions = permissions
         self._resettling = resettling
-        self._kernel = kernel
 
     async def rename(self, folder: Node, shown: str, new_folder: Node, new_shown: str, how: Rename) -> None:
         """Renames, with both flags of renameat2(2)."""
@@ -143,7 +126,8 @@ class Renaming:
             await self._move_folder(node, folder, shown)
             return
         if node.entry is not None and not self._continuing.is_possible(node, folder, shown, replaced):
-            await self._free_place(folder, shown)  # while nothing is held: what is there may wait for this very file
+            # while nothing is held: what is there may wait for this very file
+            await self._moves.free_place(folder, shown, node.entry)
         async with self._uploader.held(node.change, replaced.change if replaced is not None else None):
             if node.entry is None and node.change is not None:
                 await self._move_new_file(node, node.change, folder, shown, replaced)
@@ -167,32 +151,41 @@ class Renaming:
 
     async def _move_new_file(self, node: Node, change: Change, folder: Node, shown: str, replaced: Node | None) -> None:
         """The server does not know the file yet: only what will be sent changes."""
-        parent, before = change.parent, change.path
-        self._changes.moved(change, folder.uuid, self._tree.child_path(folder, shown))
+        path, leftover = self._tree.child_path(folder, shown), self._leftover(change)
+        change.sealed = ()
+        self._changes.moved(change, folder.uuid, path)
         if replaced is not None:
             self._continuing.take_over(node, change, replaced)
         self._tree.nodes.place(node, folder, shown)
         self._namespace.succeed(node, folder)
-        await self._journal.record(change, over=replaced.change if replaced is not None else None)
-        if node.entry is None and change.sealed:  # nobody could say whether it arrived under its former name
-            after, now_ms = change.attempt_ended, self._journal.now_ms()
-            leftover = to_clear(parent, before, is_folder=False, sealed=change.sealed, after=after, now_ms=now_ms)
+        if leftover is not None:
             self._messenger.accept(leftover)
-            await self._journal.note(leftover)
+        await self._journal.record(change, errand=leftover, over=replaced.change if replaced is not None else None)
+
+    def _leftover(self, change: Change) -> Errand | None:
+        """What is to be cleared under the name of a new file that gets another: it may have arrived, or be about to."""
+        if not change.sealed:
+            return None
+        return to_clear(
+            change.parent,
+            change.path,
+            is_folder=False,
+            sealed=change.sealed,
+            after=change.settled,
+            now_ms=self._journal.now_ms(),
+        )
 
     async def _move_object(self, node: Node, folder: Node, shown: str, replaced: Node | None) -> None:
         """The server knows the file: it is moved there, and keeps its UUID."""
         parent = node.parent
         assert parent is not None
         before, shown_before = _entry_of(node), node.shown
-        path = await self._free_place(folder, shown)
+        path = await self._moves.free_place(folder, shown, before)
         overwritten = replaced.seen if replaced is not None else None
         stamp = self._errands.stamp_of(before.id)
         places = (parent, shown_before), (folder, shown)
-        async with self.doubting(*places), self._messenger.held(*([stamp] if stamp is not None else [])):
-            if replaced is not None and overwritten is not None:
-                await self._require_seen(path, overwritten, replaced.change)
-            entry = await self._files.move(before.path, path, overwrite=overwritten is not None)
+        async with self._moves.doubting(*places), self._messenger.held(*([stamp] if stamp is not None else [])):
+            entry = await self._moves.file(before, folder, path, replaced)
         if replaced is not None:
             self._tree.nodes.detach(replaced)
         if overwritten is not None:
@@ -203,16 +196,6 @@ class Renaming:
         if node.change is not None:
             self._changes.moved(node.change, folder.uuid, path)
             await self._journal.record(node.change, over=replaced.change if replaced is not None else None)
-
-    async def _require_seen(self, path: TreePath, overwritten: Entry, change: Change | None) -> None:
-        """What nobody here has seen there (a version, an object) is not replaced: who asks again has looked at it."""
-        try:
-            current = await self._files.entry(path)
-        except NotFound:
-            return
-        is_ours = change is not None and current.sha1 in change.sealed
-        if (current.id, current.version) != (overwritten.id, overwritten.version) and not is_ours:
-            raise Stale(f"{str(overwritten.name)!r} was changed by somebody else since it was last looked at")
 
     # ------------------------------------------------------------ folders
 
@@ -251,25 +234,18 @@ class Renaming:
     async def _move_known_folder(self, node: Node, folder: Node, shown: str, before: TreePath) -> None:
         parent = node.parent
         assert parent is not None
-        path = await self._free_place(folder, shown)
+        path = await self._moves.free_place(folder, shown)
         async with (
             self._uploader.held(*self._changes.below(before)),
             self._messenger.held(*self._errands.below(before)),
         ):
-            async with self.doubting((parent, node.shown), (folder, shown)):
-                entry = await self._files.move(_entry_of(node).path, path, overwrite=False)
+            async with self._moves.doubting((parent, node.shown), (folder, shown)):
+                entry = await self._moves.folder(_entry_of(node), path)
             self._moved(node, entry, parent, folder, shown)
             await self._homes.folder_moved(before, path)
             await self._stamp_follows(self._errands.stamp_of(entry.id), folder, path)
 
     # ------------------------------------------------------------ shared
-
-    async def _free_place(self, folder: Node, shown: str) -> TreePath:
-        """The path of a name that is free on the server, in a folder that it knows: waits until that is so."""
-        await self._messenger.until_made(folder.uuid)
-        path = self._tree.child_path(folder, shown)
-        await self._messenger.make_way(folder.uuid, path.names[-1])
-        return path
 
     def _moved(self, node: Node, entry: Entry, parent: Node, folder: Node, shown: str) -> None:
         self._tree.remove(entry.id, parent.uuid)
@@ -283,20 +259,6 @@ class Renaming:
         if stamp is not None and stamp in self._errands:
             self._errands.moved(stamp, folder.uuid, path)
             await self._journal.note(stamp)
-
-    @asynccontextmanager
-    async def doubting(self, *places: tuple[Node, str]) -> AsyncIterator[None]:
-        """A call that fails or is cut short may have happened all the same: ask before believing anything.
-
-        The kernel has to ask as well: what is written under a name that it still believes would go elsewhere.
-        """
-        try:
-            yield
-        except BaseException:
-            self._tree.doubt(*(folder for folder, _ in places))
-            for folder, shown in places:
-                self._kernel.forget_name(folder.inode, shown)
-            raise
 
 
 def _entry_of(node: Node) -> Entry:

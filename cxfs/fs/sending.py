@@ -20,7 +20,7 @@ from cxfs.core.errors import CxfsError, IsADirectory, NotFound, ServerTrouble, V
 from cxfs.core.flow import Flow
 from cxfs.core.posix import NOTHING
 from cxfs.core.ranges import ByteRange
-from cxfs.core.uploads import IN_FLIGHT, Event, State
+from cxfs.core.uploads import Event, State
 from cxfs.fs.base import bring_base
 from cxfs.fs.bundles import NotTogether
 from cxfs.fs.draft_content import Abandoned, DraftContent
@@ -111,7 +111,7 @@ class Sending:
         self._journal = journal
         self._disk = disk
         self._quick = quick
-        self._conditional = conditional
+        self.conditional = conditional
         self._keeps_times = keeps_times
         self._keeps_posix = keeps_posix
         self.flow = Flow()
@@ -119,16 +119,15 @@ class Sending:
 
     async def attempt(self, change: Change) -> tuple[Verdict, CxfsError | None]:
         """Sends a change that `starts`, once; the error tells why it is not settled. No server can make it raise."""
+        attempt = change.attempt
         try:
-            with trio.CancelScope() as change.attempt:
+            with attempt.scope:
                 if change.state is State.SENDING:  # else it was taken back before this task ran
                     return await self._sent(change)
         except Abandoned:
-            if change.state in IN_FLIGHT:
-                change.on(Event.FAILED)
+            pass
         finally:
-            change.attempt = None
-            change.attempt_ended.set()
+            change.ends(attempt)
         return Verdict.SETTLED, None  # a write took it back
 
     async def _sent(self, change: Change) -> tuple[Verdict, CxfsError | None]:
@@ -137,6 +136,9 @@ class Sending:
             outcome: Entry | CxfsError = await self._send(change, content)
         except CxfsError as error:
             outcome = error
+        content.attempt.answered(outcome)
+        if content.attempt.is_disowned:
+            return disowned(outcome)
         return await self.came_back(change, content, outcome)
 
     async def came_back(
@@ -215,7 +217,7 @@ class Sending:
     async def _send(self, change: Change, content: DraftContent) -> Entry:
         await bring_base(self._reader, change, ByteRange(0, content.size))
         base_version = change.base_version or 0
-        if not self._conditional:
+        if not self.conditional:
             current = await self._current(change)
             if (current.version if current is not None else 0) != base_version:
                 raise VersionConflict(f"{change.path} has changed on the server")
@@ -223,13 +225,13 @@ class Sending:
         async def sealed(sha1: bytes) -> None:
             await self._journal.sealed(change, sha1)
             content.check()
-            change.on(Event.HANDED_OVER)
+            change.hands_over()
 
         return await self._sender.upload(
             self._target(change),
             content,
             modified_ms=change.modified_ms,
-            if_version=base_version if self._conditional else None,
+            if_version=base_version if self.conditional else None,
             name=change.name,
             posix=self._posix_of(change),
             on_sealed=sealed,
@@ -306,6 +308,13 @@ class Sending:
             await self._outcomes.conflicted(change, current)
         change.on(Event.FAILED)
         return Verdict.AGAIN_NOW, error
+
+
+def disowned(outcome: Entry | CxfsError) -> tuple[Verdict, CxfsError | None]:
+    """What an answer that nobody waits for tells of the server's health: nothing of the change."""
+    if isinstance(outcome, CxfsError) and outcome.transient:
+        return Verdict.AGAIN_LATER, outcome
+    return Verdict.SETTLED, None
 
 
 def _sha1_of(draft: Draft) -> bytes:

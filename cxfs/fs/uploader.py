@@ -19,6 +19,7 @@ from cxfs.core.order import Kind
 from cxfs.core.uploads import IN_FLIGHT, Event, State, is_large, settling_s
 from cxfs.fs.bundles import BUNDLE_BYTES_MAX, UPLOAD_BYTES_MAX, with_company
 from cxfs.fs.due import Burst, DueQueue, Pulse, ServerPause, start_when_due
+from cxfs.fs.recalls import Recalls
 from cxfs.fs.sending import Sending, Verdict
 
 if TYPE_CHECKING:
@@ -84,6 +85,7 @@ class Uploader:
         self._burst = burst
         self._pulse = pulse
         self._convoy = convoy
+        self._recalls = Recalls(sending, changes)
         self._slots = trio.Semaphore(uploads_max)
         self._settle_s = settle_s
         self._nursery = nursery
@@ -133,31 +135,19 @@ class Uploader:
             change.holds += 1
             change.due = math.inf
         try:
-            for change in held:
-                await self._recall(change)
-                if change in self._changes:
-                    await self._sending.clear_doubt(change)
+            await self._recalls.recall(*held)
             yield
         finally:
             for change in held:
                 change.holds -= 1
                 self.closed(change)
 
-    async def _recall(self, change: Change) -> None:
-        """Returns when no attempt runs: it was abandoned, or its answer has come.
-
-        The answer is not given up sooner than the attempt itself does: a slow server would still carry it out, under a
-        name that nobody looks at any more.
-        """
-        change.abandon()
-        await change.attempt_ended.wait()
-
     async def withdraw(self, change: Change) -> None:
         """The user took the change back; what was handed over already may exist on the server after.
 
         Its draft stays open for those who still read it; close it when they are done.
         """
-        await self._recall(change)
+        await self._recalls.stop(change)
         if change in self._changes:
             self._changes.remove(change)
             await self._journal.discard(change)
@@ -172,14 +162,14 @@ class Uploader:
 
     def let_go(self, change: Change) -> None:
         """Nobody reads the draft of a change that was given up any more: it is closed when no attempt uses it."""
-        if change.attempt_ended.is_set():
+        if change.attempt.ended.is_set():
             change.draft.close()
         else:
             self._nursery.start_soon(self._close_later, change)
 
     @staticmethod
     async def _close_later(change: Change) -> None:
-        await change.attempt_ended.wait()
+        await change.attempt.ended.wait()
         change.draft.close()
 
     # ------------------------------------------------------------ sending
@@ -222,7 +212,7 @@ class Uploader:
         return together
 
     def _may_start(self, change: Change) -> bool:
-        is_ready = change.state is State.WAITING and change.attempt_ended.is_set() and not change.holds
+        is_ready = change.state is State.WAITING and change.attempt.is_out_of_the_way and not change.holds
         return is_ready and change in self._changes and not self._steps.is_waiting(change.id)
 
     def _plan(self, change: Change, delay_s: float) -> None:
@@ -236,10 +226,10 @@ class Uploader:
 
     async def _send(self, together: list[Change]) -> None:
         """One upload, or a convoy of them; either takes one slot."""
-        began, under_way = trio.current_time(), set(together)
+        began, under_way = trio.current_time(), {change: change.attempt for change in together}
 
         def ended(change: Change, verdict: Verdict, error: CxfsError | None) -> None:
-            under_way.discard(change)
+            under_way.pop(change, None)
             self._ended(change, verdict, error, began)
 
         try:
@@ -249,10 +239,8 @@ class Uploader:
                 ended(together[0], *await self._sending.attempt(together[0]))
         except Exception:
             log.exception("a bug while sending %s", ", ".join(str(change.path) for change in together))
-            for change in list(under_way):
-                if change.state in IN_FLIGHT:
-                    change.on(Event.FAILED)
-                change.attempt_ended.set()
+            for change, attempt in list(under_way.items()):
+                change.ends(attempt)
                 ended(change, Verdict.AGAIN_LATER, CxfsError("a bug, see the log"))
         finally:
             self._slots.release()

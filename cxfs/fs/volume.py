@@ -1,7 +1,7 @@
 """One account's tree, assembled: every part of the file system, each handed what it needs. Decides nothing.
 
 The daemon and the tests build it alike; what differs (threads, clocks, the kernel) comes in by `surroundings`. What the
-parts stand on is `foundation`'s matter, the sending side `outbound`'s.
+parts stand on is `foundation`'s matter, the sending side `outbound`'s, the names are `naming`'s.
 """
 
 from __future__ import annotations
@@ -15,19 +15,15 @@ import trio
 from cxfs.core.connection import State
 from cxfs.core.entries import SELF, TreePath
 from cxfs.fs.arrivals import arrive
-from cxfs.fs.backups import Backups
 from cxfs.fs.bringing import Bringing
-from cxfs.fs.continuing import Continuing
 from cxfs.fs.copying import Copying
 from cxfs.fs.filesystem import FileSystem
 from cxfs.fs.foundation import Foundation, lay_foundation
 from cxfs.fs.group_watch import GroupWatch
 from cxfs.fs.handles import Contents
 from cxfs.fs.history import History
-from cxfs.fs.namespace import Namespace
+from cxfs.fs.naming import name_by
 from cxfs.fs.outbound import Outbound, bring_out
-from cxfs.fs.renaming import Renaming
-from cxfs.fs.resettling import Resettling
 from cxfs.fs.room import Room
 from cxfs.fs.sealing import Sealing
 from cxfs.fs.setting import Setting
@@ -44,6 +40,7 @@ if TYPE_CHECKING:
     from cxfs.fs.feeds import Feeds
     from cxfs.fs.listings import Listings
     from cxfs.fs.messenger import Messenger
+    from cxfs.fs.namespace import Namespace
     from cxfs.fs.reader import Reader
     from cxfs.fs.refreshing import Refreshing
     from cxfs.fs.space import SpaceWatch
@@ -197,7 +194,8 @@ def _group_watch(root: Entry, base: Foundation, around: Surroundings) -> GroupWa
 
 
 def _filesystem(base: Foundation, outbound: Outbound, around: Surroundings, waiting: Waiting) -> FileSystem:
-    contents, namespace = _contents(base, outbound, around), _namespace(base, outbound)
+    contents = _contents(base, outbound, around)
+    naming = name_by(base, outbound, around, contents)
     options = around.options
     arrival = partial(
         arrive,
@@ -206,18 +204,16 @@ def _filesystem(base: Foundation, outbound: Outbound, around: Surroundings, wait
         stall_s=options.stall_s,
         require=base.freshness.require,
     )
-    continuing = _continuing(base, outbound, around, namespace, contents)
-    renaming = _renaming(base, outbound, around, namespace, continuing)
     bringing = Bringing(waiting, arrival, uploader=outbound.uploader, stall_s=options.stall_s)
     return FileSystem(
         base.tree,
-        namespace,
-        renaming,
-        _backups(base, outbound, namespace, renaming, continuing),
+        naming.namespace,
+        naming.renaming,
+        naming.backups,
         contents,
         base.journal,
         base.attributes,
-        _setting(base, namespace, around),
+        _setting(base, naming.namespace, around),
         base.space,
         base.permissions,
         names=_names(base, around),
@@ -271,70 +267,4 @@ def _contents(base: Foundation, outbound: Outbound, around: Surroundings) -> Con
             draft_bytes_max=around.options.draft_bytes_max,
         ),
         permissions=base.permissions,
-    )
-
-
-def _namespace(base: Foundation, outbound: Outbound) -> Namespace:
-    return Namespace(
-        base.tree,
-        uploader=outbound.uploader,
-        messenger=outbound.messenger,
-        changes=base.changes,
-        errands=base.errands,
-        steps=base.steps,
-        journal=base.journal,
-        attributes=base.attributes,
-        permissions=base.permissions,
-    )
-
-
-def _continuing(
-    base: Foundation, outbound: Outbound, around: Surroundings, namespace: Namespace, contents: Contents
-) -> Continuing:
-    return Continuing(
-        base.tree,
-        namespace=namespace,
-        contents=contents,
-        uploader=outbound.uploader,
-        messenger=outbound.messenger,
-        changes=base.changes,
-        errands=base.errands,
-        journal=base.journal,
-        attributes=base.attributes,
-        bytes_max=around.options.continued_bytes_max,
-    )
-
-
-def _backups(
-    base: Foundation, outbound: Outbound, namespace: Namespace, renaming: Renaming, continuing: Continuing
-) -> Backups:
-    return Backups(
-        base.tree,
-        files=base.folders,
-        namespace=namespace,
-        renaming=renaming,
-        continuing=continuing,
-        uploader=outbound.uploader,
-        changes=base.changes,
-        journal=base.journal,
-    )
-
-
-def _renaming(
-    base: Foundation, outbound: Outbound, around: Surroundings, namespace: Namespace, continuing: Continuing
-) -> Renaming:
-    return Renaming(
-        base.tree,
-        files=base.folders,
-        namespace=namespace,
-        uploader=outbound.uploader,
-        messenger=outbound.messenger,
-        changes=base.changes,
-        errands=base.errands,
-        homes=outbound.homes,
-        journal=base.journal,
-        continuing=continuing,
-        permissions=base.permissions,
-        resettling=Resettling(base.tree, around.memory.metadata),
-        kernel=around.machine.kernel,
     )

@@ -59,4 +59,9 @@ class Attempts:
         """Notes one failure. An answer that will not change was not in doubt."""
         self.count += 1
         self.earlier_in_doubt = self.in_doubt
-        self.in_doubt |= error.transient and not isinstance(error, CERTAINLY_NOT_DONE)
+        self.in_doubt |= may_have_been_done(error)
+
+
+def may_have_been_done(error: CxfsError) -> bool:
+    """Whether the server may have carried out, or may yet, a request that ended so."""
+    return error.transient and not isinstance(error, CERTAINLY_NOT_DONE)

@@ -273,6 +273,26 @@ async def test_a_file_whose_last_handle_is_closed_while_it_is_being_replaced_is_
         assert await cloud.tree() == {"a": b"new"}
 
 
+@pytest.mark.parametrize("call", ["rename", "replace", "be replaced"])
+async def test_a_rename_waits_no_longer_for_an_answer_than_asking_anew_takes(
+    desk: Desk, cloud: Cloud, wire: Wire, clock: MockClock, *, call: str
+) -> None:
+    """The content is at the server, and the answer got stuck: the program would wait as long as the upload may."""
+    await cloud.holds({"b": b"old"})
+    await desk.writes("b" if call == "be replaced" else "a", b"content")
+    wire.holds_back("POST", "data")
+    await wire.held.wait()
+    if call == "be replaced":
+        await desk.writes("a", b"content")
+
+    with trio.fail_after(3):
+        await desk.renames("a", "c" if call == "rename" else "b")
+    wire.lets_go()
+    await desk.settles()
+
+    assert await cloud.tree() == ({"b": b"old", "c": b"content"} if call == "rename" else {"b": b"content"})
+
+
 async def test_after_a_move_that_was_cut_short_names_are_asked_for_anew(
     desk: Desk, cloud: Cloud, wire: Wire, kernel: RecordingKernel, clock: MockClock
 ) -> None:

@@ -1,0 +1,132 @@
+"""Moving an object on the server to a name: what has to go from there before, and what it may be moved over."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Protocol
+
+from cxfs.core.errors import AlreadyExists, NotFound, Stale
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from cxfs.core.entries import Entry, Path, TreePath
+    from cxfs.fs.errands import Errand, Errands
+    from cxfs.fs.kernel import KernelCache
+    from cxfs.fs.messenger import Messenger
+    from cxfs.fs.namespace import Namespace
+    from cxfs.fs.node import Node
+    from cxfs.fs.tree import Tree
+
+
+class Files(Protocol):
+    """The part of the File API that renames."""
+
+    async def entry(self, path: Path) -> Entry:
+        """What is there; raises NotFound."""
+        ...
+
+    async def move(self, path: Path, to: TreePath, *, overwrite: bool) -> Entry:
+        """The object at its new place."""
+        ...
+
+
+class Moves:
+    """Those of one mount."""
+
+    def __init__(
+        self,
+        tree: Tree,
+        *,
+        files: Files,
+        namespace: Namespace,
+        messenger: Messenger,
+        errands: Errands,
+        kernel: KernelCache,
+    ) -> None:
+        self._tree = tree
+        self._files = files
+        self._namespace = namespace
+        self._messenger = messenger
+        self._errands = errands
+        self._kernel = kernel
+
+    async def free_place(self, folder: Node, shown: str, moved: Entry | None = None) -> TreePath:
+        """The path of a name that is free on the server, in a folder that it knows: waits until that is so.
+
+        `moved` is a file that need not wait for what may still arrive there: see `file`.
+        """
+        await self._messenger.until_made(folder.uuid)
+        path = self._tree.child_path(folder, shown)
+        clearing = self._clearing_at(folder, path)
+        if clearing is None or moved is None or not self._may_meet(moved, clearing):
+            await self._messenger.make_way(folder.uuid, path.names[-1])
+        return path
+
+    def _clearing_at(self, folder: Node, path: TreePath) -> Errand | None:
+        removal = self._errands.removal_at(folder.uuid, path.names[-1])
+        return removal if removal is not None and removal.is_clearing else None
+
+    def _may_meet(self, moved: Entry, clearing: Errand) -> bool:
+        """Whether the clearing could not take the file that is moved there for what it is to remove."""
+        return self._namespace.is_met(clearing) and moved.sha1 is not None and moved.sha1 not in clearing.sealed
+
+    async def file(self, moved: Entry, folder: Node, path: TreePath, replaced: Node | None) -> Entry:
+        """The file at its new place, over what was seen there as `replaced`, or over content of ours.
+
+        That is what was sent there and not heard of, before the file of this name was replaced or went elsewhere. It is
+        not there yet, then the server will refuse it; or it is, and is known by its checksum.
+        """
+        seen = replaced.seen if replaced is not None else None
+        clearing = self._clearing_at(folder, path)
+        ours = replaced.change.sealed if replaced is not None and replaced.change is not None else ()
+        ours += clearing.sealed if clearing is not None else ()
+        entry = await self._over(moved, folder, path, seen, ours)
+        if clearing is not None:
+            await self._messenger.take_back(clearing)
+        return entry
+
+    async def _over(
+        self, moved: Entry, folder: Node, path: TreePath, seen: Entry | None, ours: tuple[bytes, ...]
+    ) -> Entry:
+        """What nobody here has seen there (a version, an object) is not replaced: who asks again has looked at it."""
+        if seen is None:
+            try:
+                return await self._files.move(moved.path, path, overwrite=False)
+            except AlreadyExists:
+                if not ours:
+                    raise
+        try:
+            found = await self._files.entry(path)
+        except NotFound:
+            pass
+        else:
+            if found.sha1 not in ours:
+                _require_same(found, seen)
+            self._tree.remove(found.id, folder.uuid)
+        return await self._files.move(moved.path, path, overwrite=True)
+
+    async def folder(self, moved: Entry, path: TreePath) -> Entry:
+        """The folder at its new place."""
+        return await self._files.move(moved.path, path, overwrite=False)
+
+    @asynccontextmanager
+    async def doubting(self, *places: tuple[Node, str]) -> AsyncIterator[None]:
+        """A call that fails or is cut short may have happened all the same: ask before believing anything.
+
+        The kernel has to ask as well: what is written under a name that it still believes would go elsewhere.
+        """
+        try:
+            yield
+        except BaseException:
+            self._tree.doubt(*(folder for folder, _ in places))
+            for folder, shown in places:
+                self._kernel.forget_name(folder.inode, shown)
+            raise
+
+
+def _require_same(found: Entry, seen: Entry | None) -> None:
+    if seen is None:
+        raise AlreadyExists(f"{str(found.name)!r} exists already")
+    if (found.id, found.version) != (seen.id, seen.version):
+        raise Stale(f"{str(seen.name)!r} was changed by somebody else since it was last looked at")

@@ -1,0 +1,241 @@
+"""A server that is so slow with an upload that its file has long another name here, or none, when it carries it out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+import trio
+
+from cxfs.core.patience import LATE_S, RECALL_S, RECEIPT_S
+
+if TYPE_CHECKING:
+    from trio.testing import MockClock
+
+    from tests.fs.cloud import Cloud, Wire
+    from tests.fs.desk import Desk, Mounts
+
+SOON_S = 2 * RECALL_S + 0.5
+"""A rename that has to wait for nobody: a moment for the answer, and another for what has arrived."""
+
+MOMENTS_S = [1, RECEIPT_S - RECALL_S + 1, RECEIPT_S - RECALL_S + LATE_S - 1]
+"""After the rename: while the answer might still come, after it was given up, and as late as is to be expected."""
+
+
+class Late:
+    """The server of one upload: it has all of it, answers nothing, and carries it out when it is told to."""
+
+    def __init__(self, wire: Wire, app: httpx.AsyncBaseTransport) -> None:
+        self._app = app
+        self._kept: httpx.Request | None = None
+        self.taken = trio.Event()
+        wire.meanwhile = self._meanwhile
+
+    async def _meanwhile(self, request: httpx.Request) -> None:
+        if request.url.host != "data.cx.test" or request.method != "POST" or self._kept is not None:
+            return
+        body = await request.aread()
+        self._kept = httpx.Request(request.method, request.url, headers=request.headers, content=body)
+        self.taken.set()
+        await trio.sleep_forever()
+
+    async def carries_it_out(self) -> int:
+        """The status that nobody hears."""
+        assert self._kept is not None
+        return (await self._app.handle_async_request(self._kept)).status_code
+
+
+@pytest.fixture
+def late(wire: Wire, app: httpx.ASGITransport) -> Late:
+    return Late(wire, app)
+
+
+@pytest.mark.parametrize("after_s", MOMENTS_S)
+@pytest.mark.parametrize("is_renamed", [True, False], ids=["renamed", "deleted"])
+async def test_what_arrives_late_under_a_former_name_is_not_seen_and_goes(
+    desk: Desk, cloud: Cloud, late: Late, clock: MockClock, *, is_renamed: bool, after_s: float
+) -> None:
+    """No program waits for it, and none ever reads what has that name no more."""
+    await desk.writes("a", b"content")
+    await late.taken.wait()
+
+    with trio.fail_after(SOON_S):
+        await (desk.renames("a", "b") if is_renamed else desk.removes("a"))
+    await desk.waits(after_s)
+    status = await late.carries_it_out()
+    await desk.waits(0.5)
+    names = await desk.names()
+    await desk.settles()
+
+    assert status == 200
+    assert names == ({"b"} if is_renamed else set())
+    assert not await desk.has("a")
+    assert await cloud.tree() == ({"b": b"content"} if is_renamed else {})
+
+
+@pytest.mark.parametrize("after_s", [0, *MOMENTS_S])
+async def test_a_new_file_by_the_former_name_need_not_wait_for_it(
+    desk: Desk, cloud: Cloud, late: Late, clock: MockClock, *, after_s: float
+) -> None:
+    """The server refuses what meets a newer version; what was there before is known by its checksum."""
+    await desk.writes("a", b"content")
+    await late.taken.wait()
+    await desk.renames("a", "b")
+    if not after_s:
+        await late.carries_it_out()
+
+    await desk.writes("a", b"new")
+    await desk.waits(after_s or 1)
+    if after_s:
+        status = await late.carries_it_out()
+        assert status == 412
+    seen = await cloud.content("a")
+    await desk.settles()
+
+    assert seen == b"new"
+    assert await cloud.tree() == {"a": b"new", "b": b"content"}
+    assert await desk.names() == {"a", "b"}
+
+
+@pytest.mark.parametrize("after_s", [0, *MOMENTS_S])
+async def test_a_file_of_the_server_is_moved_to_the_former_name_without_waiting_for_it(
+    desk: Desk, cloud: Cloud, late: Late, clock: MockClock, *, after_s: float
+) -> None:
+    """Over what has arrived, or before it: then the server refuses that."""
+    await cloud.holds({"far": b"theirs"})
+    far = await cloud.entry("far")
+    await desk.writes("a", b"content")
+    await late.taken.wait()
+    await desk.renames("a", "b")
+    if not after_s:
+        await late.carries_it_out()
+
+    with trio.fail_after(SOON_S):
+        await desk.renames("far", "a")
+    await desk.waits(after_s)
+    status = await late.carries_it_out() if after_s else 412
+    names = await desk.names()
+    await desk.settles()
+
+    assert status == 412
+    assert names == {"a", "b"}
+    assert await cloud.tree() == {"a": b"theirs", "b": b"content"}
+    assert (await cloud.entry("a")).id == far.id
+    assert await desk.reads("a") == b"theirs"
+
+
+async def test_a_file_of_the_same_content_is_never_taken_for_it(
+    desk: Desk, cloud: Cloud, late: Late, clock: MockClock
+) -> None:
+    """By its checksum it could not be told from what is to be cleared away, so that is waited for."""
+    await cloud.holds({"far": b"content"})
+    await desk.writes("a", b"content")
+    await late.taken.wait()
+    await desk.renames("a", "b")
+
+    await desk.renames("far", "a")
+    await desk.settles()
+
+    assert await cloud.tree() == {"a": b"content", "b": b"content"}
+
+
+@pytest.mark.parametrize("is_known", [True, False], ids=["on the server", "new"])
+@pytest.mark.parametrize("after_s", [0, *MOMENTS_S])
+async def test_what_replaces_a_file_does_not_wait_for_its_upload(
+    desk: Desk, cloud: Cloud, wire: Wire, late: Late, clock: MockClock, *, is_known: bool, after_s: float
+) -> None:
+    """Whichever comes first at the server."""
+    await cloud.holds({"x": b"better"})
+    await desk.writes("a", b"content")
+    await late.taken.wait()
+    name = "x" if is_known else "y"
+    if not is_known:
+        await desk.writes("y", b"better")
+    asked = iter([True])
+    wire.before = lambda request: (
+        httpx.ReadError("lost") if "files/info" in request.url.path and next(asked, False) else None
+    )
+
+    with trio.fail_after(SOON_S):
+        await desk.renames(name, "a")
+    await desk.waits(after_s or 0.1)
+    await late.carries_it_out()
+    await desk.settles()
+
+    assert await cloud.tree() == {"a": b"better"} | ({} if is_known else {"x": b"better"})
+    assert await desk.reads("a") == b"better"
+
+
+async def test_a_file_renamed_back_and_forth_leaves_nothing_anywhere(
+    desk: Desk, cloud: Cloud, late: Late, clock: MockClock
+) -> None:
+    """What was sent under its first name is cleared there and nowhere else."""
+    await desk.writes("a", b"content")
+    await late.taken.wait()
+    with trio.fail_after(4 * SOON_S):
+        await desk.renames("a", "b")
+        await desk.renames("b", "a")
+        await desk.renames("a", "c")
+
+    await late.carries_it_out()
+    await desk.settles()
+
+    assert await desk.names() == {"c"}
+    assert await cloud.tree() == {"c": b"content"}
+
+
+async def test_a_new_version_that_arrives_late_undoes_nothing(
+    desk: Desk, cloud: Cloud, late: Late, clock: MockClock
+) -> None:
+    """It goes by identity: the server compares versions, wherever the file is by then."""
+    await cloud.holds({"a": b"old"})
+    await desk.writes("a", b"first")
+    await late.taken.wait()
+
+    with trio.fail_after(SOON_S):
+        await desk.renames("a", "b")
+    await desk.writes("b", b"second")
+    await desk.waits(3)
+    status = await late.carries_it_out()
+    await desk.settles()
+
+    assert status == 412
+    assert await cloud.tree() == {"b": b"second"}
+
+
+async def test_a_folder_is_renamed_however_many_uploads_into_it_are_unanswered(
+    desk: Desk, cloud: Cloud, late: Late, clock: MockClock
+) -> None:
+    """All of them have the same moment, not one after the other."""
+    await desk.makes_folder("f")
+    await desk.settles()
+    for number in range(8):
+        await desk.writes(f"f/{number}", b"content")
+    await late.taken.wait()
+
+    with trio.fail_after(SOON_S):
+        await desk.renames("f", "g")
+    await late.carries_it_out()
+    await desk.settles()
+
+    assert await cloud.tree() == {"g/": b"", **{f"g/{number}": b"content" for number in range(8)}}
+
+
+async def test_after_a_restart_it_is_still_waited_for(
+    mounts: Mounts, cloud: Cloud, late: Late, clock: MockClock
+) -> None:
+    """The journal has what may arrive; how long ago it was sent nobody knows any more."""
+    async with mounts() as desk:
+        await desk.writes("a", b"content")
+        await late.taken.wait()
+        await desk.renames("a", "b")
+
+    async with mounts() as desk:
+        await desk.waits(LATE_S - 1)
+        await late.carries_it_out()
+        names = await desk.names()
+        await desk.settles()
+
+    assert names == {"b"}
+    assert await cloud.tree() == {"b": b"content"}
