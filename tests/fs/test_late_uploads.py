@@ -8,7 +8,9 @@ import httpx
 import pytest
 import trio
 
+from cxfs.core.errors import AlreadyExists
 from cxfs.core.patience import LATE_S, RECALL_S, RECEIPT_S
+from tests.fs.worlds import TTL_S
 
 if TYPE_CHECKING:
     from trio.testing import MockClock
@@ -105,11 +107,15 @@ async def test_a_file_of_the_server_is_moved_to_the_former_name_without_waiting_
     """Over what has arrived, or before it: then the server refuses that."""
     await cloud.holds({"far": b"theirs"})
     far = await cloud.entry("far")
+    await desk.names()
+    await desk.waits(TTL_S - 8)
     await desk.writes("a", b"content")
     await late.taken.wait()
     await desk.renames("a", "b")
     if not after_s:
         await late.carries_it_out()
+        await desk.waits(6)
+        assert await desk.names() == {"b", "far"}  # asked for anew: it is among what the server tells
 
     with trio.fail_after(SOON_S):
         await desk.renames("far", "a")
@@ -125,16 +131,54 @@ async def test_a_file_of_the_server_is_moved_to_the_former_name_without_waiting_
     assert await desk.reads("a") == b"theirs"
 
 
-async def test_a_file_of_the_same_content_is_never_taken_for_it(
+async def test_what_was_moved_to_the_former_name_may_get_the_same_content(
     desk: Desk, cloud: Cloud, late: Late, clock: MockClock
 ) -> None:
-    """By its checksum it could not be told from what is to be cleared away, so that is waited for."""
+    """Nothing is to be cleared there any more."""
+    await cloud.holds({"far": b"theirs"})
+    await desk.writes("a", b"content")
+    await late.taken.wait()
+    await desk.renames("a", "b")
+    await desk.renames("far", "a")
+
+    await cloud.puts("a", b"content")
+    await desk.waits(RECEIPT_S + LATE_S)
+    await desk.settles()
+
+    assert await cloud.tree() == {"a": b"content", "b": b"content"}
+
+
+async def test_what_somebody_else_puts_under_the_former_name_is_not_moved_over(
+    desk: Desk, cloud: Cloud, late: Late, clock: MockClock
+) -> None:
+    """Nobody here has seen it."""
+    await cloud.holds({"far": b"far"})
+    await desk.writes("a", b"content")
+    await late.taken.wait()
+    await desk.renames("a", "b")
+    assert not await desk.has("a")
+    await cloud.puts("a", b"theirs")
+
+    with pytest.raises(AlreadyExists):
+        await desk.renames("far", "a")
+    await desk.settles()
+
+    assert await cloud.tree() == {"a": b"theirs", "b": b"content", "far": b"far"}
+
+
+async def test_a_file_of_the_same_content_is_never_taken_for_it(
+    desk: Desk, cloud: Cloud, wire: Wire, late: Late, clock: MockClock
+) -> None:
+    """By its checksum it could not be told from what is to be cleared away, so it comes only after that."""
     await cloud.holds({"far": b"content"})
     await desk.writes("a", b"content")
     await late.taken.wait()
     await desk.renames("a", "b")
+    wire.holds_back("POST", "files/move")
 
-    await desk.renames("far", "a")
+    with trio.move_on_after(2 * LATE_S):
+        await desk.renames("far", "a")
+    wire.lets_go()
     await desk.settles()
 
     assert await cloud.tree() == {"a": b"content", "b": b"content"}
@@ -183,6 +227,148 @@ async def test_a_file_renamed_back_and_forth_leaves_nothing_anywhere(
 
     assert await desk.names() == {"c"}
     assert await cloud.tree() == {"c": b"content"}
+
+
+async def test_what_somebody_else_puts_where_it_never_was_sent_stays(
+    desk: Desk, cloud: Cloud, late: Late, clock: MockClock
+) -> None:
+    """Though it is the same content: only the first name is looked after."""
+    await desk.writes("a", b"content")
+    await late.taken.wait()
+    await desk.renames("a", "b")
+    await desk.renames("b", "c")
+
+    await cloud.puts("b", b"content")
+    await desk.settles()
+
+    assert await cloud.tree() == {"b": b"content", "c": b"content"}
+
+
+@pytest.mark.parametrize("is_replacing", [True, False], ids=["replacing it", "a new file"])
+async def test_what_had_the_name_in_between_goes_on_looking_after_it(
+    desk: Desk, cloud: Cloud, late: Late, clock: MockClock, *, is_replacing: bool
+) -> None:
+    """And is gone from there itself before it was sent."""
+    await desk.writes("a", b"content")
+    await late.taken.wait()
+    if is_replacing:
+        await desk.writes("y", b"new")
+        await desk.renames("y", "a")
+    else:
+        await desk.renames("a", "b")
+        await desk.writes("a", b"new")
+    await desk.renames("a", "c")
+
+    await desk.waits(MOMENTS_S[-1] - 1)
+    await late.carries_it_out()
+    assert await desk.names() == ({"c"} if is_replacing else {"b", "c"})
+    await desk.settles()
+
+    assert await cloud.tree() == {"c": b"new"} | ({} if is_replacing else {"b": b"content"})
+
+
+async def test_an_attempt_that_was_not_the_last_may_be_the_late_one(
+    desk: Desk, cloud: Cloud, wire: Wire, late: Late, clock: MockClock
+) -> None:
+    """The last one was never sent."""
+    await desk.writes("a", b"content")
+    await late.taken.wait()
+    wire.before = lambda request: (
+        httpx.ConnectError("no route") if request.method == "POST" and request.url.host == "data.cx.test" else None
+    )
+    await desk.waits(RECEIPT_S + 3)
+    assert wire.count("POST data") > 1
+    await desk.renames("a", "b")
+
+    await desk.waits(LATE_S - 4.5)
+    await late.carries_it_out()
+    assert await desk.names() == {"b"}
+    wire.comes_back()
+    await desk.settles()
+
+    assert await cloud.tree() == {"b": b"content"}
+
+
+@pytest.mark.parametrize("names", [["a"], ["a", "b"]], ids=["alone", "in a bundle"])
+async def test_the_answer_that_comes_after_all_is_not_believed(
+    desk: Desk,
+    cloud: Cloud,
+    wire: Wire,
+    caplog: pytest.LogCaptureFixture,
+    clock: MockClock,
+    *,
+    names: list[str],
+) -> None:
+    """It tells of the former name. The server was asked, but did not answer that either."""
+    for name in names:
+        await desk.writes(name, b"content")
+    wire.holds_back("POST", "data" if len(names) == 1 else "bundle")
+    await wire.held.wait()
+    wire.before = lambda request: httpx.ReadError("lost") if "files/info" in request.url.path else None
+    await desk.renames("a", "c")
+
+    wire.lets_go()
+    await desk.waits(0.1)
+    wire.comes_back()
+
+    assert await desk.names() == {"c", *names[1:]}
+    await desk.settles()
+    assert await cloud.tree() == dict.fromkeys(["c", *names[1:]], b"content")
+    assert "a bug" not in caplog.text
+
+
+async def test_its_end_is_none_of_the_attempt_after_it(
+    desk: Desk, cloud: Cloud, wire: Wire, late: Late, clock: MockClock
+) -> None:
+    """That one is under way, and will be answered."""
+    await desk.writes("a", b"content")
+    await late.taken.wait()
+    await desk.renames("a", "b")
+    wire.holds_back("POST", "data")
+    await wire.held.wait()
+    await desk.waits(RECEIPT_S - 1)
+
+    assert desk.volume.uploader.statistics().sending == 1
+    wire.lets_go()
+    await desk.settles()
+
+    assert wire.count("POST data") == 2
+    assert await cloud.tree() == {"b": b"content"}
+
+
+async def test_what_has_arrived_keeps_its_uuid(desk: Desk, cloud: Cloud, wire: Wire, clock: MockClock) -> None:
+    """The server, asked for it, has it under the former name, and moves it."""
+    await desk.writes("a", b"content")
+    wire.holds_back("POST", "data")
+    await wire.held.wait()
+    before = await cloud.entry("a")
+
+    await desk.renames("a", "b")
+    wire.lets_go()
+    await desk.settles()
+
+    assert (await cloud.entry("b")).id == before.id
+    assert await cloud.tree() == {"b": b"content"}
+
+
+@pytest.mark.parametrize("is_renamed", [True, False], ids=["renamed", "made anew"])
+async def test_a_server_that_does_not_compare_versions_is_waited_for(
+    mounts: Mounts, cloud: Cloud, late: Late, clock: MockClock, *, is_renamed: bool
+) -> None:
+    """It would take what comes late as the newest version."""
+    async with mounts(capabilities=frozenset()) as desk:
+        await desk.writes("a", b"content")
+        await late.taken.wait()
+        began = trio.current_time()
+        await (desk.renames("a", "b") if is_renamed else desk.removes("a"))
+        waited_s = trio.current_time() - began
+        await desk.writes("a", b"new")
+        await desk.waits(LATE_S)
+        await late.carries_it_out()
+        await desk.settles()
+
+    assert waited_s == (pytest.approx(RECEIPT_S, abs=0.5) if is_renamed else 0)
+    assert await cloud.tree() == {"a": b"new"} | ({"b": b"content"} if is_renamed else {})
 
 
 async def test_a_new_version_that_arrives_late_undoes_nothing(
