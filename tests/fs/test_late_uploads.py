@@ -53,12 +53,14 @@ def late(wire: Wire, app: httpx.ASGITransport) -> Late:
     return Late(wire, app)
 
 
+@pytest.mark.promise
 @pytest.mark.parametrize("after_s", MOMENTS_S)
 @pytest.mark.parametrize("is_renamed", [True, False], ids=["renamed", "deleted"])
 async def test_what_arrives_late_under_a_former_name_is_not_seen_and_goes(
     desk: Desk, cloud: Cloud, late: Late, clock: MockClock, *, is_renamed: bool, after_s: float
 ) -> None:
-    """No program waits for it, and none ever reads what has that name no more."""
+    """What a slow server carries out when its file has long another name, or none, is neither shown under the former
+    name nor kept there."""
     await desk.writes("a", b"content")
     await late.taken.wait()
 

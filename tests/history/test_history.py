@@ -74,6 +74,10 @@ class Elsewhere:
             case _:
                 self._write("theirs", name)
 
+    def calls(self) -> list[Operation]:
+        """All of them."""
+        return [*self.saw, *self.wrote["theirs"], *self.wrote["shared"]]
+
     def _write(self, folder: str, name: str) -> None:
         value = f"there-{self._count}".ljust(32, ".")
         start = time.monotonic()
@@ -159,12 +163,21 @@ def wrongs(server: CountingServer, account: Account, home: Path, *, seconds: flo
         faults.mends()
         # The kernel may hold what a program had open for a moment longer than the program lives.
         assert eventually(lambda: mount.cxfs("umount", str(mount.path)).returncode, 0) == 0, mount.log()
+        home.with_name("log").write_text(mount.log(), encoding="utf-8")
+    _keep([*(call for calls in history.values() for call in calls), *elsewhere.calls()], home.with_name("history"))
     return [
         *_enough(history, elsewhere, befallen),
         *_ours(history["ours"], elsewhere, account),
         *stale([*history["theirs"], *elsewhere.wrote["theirs"]], allowed_s=ALLOWED_S),
         *_shared([*history["shared"], *elsewhere.wrote["shared"]]),
     ]
+
+
+def _keep(calls: list[Operation], file: Path) -> None:
+    """What was noted, beside the home of the mount: for whoever looks into a failure."""
+    file.write_text(
+        "".join(f"{call.line()}\n" for call in sorted(calls, key=lambda call: call.start)), encoding="utf-8"
+    )
 
 
 def _ours(ours: list[Operation], elsewhere: Elsewhere, account: Account) -> list[str]:
