@@ -31,15 +31,17 @@ class AllOf:
     """Over when all of these are."""
 
     def __init__(self, *endings: Ending) -> None:
-        self._open = [each for each in endings if not each.is_set()]
+        leaves = (leaf for each in endings for leaf in (each.open if isinstance(each, AllOf) else (each,)))
+        self.open = tuple(dict.fromkeys(leaf for leaf in leaves if not leaf.is_set()))
+        """Those that are to come, each once and in no other: a file may be sent, and renamed, any number of times."""
 
     def is_set(self) -> bool:
         """Whether they are."""
-        return all(each.is_set() for each in self._open)
+        return all(each.is_set() for each in self.open)
 
     async def wait(self) -> None:
         """Returns when they are."""
-        for each in self._open:
+        for each in self.open:
             await each.wait()
 
 

@@ -84,3 +84,15 @@ async def test_the_end_of_several_is_that_of_the_last(clock: MockClock) -> None:
     assert both.is_set()
     assert trio.current_time() - began == pytest.approx(1 + LATE_S)
     assert AllOf().is_set()
+
+
+async def test_a_file_may_be_sent_and_renamed_any_number_of_times(clock: MockClock) -> None:
+    """What is waited for does not grow by it."""
+    first = ended(None)
+    both = AllOf(first)
+    for _ in range(5_000):
+        both = AllOf(both, AllOf(both, first))
+
+    assert both.open == (first,)
+    await both.wait()
+    assert AllOf(both).open == ()
