@@ -32,7 +32,7 @@ class AllOf:
 
     def __init__(self, *endings: Ending) -> None:
         leaves = (leaf for each in endings for leaf in (each.open if isinstance(each, AllOf) else (each,)))
-        self.open = tuple(dict.fromkeys(leaf for leaf in leaves if not leaf.is_set()))
+        self.open: tuple[Ending, ...] = tuple(dict.fromkeys(leaf for leaf in leaves if not leaf.is_set()))
         """Those that are to come, each once and in no other: a file may be sent, and renamed, any number of times."""
 
     def is_set(self) -> bool:

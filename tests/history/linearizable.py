@@ -1,9 +1,10 @@
 """Whether what programs saw can be put in one order: each call at one moment between its start and its end.
 
 The search of Wing and Gong: whatever may come first is tried as the first, then the rest, until an order explains every
-result; which calls are over and what the names hold then is tried only once (Lowe's pruning). A call that failed may
-have happened at any time since, or never. What another client wrote comes to be seen here at any moment after it began;
-it may be seen again after a change of ours that hid it went aside as a conflict. Does no I/O.
+result; which steps are over and what the names hold then is tried only once (Lowe's pruning). A call that opens a file
+takes two steps (see `files`). One that failed may have happened at any time since, or never. What another client wrote
+comes to be seen here at any moment after it began; it may be seen again after a change of ours that hid it went aside
+as a conflict. Does no I/O.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from tests.history.operations import Held, Kind, Operation, Result, after
+from tests.history.files import Held, Step, after, steps_of
+from tests.history.operations import Kind, Operation, Result
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -54,8 +56,10 @@ class _Done(NamedTuple):
 class _Search:
     def __init__(self, operations: Sequence[Operation]) -> None:
         told = [each for each in operations if not (each.kind is Kind.READ and each.result is Result.UNKNOWN)]
-        self._ours = sorted((each for each in told if each.is_ours), key=lambda each: (each.start, each.end))
-        self._theirs = [each for each in told if not each.is_ours and each.kind is not Kind.READ]
+        ours = sorted((each for each in told if each.is_ours), key=lambda each: (each.start, each.end))
+        self._ours = [step for number, each in enumerate(ours) for step in steps_of(each, number)]
+        theirs = [each for each in told if not each.is_ours and each.kind is not Kind.READ]
+        self._theirs = [Step(each, number) for number, each in enumerate(theirs, start=len(ours))]
         self._furthest = 0
 
     def run(self, held: Held) -> Operation | None:
@@ -74,10 +78,10 @@ class _Search:
             if self._is_all(step[0]):
                 return None
             if len(seen) >= TRIED_MAX:
-                raise Undecided(f"{TRIED_MAX} orders explain nothing past {self._ours[self._furthest]}")
+                raise Undecided(f"{TRIED_MAX} orders explain nothing past {self._ours[self._furthest].call}")
             seen.add(step)
             ways.append(self._next(*step))
-        return self._ours[self._furthest]
+        return self._ours[self._furthest].call
 
     def _is_all(self, done: _Done) -> bool:
         """Whether nothing is left that has certainly happened."""
@@ -90,9 +94,9 @@ class _Search:
             now = after(held, self._ours[place])
             if now is not None:
                 yield done.and_also(place), now
-        latest = min((self._ours[place].over_by for place in first), default=math.inf)
+        latest = min((self._ours[place].call.over_by for place in first), default=math.inf)
         for each in self._theirs:
-            if each.start <= latest and (now := after(held, each)) is not None:
+            if each.call.start <= latest and (now := after(held, each)) is not None:
                 yield done, now
 
     def _candidates(self, done: _Done) -> tuple[list[int], list[int]]:
@@ -101,7 +105,7 @@ class _Search:
         perhaps: list[int] = []
         latest = math.inf
         for place in range(done.first, len(self._ours)):
-            each = self._ours[place]
+            each = self._ours[place].call
             if each.start > latest:
                 break
             if not done.has(place):

@@ -14,9 +14,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-Held = tuple[tuple[str, str], ...]
-"""What the names of a group hold, sorted; a name that is not there holds nothing."""
-
 
 class Kind(StrEnum):
     """What is done to a name."""
@@ -73,25 +70,3 @@ def parsed(lines: Iterable[str]) -> list[Operation]:
         kind, name, start, end, value, to, result, is_ours = json.loads(line)
         found.append(Operation(Kind(kind), name, start, end, value, to, Result(result), is_ours))
     return found
-
-
-def after(held: Held, operation: Operation) -> Held | None:
-    """What the names hold after the operation, None where it cannot have ended as it did."""
-    names = dict(held)
-    there = names.get(operation.name)
-    if operation.kind is Kind.READ:
-        seen = None if operation.result is Result.ABSENT else operation.value
-        return held if seen == there else None
-    if operation.kind is not Kind.SAVE and (there is None) != (operation.result is Result.ABSENT):
-        # One that failed did nothing, then; one that succeeded cannot have.
-        return held if operation.result is Result.UNKNOWN else None
-    if operation.result is Result.ABSENT:
-        return held
-    if operation.kind in {Kind.DELETE, Kind.RENAME}:
-        del names[operation.name]
-    if operation.kind is Kind.RENAME:
-        assert there is not None
-        names[operation.to] = there
-    elif operation.kind is not Kind.DELETE:
-        names[operation.name] = operation.value
-    return tuple(sorted(names.items()))
