@@ -148,10 +148,10 @@ class Errand:
         )
 
     @classmethod
-    def recovered(cls, row: ErrandRow) -> Errand:
-        """One that an earlier run of the daemon accepted, and may have sent."""
+    def recovered(cls, row: ErrandRow, *, was_sent: bool) -> Errand:
+        """One that an earlier run of the daemon accepted, and perhaps sent: not while something had to come before."""
         errand = cls(row)
-        errand.in_doubt = True
+        errand.in_doubt = was_sent
         if errand.is_clearing:
             errand.after = Attempt.of_an_earlier_run()
         return errand

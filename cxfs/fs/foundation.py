@@ -73,7 +73,8 @@ def lay_foundation(root: Entry, root_path: TreePath, around: Surroundings) -> Fo
     groups = Groups(feeds.want)
     freshness = Freshness(service.connection, patience_s=options.patience_s)
     reader = _reader(around, freshness)
-    changes, errands = recovered(memory.outbox, steps, options.local_only), recovered_errands(memory.outbox, steps)
+    changes = recovered(memory.outbox, steps, options.local_only)
+    errands = recovered_errands(memory.outbox, steps, changes)
     permissions = Permissions(groups, read_only=options.read_only)
     folders, background = _folders(root, groups, around)
 
@@ -201,11 +202,12 @@ def _small_files(around: Surroundings) -> SmallFiles:
     return OneByOne(around.service.transport, pin_versions=around.offers("versions"))
 
 
-def recovered_errands(outbox: Outbox, steps: Steps) -> Errands:
+def recovered_errands(outbox: Outbox, steps: Steps, changes: Changes) -> Errands:
     """The errands that an earlier run accepted and did not do."""
     errands = Errands(steps)
     for row in outbox.recover_errands():
-        errands.add(Errand.recovered(row))
+        is_behind = row.carrier is not None and changes.get(row.carrier) is not None
+        errands.add(Errand.recovered(row, was_sent=not is_behind))
     return errands
 
 

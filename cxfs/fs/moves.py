@@ -5,12 +5,13 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Protocol
 
-from cxfs.core.errors import AlreadyExists, NotFound, Stale
+from cxfs.core.errors import AlreadyExists, CxfsError, NotFound, Stale
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from cxfs.core.entries import Entry, Path, TreePath
+    from cxfs.fs.changes import Changes
     from cxfs.fs.errands import Errand, Errands
     from cxfs.fs.kernel import KernelCache
     from cxfs.fs.messenger import Messenger
@@ -41,6 +42,7 @@ class Moves:
         files: Files,
         namespace: Namespace,
         messenger: Messenger,
+        changes: Changes,
         errands: Errands,
         kernel: KernelCache,
     ) -> None:
@@ -48,6 +50,7 @@ class Moves:
         self._files = files
         self._namespace = namespace
         self._messenger = messenger
+        self._changes = changes
         self._errands = errands
         self._kernel = kernel
 
@@ -60,8 +63,16 @@ class Moves:
         path = self._tree.child_path(folder, shown)
         clearing = self._clearing_at(folder, path)
         if clearing is None or moved is None or not self._may_meet(moved, clearing):
+            self._require_no_refusal(folder, path)
             await self._messenger.make_way(folder.uuid, path.names[-1])
         return path
+
+    def _require_no_refusal(self, folder: Node, path: TreePath) -> None:
+        """What stands there may wait for an upload that waits for a person: no time helps."""
+        removal = self._errands.removal_at(folder.uuid, path.names[-1])
+        carrier = self._changes.get(removal.carrier) if removal is not None and removal.carrier is not None else None
+        if carrier is not None and carrier.parked is not None:
+            raise CxfsError(f"{removal} waits for the upload of {carrier.path}, which was refused: {carrier.parked}")
 
     def _clearing_at(self, folder: Node, path: TreePath) -> Errand | None:
         removal = self._errands.removal_at(folder.uuid, path.names[-1])

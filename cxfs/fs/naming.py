@@ -90,6 +90,7 @@ def _moves(base: Foundation, outbound: Outbound, around: Surroundings, namespace
         files=base.folders,
         namespace=namespace,
         messenger=outbound.messenger,
+        changes=base.changes,
         errands=base.errands,
         kernel=around.machine.kernel,
     )

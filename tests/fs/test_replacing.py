@@ -191,20 +191,53 @@ async def test_a_file_that_went_back_survives_the_daemon(mounts: Mounts, cloud: 
 
 
 async def test_a_file_goes_back_though_the_daemon_was_killed_in_between(
-    mounts: Mounts, cloud: Cloud, clock: MockClock
+    mounts: Mounts, cloud: Cloud, wire: Wire, clock: MockClock
 ) -> None:
-    """Nobody knows then whether the deletion was sent: it is waited for, with all that comes before it."""
+    """The deletion cannot have been sent: the upload that has to come before it has not arrived."""
     await cloud.holds({"a": b"first", "b": b"second"})
+    before = await cloud.entry("a")
     async with mounts() as desk:
         await desk.reads("a")
         await desk.renames("a", "b")
 
     async with mounts() as desk:
-        with trio.fail_after(5):
+        with trio.fail_after(1):
             await desk.renames("b", "a")
         await desk.settles()
 
+    assert wire.count("POST files/move") == 0
     assert await cloud.tree() == {"a": b"first"}
+    assert (await cloud.entry("a")).id == before.id
+
+
+@pytest.mark.parametrize("is_here", [True, False], ids=["here", "not here"])
+async def test_a_name_that_is_freed_by_what_was_refused(
+    mounts: Mounts, cloud: Cloud, wire: Wire, clock: MockClock, *, is_here: bool
+) -> None:
+    """Before and after a kill: a file whose content is here has the name at once, another is told why it cannot."""
+    await cloud.holds({"a": b"first", "b": b"second", "c": b"third"})
+    wire.before = lambda request: (
+        says(403, {"errorType": "AccessDenied", "message": "not you"})
+        if request.method == "POST" and request.url.host == "data.cx.test"
+        else None
+    )
+    async with mounts() as desk:
+        await desk.reads("a")
+        await desk.renames("a", "b")
+        await desk.waits(5)
+        assert desk.volume.uploader.statistics().parked == 1
+
+    async with mounts() as desk:
+        if is_here:
+            await desk.reads("c")
+            with trio.fail_after(1):
+                await desk.renames("c", "a")
+        else:
+            with trio.fail_after(1), pytest.raises(CxfsError, match="not you"):
+                await desk.renames("c", "a")
+        seen = {name: await desk.reads(name) for name in await desk.names()}
+
+    assert seen == {"b": b"first"} | ({"a": b"third"} if is_here else {"c": b"third"})
 
 
 async def test_a_file_takes_the_name_of_the_folder_that_it_came_from(
