@@ -26,26 +26,22 @@ Held = tuple[File, ...]
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One moment of a call, or all there is of it. `number` is the call's in its history; `opens`: only its open."""
+    """One moment of a call, or all there is of it. `number` is the call's in its history.
+
+    `opens`: only its open; `is_at_work`: what comes after that.
+    """
 
     call: Operation
     number: int
     opens: bool = False
-
-    @property
-    def is_at_work(self) -> bool:
-        """Whether it comes after the open."""
-        return not self.opens and _has_two(self.call)
+    is_at_work: bool = False
 
 
 def steps_of(call: Operation, number: int) -> list[Step]:
     """All of a call's, in their order."""
-    rest = Step(call, number)
-    return [Step(call, number, opens=True), rest] if _has_two(call) else [rest]
-
-
-def _has_two(call: Operation) -> bool:
-    return call.is_ours and call.kind in {Kind.READ, Kind.OVERWRITE} and call.result is not Result.ABSENT
+    if call.kind not in {Kind.READ, Kind.OVERWRITE} or call.result is Result.ABSENT:
+        return [Step(call, number)]
+    return [Step(call, number, opens=True), Step(call, number, is_at_work=True)]
 
 
 def after(held: Held, step: Step) -> Held | None:
@@ -64,15 +60,19 @@ def _without_a_file(held: Held, call: Operation) -> Held | None:
     return held if call.result is Result.ABSENT else None
 
 
-def _with_a_file(held: Held, there: File, step: Step) -> Held:
+def _with_a_file(held: Held, there: File, step: Step) -> Held | None:
     call = step.call
     if step.opens:
         return _with(held, there, there._replace(opened=tuple(sorted((*there.opened, step.number)))))
+    if call.kind is Kind.READ:
+        return held if there.value == call.value else None
     if call.kind is Kind.RENAME:
         target = next((file for file in held if file.name == call.to), None)
         freed = held if target is None else _with(held, target, target._replace(name=""))
         return _with(freed, there, there._replace(name=call.to))
-    if call.kind is Kind.SAVE and not call.is_ours:  # another client's: the next version of the same file
+    if call.kind is Kind.OVERWRITE or (
+        call.kind is Kind.SAVE and not call.is_ours
+    ):  # the next version of the same file
         return _with(held, there, there._replace(value=call.value))
     unnamed = _with(held, there, there._replace(name=""))
     return unnamed if call.kind is Kind.DELETE else _with(unnamed, None, File(call.name, call.value))

@@ -22,6 +22,11 @@ TRIED_MAX: Final = 1_000_000
 """Orders begun: past that nothing is proved, and that is said."""
 
 
+NEAR: Final = 200
+"""Steps ahead in which a value that another client wrote is looked for: some seconds. What nobody reads explains
+nothing, and would be tried at every moment."""
+
+
 class Undecided(AssertionError):
     """No order was found, and not all were tried."""
 
@@ -31,8 +36,11 @@ def unexplained(operations: Sequence[Operation], held: Held = ()) -> Operation |
 
     Raises Undecided.
     """
-    search = _Search(operations)
-    return search.run(held)
+    try:
+        odd = _Search(operations, at_once=True).run(held)
+    except Undecided:
+        return _Search(operations).run(held)
+    return None if odd is None else _Search(operations).run(held)
 
 
 class _Done(NamedTuple):
@@ -54,10 +62,15 @@ class _Done(NamedTuple):
 
 
 class _Search:
-    def __init__(self, operations: Sequence[Operation]) -> None:
+    """`at_once`: with each call as one step, which explains nearly all histories, and sooner."""
+
+    def __init__(self, operations: Sequence[Operation], *, at_once: bool = False) -> None:
         told = [each for each in operations if not (each.kind is Kind.READ and each.result is Result.UNKNOWN)]
         ours = sorted((each for each in told if each.is_ours), key=lambda each: (each.start, each.end))
-        self._ours = [step for number, each in enumerate(ours) for step in steps_of(each, number)]
+        calls = list(enumerate(ours))
+        self._ours = [
+            step for number, each in calls for step in ([Step(each, number)] if at_once else steps_of(each, number))
+        ]
         theirs = [each for each in told if not each.is_ours and each.kind is not Kind.READ]
         self._theirs = [Step(each, number) for number, each in enumerate(theirs, start=len(ours))]
         self._furthest = 0
@@ -95,9 +108,19 @@ class _Search:
             if now is not None:
                 yield done.and_also(place), now
         latest = min((self._ours[place].call.over_by for place in first), default=math.inf)
-        for each in self._theirs:
+        for each in self._worth_trying(done):
             if each.call.start <= latest and (now := after(held, each)) is not None:
                 yield done, now
+
+    def _worth_trying(self, done: _Done) -> Iterator[Step]:
+        """Of another client's: those whose value is read soon, and one for each name, so that there is a file."""
+        near = range(done.first, min(done.first + NEAR, len(self._ours)))
+        read = {self._ours[place].call.value for place in near if not done.has(place)}
+        names: set[str] = set()
+        for each in self._theirs:
+            if each.call.value in read or each.call.name not in names or each.call.kind is Kind.DELETE:
+                names.add(each.call.name)
+                yield each
 
     def _candidates(self, done: _Done) -> tuple[list[int], list[int]]:
         """Calls that began before the first of the others was over."""

@@ -74,10 +74,6 @@ class Elsewhere:
             case _:
                 self._write("theirs", name)
 
-    def calls(self) -> list[Operation]:
-        """All of them."""
-        return [*self.saw, *self.wrote["theirs"], *self.wrote["shared"]]
-
     def _write(self, folder: str, name: str) -> None:
         value = f"there-{self._count}".ljust(32, ".")
         start = time.monotonic()
@@ -164,7 +160,8 @@ def wrongs(server: CountingServer, account: Account, home: Path, *, seconds: flo
         # The kernel may hold what a program had open for a moment longer than the program lives.
         assert eventually(lambda: mount.cxfs("umount", str(mount.path)).returncode, 0) == 0, mount.log()
         home.with_name("log").write_text(mount.log(), encoding="utf-8")
-    _keep([*(call for calls in history.values() for call in calls), *elsewhere.calls()], home.with_name("history"))
+    for folder, calls in history.items():
+        _keep([*calls, *elsewhere.wrote.get(folder, elsewhere.saw)], home.with_name(f"history of {folder}"))
     return [
         *_enough(history, elsewhere, befallen),
         *_ours(history["ours"], elsewhere, account),
