@@ -76,6 +76,11 @@ PROOFS: Final = (
         ("tests/fs/test_two_clients.py",),
     ),
     Proof(
+        "a slow server carries an upload out when its file has another name here, or none",
+        "no program waits for it, reads it under the former name, or finds it there",
+        ("tests/fs/test_late_uploads.py", "tests/fs/test_attempts.py"),
+    ),
+    Proof(
         "random stories of programs, faults, outages, sign-outs, crashes and restarts",
         "nothing acknowledged is lost, what is read is one version that existed, everything ends",
         ("tests/test_simulation.py",),
