@@ -5,7 +5,16 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, strategies as st
 
-from cxfs.core.patience import ANSWER_S, RECEIPT_S, STALL_S, AnswerPatience, for_download, for_upload
+from cxfs.core.patience import (
+    ANSWER_S,
+    LATE_S,
+    RECALL_S,
+    RECEIPT_S,
+    STALL_S,
+    AnswerPatience,
+    for_download,
+    for_upload,
+)
 
 DEADLINE_S = 10.0
 MOST_S = 60.0
@@ -111,3 +120,13 @@ def test_the_attempts_fill_the_deadline_and_are_few(seen: list[float | None], de
 
     assert left_s == pytest.approx(0.0, abs=1e-9)
     assert count <= 10
+
+
+def test_a_program_waits_for_an_upload_no_longer_than_for_any_small_answer() -> None:
+    """Less than for an upload that nobody waits for: asking, and moving what is there, must fit into its deadline too."""
+    assert RECALL_S == ANSWER_S < RECEIPT_S
+
+
+def test_what_comes_late_comes_within_the_time_that_a_transfer_may_stand_still() -> None:
+    """Twice and more what an answer may take before it is given up."""
+    assert LATE_S == STALL_S > 2 * RECEIPT_S
