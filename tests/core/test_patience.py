@@ -123,7 +123,7 @@ def test_the_attempts_fill_the_deadline_and_are_few(seen: list[float | None], de
 
 
 def test_a_program_waits_for_an_upload_no_longer_than_for_any_small_answer() -> None:
-    """Less than for an upload that nobody waits for: asking, and moving what is there, must fit into its deadline too."""
+    """Less than for one that nobody waits for: asking, and moving what is there, must fit into its deadline too."""
     assert RECALL_S == ANSWER_S < RECEIPT_S
 
 
