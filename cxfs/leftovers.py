@@ -79,6 +79,7 @@ class StoppedMount:
             "missing": [[gap.start, gap.stop] for gap in held.missing(ByteRange(0, min(row.base_bytes, row.size)))],
             "generation": row.generation,
             "modified_ms": row.modified_ms,
+            "posix": row.posix.text,
         }
 
     def _change(self, row: ChangeRow) -> Pending:

@@ -1,20 +1,26 @@
-"""Copies the content of what waits out of its draft, under its path in another folder. Never overwrites.
+"""Copies what waits out of its draft, under its path in another folder. Never overwrites.
 
 A file whose content is not all there gets the ending `.incomplete`: under its own name it would pass for whole.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from cxfs.core.errors import CxfsError, Invalid, NotFound
+from cxfs.core.posix import PosixUpdate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
 INCOMPLETE: Final = ".incomplete"
+
+PERMISSIONS: Final = 0o777
+"""Of a mode, what a copy has of it: not whose rights a program runs with."""
 
 PIECE_BYTES: Final = 1 << 20
 
@@ -27,7 +33,7 @@ class ExportTrouble(CxfsError):
 
 
 def export(ask: Callable[[], Mapping[str, Any]], folder: Path) -> Path:
-    """Copies one content below `folder`, keeps its modification time, and returns where it is.
+    """Copies one content below `folder`, with time, mode and attributes, and returns where it is; a link is one again.
 
     `ask` tells where the content is (see `MountVerbs.export`); it is asked again after the copy, whether that is still
     what it was. Raises ExportTrouble; NotFound for what was sent or taken back meanwhile.
@@ -47,7 +53,11 @@ def export(ask: Callable[[], Mapping[str, Any]], folder: Path) -> Path:
 
 
 def _copied(content: Mapping[str, Any], folder: Path) -> Path:
-    target = _target(folder, content)
+    target, posix = _target(folder, content), PosixUpdate.parse(content["posix"])
+    modified_ns = content["modified_ms"] * 1_000_000 + posix.rest_ns
+    if posix.link is not None:
+        _link(posix.link, target, modified_ns)
+        return target
     try:
         source = os.open(content["file"], os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     except FileNotFoundError:
@@ -55,7 +65,7 @@ def _copied(content: Mapping[str, Any], folder: Path) -> Path:
     except OSError as error:
         raise ExportTrouble(f"{content['path']}: its draft cannot be read: {error.strerror}") from error
     try:
-        _copy(source, target, content)
+        _copy(source, target, content["size"], modified_ns, posix)
     finally:
         os.close(source)
     return target
@@ -67,20 +77,36 @@ def _target(folder: Path, content: Mapping[str, Any]) -> Path:
     if not names or any(name in {".", ".."} or "\0" in name for name in names):
         raise Invalid(f"{content['path']!r} is no path to export to")
     target = folder.joinpath(*names)
+    for above in [folder.joinpath(*names[:depth]) for depth in range(1, len(names))]:
+        if above.is_symlink():
+            raise ExportTrouble(f"{above} is a link: nothing is exported through it")
     return target.with_name(target.name + INCOMPLETE) if content["missing"] else target
 
 
-def _copy(source: int, target: Path, content: Mapping[str, Any]) -> None:
+@contextmanager
+def _making(target: Path) -> Iterator[None]:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        copy = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        yield
     except FileExistsError:
         raise ExportTrouble(f"{target} is there already: nothing is overwritten") from None
     except OSError as error:
         raise ExportTrouble(f"{target} cannot be made: {error.strerror}") from error
+
+
+def _link(leads_to: str, target: Path, modified_ns: int) -> None:
+    with _making(target):
+        target.symlink_to(leads_to)
+        os.utime(target, ns=(modified_ns, modified_ns), follow_symlinks=False)
+
+
+def _copy(source: int, target: Path, size: int, modified_ns: int, posix: PosixUpdate) -> None:
+    with _making(target):
+        copy = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
-        _copy_bytes(source, copy, content["size"])
-        os.utime(copy, ns=(content["modified_ms"] * 1_000_000,) * 2)
+        _copy_bytes(source, copy, size)
+        _set_attributes(copy, posix)
+        os.utime(copy, ns=(modified_ns, modified_ns))
         os.fsync(copy)
     except OSError as error:
         target.unlink()
@@ -90,6 +116,16 @@ def _copy(source: int, target: Path, content: Mapping[str, Any]) -> None:
         raise
     finally:
         os.close(copy)
+
+
+def _set_attributes(copy: int, posix: PosixUpdate) -> None:
+    """What can be kept there: not every file system has extended attributes, and some have little room for them."""
+    for name, value in posix.xattrs or ():
+        if value is not None:
+            with contextlib.suppress(OSError):
+                os.setxattr(copy, name, value)
+    if posix.mode is not None:
+        os.fchmod(copy, posix.mode & PERMISSIONS)
 
 
 def _copy_bytes(source: int, copy: int, size: int) -> None:

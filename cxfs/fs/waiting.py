@@ -15,6 +15,7 @@ from cxfs.core.entries import TreePath
 from cxfs.core.errors import CxfsError, Invalid, NotFound
 from cxfs.core.notices import Condition
 from cxfs.core.pending import Status
+from cxfs.core.posix import PLAIN, PosixUpdate
 from cxfs.core.uploads import IN_FLIGHT, State
 from cxfs.fs.base import bring_base
 from cxfs.fs.rows import Rows
@@ -78,6 +79,7 @@ class Content:
     missing: tuple[ByteRange, ...]
     generation: int
     modified_ms: int
+    posix: PosixUpdate
 
 
 class Waiting:
@@ -218,6 +220,7 @@ class Waiting:
             missing=tuple(change.missing()),
             generation=change.generation,
             modified_ms=change.modified_ms,
+            posix=_all_of(change),
         )
 
     def _named(self, ids: Iterable[str]) -> tuple[list[Change], list[Errand]]:
@@ -232,6 +235,13 @@ class Waiting:
             else:
                 raise NotFound(f"nothing of the id {each[:40]!r} waits any more: it was sent, or taken back")
         return changes, small
+
+
+def _all_of(change: Change) -> PosixUpdate:
+    """What of attributes the file shows, as something that sets them."""
+    node = change.node
+    shown = change.posix_over(PLAIN if node is None or node.entry is None else node.entry.posix)
+    return PosixUpdate(shown.mode, shown.rest_ns, shown.link, shown.xattrs)
 
 
 def _handed_over(change: Change) -> int:

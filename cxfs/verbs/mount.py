@@ -167,6 +167,7 @@ class MountVerbs:
             "missing": [[gap.start, gap.stop] for gap in content.missing],
             "generation": content.generation,
             "modified_ms": content.modified_ms,
+            "posix": content.posix.text,
         }
 
     async def discard(self, arguments: Arguments, _tell: Tell) -> Mapping[str, object]:

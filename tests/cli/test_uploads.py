@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import stat
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,12 +13,12 @@ import pytest
 from cxfs.cli.exits import Exit
 from cxfs.cli.exporting import ExportTrouble, export
 from cxfs.core.errors import Invalid, NotFound
+from cxfs.core.posix import PosixUpdate
 from cxfs.mounts import hold_lock
 from tests.journals import accepts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from tests.cli.terminal import Terminal
 
@@ -94,7 +96,15 @@ def test_content_is_exported_from_a_journal(terminal: Terminal, state: Path) -> 
 def content(file: Path, **changed: Any) -> dict[str, Any]:
     """What a daemon says of a draft."""
     size = file.stat().st_size if file.exists() else 0
-    told = {"path": "a", "file": str(file), "size": size, "missing": [], "generation": 1, "modified_ms": 1_500}
+    told = {
+        "path": "a",
+        "file": str(file),
+        "size": size,
+        "missing": [],
+        "generation": 1,
+        "modified_ms": 1_500,
+        "posix": "",
+    }
     return {**told, **changed}
 
 
@@ -114,6 +124,37 @@ def test_a_copy_has_the_content_and_the_time(draft: Path, tmp_path: Path) -> Non
     assert target.stat().st_mtime_ns == 1_500_000_000
 
 
+def test_a_copy_has_mode_attributes_and_the_nanoseconds(draft: Path, tmp_path: Path) -> None:
+    """As far as the folder's file system keeps them; nobody gets another's rights by a copy."""
+    posix = PosixUpdate(mode=0o4751, rest_ns=250_001, xattrs=(("user.colour", b"blue"), ("user.gone", None)))
+
+    target = export(lambda: content(draft, posix=posix.text), tmp_path / "out")
+
+    found = target.stat()
+    assert stat.S_IMODE(found.st_mode) == 0o751
+    assert found.st_mtime_ns == 1_500_250_001
+    assert {name: os.getxattr(target, name) for name in os.listxattr(target)} == {"user.colour": b"blue"}
+
+
+def test_a_link_is_a_link_again(draft: Path, tmp_path: Path) -> None:
+    """Wherever it leads; nothing is there to be copied."""
+    target = export(lambda: content(draft, posix=PosixUpdate(link="../far/away").text), tmp_path / "out")
+
+    assert target.readlink() == Path("../far/away")
+    assert target.lstat().st_mtime_ns == 1_500_000_000
+
+
+def test_no_copy_goes_through_a_link(draft: Path, tmp_path: Path) -> None:
+    """One that was exported before leads out of the folder."""
+    (tmp_path / "far").mkdir()
+    export(lambda: content(draft, posix=PosixUpdate(link=str(tmp_path / "far")).text), tmp_path / "out")
+
+    with pytest.raises(ExportTrouble, match="is a link"):
+        export(lambda: content(draft, path="a/b"), tmp_path / "out")
+
+    assert list((tmp_path / "far").iterdir()) == []
+
+
 def test_nothing_is_overwritten(draft: Path, tmp_path: Path) -> None:
     """Not even a dangling link."""
     (tmp_path / "out").mkdir()
@@ -121,6 +162,8 @@ def test_nothing_is_overwritten(draft: Path, tmp_path: Path) -> None:
 
     with pytest.raises(ExportTrouble, match="is there already"):
         export(lambda: content(draft), tmp_path / "out")
+    with pytest.raises(ExportTrouble, match="is there already"):
+        export(lambda: content(draft, posix=PosixUpdate(link="elsewhere").text), tmp_path / "out")
 
     assert not (tmp_path / "out/nowhere").exists()
 

@@ -7,8 +7,10 @@ import json
 import os
 import pty
 import signal
+import stat
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -20,7 +22,6 @@ from tests.server_process import ServerProcess
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 MIB: Final = 1 << 20
 
@@ -264,6 +265,9 @@ def test_a_stopped_mounts_changes_are_seen_and_exported(server: ServerProcess, s
     small.cxfs("sync", "--all")
     server.stop()
     (small.path / "a").write_bytes(b"ours")
+    (small.path / "a").chmod(0o640)
+    (small.path / "b").symlink_to("a")
+    running = small.cxfs("uploads", "export", "running")
     small.cxfs("umount", str(small.path))
 
     listed = small.cxfs("uploads", str(small.path / "a"))
@@ -274,7 +278,11 @@ def test_a_stopped_mounts_changes_are_seen_and_exported(server: ServerProcess, s
     assert listed.stdout.split()[0] == "waiting"
     assert listed.stdout.splitlines()[0].endswith("  a")
     assert exported.returncode == Exit.OK, exported.stderr
-    assert (small.home / "rescue/a").read_bytes() == b"ours"
+    assert running.returncode == Exit.OK, running.stderr
+    for folder in (small.home / "running", small.home / "rescue"):
+        assert (folder / "a").read_bytes() == b"ours"
+        assert stat.S_IMODE((folder / "a").stat().st_mode) == 0o640
+        assert (folder / "b").readlink() == Path("a")
     assert (refused.returncode, refused.stderr) == (
         Exit.NOT_MOUNTED,
         "cxfs: test is not mounted: mount it first, then decide\n",
