@@ -207,6 +207,8 @@ class Change:
         change.accepted_ms = row.accepted_ms
         change.posix = row.posix
         change.state = State.WAITING if row.parked is None else State.PARKED
+        if row.sealed:
+            change.comes_after(Attempt.of_an_earlier_run())
         return change
 
     def missing(self) -> list[ByteRange]:

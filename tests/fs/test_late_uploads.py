@@ -427,3 +427,28 @@ async def test_after_a_restart_it_is_still_waited_for(
 
     assert names == {"b"}
     assert await cloud.tree() == {"b": b"content"}
+
+
+@pytest.mark.parametrize("is_renamed", [True, False], ids=["renamed", "deleted"])
+async def test_what_an_earlier_run_sent_may_arrive_after_a_file_lost_its_name_in_this_one(
+    mounts: Mounts, cloud: Cloud, wire: Wire, late: Late, clock: MockClock, *, is_renamed: bool
+) -> None:
+    """The journal has what was handed over, though this run has sent nothing."""
+    async with mounts() as desk:
+        await desk.writes("a", b"content")
+        await late.taken.wait()
+    wire.before = lambda request: (
+        httpx.ConnectError("no route") if request.method == "POST" and request.url.host == "data.cx.test" else None
+    )
+
+    async with mounts() as desk:
+        await (desk.renames("a", "b") if is_renamed else desk.removes("a"))
+        await desk.waits(LATE_S - 5)
+        status = await late.carries_it_out()
+        names = await desk.names()
+        wire.comes_back()
+        await desk.settles()
+
+    assert status == 200
+    assert names == ({"b"} if is_renamed else set())
+    assert await cloud.tree() == ({"b": b"content"} if is_renamed else {})
