@@ -452,3 +452,46 @@ async def test_what_an_earlier_run_sent_may_arrive_after_a_file_lost_its_name_in
     assert status == 200
     assert names == ({"b"} if is_renamed else set())
     assert await cloud.tree() == ({"b": b"content"} if is_renamed else {})
+
+
+@pytest.mark.parametrize("names", [["f/a"], ["f/a", "f/b"]], ids=["alone", "in a bundle"])
+@pytest.mark.parametrize("is_moved_there", [True, False], ids=["moved there", "new"])
+async def test_what_arrives_late_does_not_go_into_the_folder_that_has_got_the_name_of_its_own(
+    desk: Desk, cloud: Cloud, late: Late, clock: MockClock, *, is_moved_there: bool, names: list[str]
+) -> None:
+    """It went out by names, which lead elsewhere by now: the server is told which folder is meant."""
+    await cloud.holds({"f/": b"", "next/x": b"theirs"})
+    for name in names:
+        await desk.writes(name, b"content")
+    await late.taken.wait()
+
+    with trio.fail_after(2 * SOON_S):
+        await desk.renames("f", "g")
+        await (desk.renames("next", "f") if is_moved_there else desk.makes_folder("f"))
+    await desk.waits(1)
+    await late.carries_it_out()
+    seen = await desk.names("f")
+    await desk.settles()
+
+    there = {"f/x": b"theirs"} if is_moved_there else {"next/": b"", "next/x": b"theirs"}
+    arrived = {name.replace("f/", "g/"): b"content" for name in names}
+    assert seen == ({"x"} if is_moved_there else set())
+    assert await cloud.tree() == {"f/": b"", "g/": b"", **there, **arrived}
+
+
+async def test_what_arrives_late_does_not_go_there_though_its_file_has_left_the_folder(
+    desk: Desk, cloud: Cloud, late: Late, clock: MockClock
+) -> None:
+    """Before the folder itself was renamed."""
+    await cloud.holds({"f/": b""})
+    await desk.writes("f/a", b"content")
+    await late.taken.wait()
+    await desk.renames("f/a", "b")
+    await desk.renames("f", "g")
+    await desk.makes_folder("f")
+
+    await desk.waits(1)
+    await late.carries_it_out()
+    await desk.settles()
+
+    assert await cloud.tree() == {"f/": b"", "g/": b"", "b": b"content"}
