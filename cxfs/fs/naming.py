@@ -91,6 +91,7 @@ def _moves(base: Foundation, outbound: Outbound, around: Surroundings, namespace
         namespace=namespace,
         messenger=outbound.messenger,
         errands=base.errands,
+        journal=base.journal,
         kernel=around.machine.kernel,
     )
 

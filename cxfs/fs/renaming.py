@@ -234,13 +234,13 @@ class Renaming:
     async def _move_known_folder(self, node: Node, folder: Node, shown: str, before: TreePath) -> None:
         parent = node.parent
         assert parent is not None
-        path = await self._moves.free_place(folder, shown)
+        path = await self._moves.free_place(folder, shown, _entry_of(node))
         async with (
             self._uploader.held(*self._changes.below(before)),
             self._messenger.held(*self._errands.below(before)),
         ):
             async with self._moves.doubting((parent, node.shown), (folder, shown)):
-                entry = await self._moves.folder(_entry_of(node), path)
+                entry = await self._moves.folder(_entry_of(node), folder, path)
             self._moved(node, entry, parent, folder, shown)
             await self._homes.folder_moved(before, path)
             await self._stamp_follows(self._errands.stamp_of(entry.id), folder, path)

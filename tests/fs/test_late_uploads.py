@@ -8,7 +8,7 @@ import httpx
 import pytest
 import trio
 
-from cxfs.core.errors import AlreadyExists
+from cxfs.core.errors import AlreadyExists, TimedOut
 from cxfs.core.patience import LATE_S, RECALL_S, RECEIPT_S
 from tests.fs.worlds import TTL_S
 
@@ -171,14 +171,14 @@ async def test_what_somebody_else_puts_under_the_former_name_is_not_moved_over(
 async def test_a_file_of_the_same_content_is_never_taken_for_it(
     desk: Desk, cloud: Cloud, wire: Wire, late: Late, clock: MockClock
 ) -> None:
-    """By its checksum it could not be told from what is to be cleared away, so it comes only after that."""
+    """By its checksum it could not be told from what is to be cleared away, so nothing is after a move in doubt."""
     await cloud.holds({"far": b"content"})
     await desk.writes("a", b"content")
     await late.taken.wait()
     await desk.renames("a", "b")
     wire.holds_back("POST", "files/move")
 
-    with trio.move_on_after(2 * LATE_S):
+    with pytest.raises(TimedOut):
         await desk.renames("far", "a")
     wire.lets_go()
     await desk.settles()
@@ -495,3 +495,54 @@ async def test_what_arrives_late_does_not_go_there_though_its_file_has_left_the_
     await desk.settles()
 
     assert await cloud.tree() == {"f/": b"", "g/": b"", "b": b"content"}
+
+
+@pytest.mark.parametrize("after_s", [0, *MOMENTS_S])
+@pytest.mark.parametrize("what", ["a folder", "the same content"])
+async def test_whatever_is_moved_to_the_former_name_need_not_wait_for_it(
+    desk: Desk, cloud: Cloud, late: Late, clock: MockClock, *, what: str, after_s: float
+) -> None:
+    """A folder is no file, and of two files of the same content it does not matter which the server keeps."""
+    moved = {"far/": b"", "far/x": b"x"} if what == "a folder" else {"far": b"content"}
+    await cloud.holds(moved)
+    await desk.names()
+    await desk.writes("a", b"content")
+    await late.taken.wait()
+    await desk.renames("a", "b")
+    if not after_s:
+        await late.carries_it_out()
+
+    with trio.fail_after(SOON_S):
+        await desk.renames("far", "a")
+    await desk.waits(after_s)
+    status = await late.carries_it_out() if after_s else 412
+    names = await desk.names()
+    await desk.settles()
+
+    assert status in {409, 412}
+    assert names == {"a", "b"}
+    assert await cloud.tree() == {
+        "b": b"content",
+        **{name.replace("far", "a"): content for name, content in moved.items()},
+    }
+
+
+async def test_a_move_that_is_refused_leaves_the_former_name_looked_after(
+    desk: Desk, cloud: Cloud, late: Late, clock: MockClock
+) -> None:
+    """Somebody has put another file there, and takes it away again."""
+    await cloud.holds({"far": b"content"})
+    await desk.names()
+    await desk.writes("a", b"content")
+    await late.taken.wait()
+    await desk.renames("a", "b")
+    assert not await desk.has("a")
+    await cloud.puts("a", b"theirs")
+    with pytest.raises(AlreadyExists):
+        await desk.renames("far", "a")
+    await cloud.deletes("a")
+
+    await late.carries_it_out()
+    await desk.settles()
+
+    assert await cloud.tree() == {"b": b"content", "far": b"content"}
