@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Protocol
 
 from cxfs.core.errors import AlreadyExists, CxfsError, NotFound, Stale
+from cxfs.fs.new_errands import to_clear
 from cxfs.remote.calls import may_have_been_done
 
 if TYPE_CHECKING:
@@ -101,6 +102,16 @@ class Moves:
                     await self._looks_for(clearing, sealed)
                 raise
             await self._messenger.take_back(clearing)
+            self._errands.latecomers.expect(clearing.parent, clearing.name, sealed, clearing.after)
+
+    async def vacated(self, folder: Node, path: TreePath) -> None:
+        """Nothing of this name stands there any more: what it was in the way of may arrive."""
+        late = self._errands.latecomers.at(folder.uuid, path.names[-1])
+        if late is not None:
+            now_ms = self._journal.now_ms()
+            clearing = to_clear(folder.uuid, path, is_folder=False, sealed=late.sealed, after=late.until, now_ms=now_ms)
+            self._messenger.accept(clearing)
+            await self._journal.note(clearing)
 
     async def _looks_for(self, clearing: Errand, sealed: tuple[bytes, ...]) -> None:
         if clearing.sealed != sealed and clearing in self._errands:

@@ -146,6 +146,7 @@ class Namespace:
             )
             if change is not None:
                 removal.after = change.attempt.ended
+            self._errands.stays_in_the_way(removal)
             return removal
         if change is not None and sealed:  # it may have arrived, or be about to
             after = change.settled
@@ -189,6 +190,7 @@ class Namespace:
         removal: Errand | None = None
         if making is None:
             removal = to_remove(node.entry, folder.uuid, path, now_ms=now_ms)
+            self._errands.stays_in_the_way(removal)
         elif making.in_doubt:  # it may have arrived, or be about to
             after = making.attempt_ended
             removal = to_clear(folder.uuid, path, is_folder=True, sealed=(), after=after, now_ms=now_ms)
