@@ -20,7 +20,7 @@ from cxfs.core.errors import CxfsError, IsADirectory, NotFound, ServerTrouble, V
 from cxfs.core.flow import Flow
 from cxfs.core.posix import NOTHING
 from cxfs.core.ranges import ByteRange
-from cxfs.core.uploads import Event, State
+from cxfs.core.uploads import IN_FLIGHT, Event, State
 from cxfs.fs.base import bring_base
 from cxfs.fs.bundles import NotTogether
 from cxfs.fs.draft_content import Abandoned, DraftContent
@@ -140,6 +140,8 @@ class Sending:
         content.attempt.answered(outcome)
         if content.attempt.is_disowned:
             return disowned(outcome)
+        if change.state not in IN_FLIGHT:  # abandoned in the very moment in which it failed
+            raise Abandoned
         return await self.came_back(change, content, outcome)
 
     async def came_back(
