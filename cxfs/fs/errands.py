@@ -238,7 +238,7 @@ class Errands:
         late = self.latecomers.at(removal.parent, removal.name)
         if late is not None:
             removal.after = AllOf(removal.after, late.until)
-            removal.sealed = (*late.sealed, *removal.sealed)
+            removal.sealed = (*late.sealed, *removal.sealed) if not removal.is_folder else removal.sealed
 
     def remove(self, errand: Errand) -> None:
         """It is done, or was taken back."""

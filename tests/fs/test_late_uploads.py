@@ -546,3 +546,62 @@ async def test_a_move_that_is_refused_leaves_the_former_name_looked_after(
     await desk.settles()
 
     assert await cloud.tree() == {"b": b"content", "far": b"content"}
+
+
+@pytest.mark.parametrize("has_arrived", [True, False], ids=["has arrived", "is yet to come"])
+async def test_a_folder_is_moved_over_one_into_which_something_may_come_late(
+    desk: Desk, cloud: Cloud, late: Late, clock: MockClock, *, has_arrived: bool
+) -> None:
+    """Into a folder that is gone nothing can come, so nobody waits before it goes."""
+    await cloud.holds({"f/": b"", "next/x": b"x"})
+    await desk.writes("f/a", b"content")
+    await late.taken.wait()
+    await desk.removes("f/a")
+    if has_arrived:
+        await late.carries_it_out()
+
+    with trio.fail_after(SOON_S):
+        await desk.renames("next", "f")
+    status = 404 if has_arrived else await late.carries_it_out()
+    names = await desk.names("f")
+    await desk.settles()
+
+    assert status == 404
+    assert names == {"x"}
+    assert await cloud.tree() == {"f/": b"", "f/x": b"x"}
+    assert not desk.reports()
+
+
+async def test_a_folder_that_goes_takes_nothing_of_somebody_else_along(
+    desk: Desk, cloud: Cloud, late: Late, clock: MockClock
+) -> None:
+    """Only what is known to be what was sent."""
+    await cloud.holds({"f/": b""})
+    await desk.writes("f/a", b"content")
+    await late.taken.wait()
+    await desk.removes("f/a")
+    await late.carries_it_out()
+    await cloud.puts("f/b", b"theirs")
+    await desk.removes_folder("f")
+    await desk.settles()
+
+    assert (await cloud.tree())["f/b"] == b"theirs"
+    assert await desk.names("f") >= {"b"}
+
+
+async def test_several_folders_go_in_one_request_and_the_one_with_a_late_file_in_it_alone(
+    desk: Desk, cloud: Cloud, late: Late, clock: MockClock
+) -> None:
+    """The server would refuse that one, as it would for somebody else's file."""
+    await cloud.holds({"f/": b"", "g/": b"", "h/": b""})
+    await desk.writes("f/a", b"content")
+    await late.taken.wait()
+    await desk.removes("f/a")
+    await late.carries_it_out()
+
+    for name in ("f", "g", "h"):
+        await desk.removes_folder(name)
+    await desk.settles()
+
+    assert await cloud.tree() == {}
+    assert not desk.reports()
