@@ -129,7 +129,11 @@ class Moves:
         ours = replaced.change.sealed if replaced is not None and replaced.change is not None else ()
         ours += clearing.sealed if clearing is not None else ()
         async with self._over_cleared(clearing, moved):
-            return await self._over(moved, folder, path, seen, ours)
+            entry = await self._over(moved, folder, path, seen, ours)
+        if replaced is not None and replaced.change is not None:
+            change = replaced.change
+            self._errands.latecomers.expect(folder.uuid, path.names[-1], change.sealed, change.settled)
+        return entry
 
     async def _over(
         self, moved: Entry, folder: Node, path: TreePath, seen: Entry | None, ours: tuple[bytes, ...]

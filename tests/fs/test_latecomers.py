@@ -148,6 +148,29 @@ async def test_what_was_moved_to_the_former_name_and_goes_on_leaves_nothing_ther
     assert await cloud.tree() == {"b": b"content", **kept}
 
 
+async def test_what_replaced_a_file_that_was_to_meet_it_is_remembered_to_stand_in_its_way(
+    desk: Desk, cloud: Cloud, late: Late, clock: MockClock
+) -> None:
+    """The replaced one was never sent by that name itself."""
+    await cloud.holds({"far": b"theirs"})
+    await desk.names()
+    await desk.writes("a", b"content")
+    await late.taken.wait()
+    await desk.renames("a", "b")
+    await desk.writes("a", b"new")
+
+    await desk.renames("far", "a")
+    await desk.renames("a", "c")
+    await desk.waits(1)
+    await late.carries_it_out()
+    names = await desk.names()
+    await desk.settles()
+    await desk.waits(LATE_S)
+
+    assert names == {"b", "c"}
+    assert await cloud.tree() == {"b": b"content", "c": b"theirs"}
+
+
 async def test_of_what_cannot_come_any_more_nothing_is_kept(clock: MockClock) -> None:
     """However many names there were."""
     latecomers, folder = Latecomers(), Uuid("f" * 22)
