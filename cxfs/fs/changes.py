@@ -157,6 +157,11 @@ class Change:
         self._former = AllOf(self._former, former)
 
     @property
+    def earlier(self) -> Ending:
+        """When that is so of all attempts but the last."""
+        return self._former
+
+    @property
     def settled(self) -> Ending:
         """When nothing that was sent of it so far can take effect any more."""
         return AllOf(self._former, self.attempt)
@@ -207,6 +212,8 @@ class Change:
         change.accepted_ms = row.accepted_ms
         change.posix = row.posix
         change.state = State.WAITING if row.parked is None else State.PARKED
+        if row.sealed:
+            change.comes_after(Attempt.of_an_earlier_run())
         return change
 
     def missing(self) -> list[ByteRange]:

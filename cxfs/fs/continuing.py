@@ -96,6 +96,7 @@ class Continuing:
             carrier=change.id,
             now_ms=self._journal.now_ms(),
         )
+        self._errands.stays_in_the_way(removal)
         change.sealed = ()
         self._changes.moved(change, folder.uuid, path)
         if replaced is not None:

@@ -253,7 +253,7 @@ class Delivery:
                 await self._over(errand)
                 return
             if found.is_folder:
-                await self._require_empty(found)
+                await self._empty(found, errand.sealed)
             elif errand.version != found.version and found.sha1 not in errand.sealed:
                 raise VersionConflict("it was changed by somebody else since, and is kept")
             await self._files.delete(found.path, recursive=False)
@@ -271,10 +271,16 @@ class Delivery:
             return errand.entry
         return await self._files.entry(address(errand))
 
-    async def _require_empty(self, folder: Entry) -> None:
-        """A server that does not know `recursive` would delete what others have put there."""
-        if (await self._files.listing(folder.path)).entries:
+    async def _empty(self, folder: Entry, sealed: tuple[bytes, ...]) -> None:
+        """Nothing is in it but what has come late of our own, and that goes. Raises NotEmpty for anything else.
+
+        A server that does not know `recursive` would delete what others have put there.
+        """
+        entries = (await self._files.listing(folder.path)).entries
+        if not all(each.sha1 in sealed for each in entries):
             raise NotEmpty(NOT_EMPTY)
+        for each in entries:
+            await self._files.delete(each.path, recursive=False)
 
     async def _removed(self, errand: Errand, found: Entry | None) -> None:
         self._forget_object(errand, found.id if found is not None else errand.object)

@@ -17,7 +17,8 @@ from cxfs.core.entries import SELF, Entry, EntryName, TreePath, Uuid, UuidPath
 from cxfs.core.errands import Event, State, step
 from cxfs.core.order import Kind, Step
 from cxfs.core.posix import PLAIN
-from cxfs.fs.attempts import Attempt
+from cxfs.fs.attempts import AllOf, Attempt
+from cxfs.fs.latecomers import Latecomers
 from cxfs.local.rows import ErrandRow
 
 if TYPE_CHECKING:
@@ -181,6 +182,8 @@ class Errands:
         self._about: dict[tuple[Kind, Uuid], Errand] = {}
         self._made_in: dict[Uuid, dict[EntryName, Errand]] = {}
         self._removed_at: dict[tuple[Uuid, EntryName], Errand] = {}
+        self.latecomers = Latecomers()
+        """What no errand looks for, as long as something has its name."""
         self.bytes_leaving = 0
         """That removals will free of the user's own quota."""
 
@@ -226,6 +229,16 @@ class Errands:
         self._all[errand.id] = errand
         self.bytes_leaving += errand.frees_bytes
         self._index(errand)
+
+    def stays_in_the_way(self, removal: Errand) -> None:
+        """It is not to be removed before nothing can arrive under its name any more, which the server refuses so long.
+
+        To be called before it is accepted.
+        """
+        late = self.latecomers.at(removal.parent, removal.name)
+        if late is not None:
+            removal.after = AllOf(removal.after, late.until)
+            removal.sealed = (*late.sealed, *removal.sealed) if not removal.is_folder else removal.sealed
 
     def remove(self, errand: Errand) -> None:
         """It is done, or was taken back."""

@@ -247,5 +247,6 @@ class Messenger:
 
 def goes_with_others(errand: Errand) -> bool:
     """Whether it removes a known object."""
-    is_known = errand.object is not None and (errand.is_folder or errand.version is not None)
+    may_hold_ours = errand.is_folder and errand.sealed
+    is_known = errand.object is not None and (errand.is_folder or errand.version is not None) and not may_hold_ours
     return errand.kind is Kind.REMOVE and is_known and not errand.goes_alone

@@ -6,6 +6,8 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Protocol
 
 from cxfs.core.errors import AlreadyExists, CxfsError, NotFound, Stale
+from cxfs.fs.new_errands import to_clear
+from cxfs.remote.calls import may_have_been_done
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     from cxfs.core.entries import Entry, Path, TreePath
     from cxfs.fs.changes import Changes
     from cxfs.fs.errands import Errand, Errands
+    from cxfs.fs.journal import Journal
     from cxfs.fs.kernel import KernelCache
     from cxfs.fs.messenger import Messenger
     from cxfs.fs.namespace import Namespace
@@ -31,6 +34,10 @@ class Files(Protocol):
         """The object at its new place."""
         ...
 
+    async def delete(self, path: Path, *, recursive: bool) -> None:
+        """Returns when the object is gone."""
+        ...
+
 
 class Moves:
     """Those of one mount."""
@@ -44,6 +51,7 @@ class Moves:
         messenger: Messenger,
         changes: Changes,
         errands: Errands,
+        journal: Journal,
         kernel: KernelCache,
     ) -> None:
         self._tree = tree
@@ -52,17 +60,18 @@ class Moves:
         self._messenger = messenger
         self._changes = changes
         self._errands = errands
+        self._journal = journal
         self._kernel = kernel
 
     async def free_place(self, folder: Node, shown: str, moved: Entry | None = None) -> TreePath:
         """The path of a name that is free on the server, in a folder that it knows: waits until that is so.
 
-        `moved` is a file that need not wait for what may still arrive there: see `file`.
+        `moved` need not wait for what may still arrive there, where the server refuses what meets it.
         """
         await self._messenger.until_made(folder.uuid)
         path = self._tree.child_path(folder, shown)
         clearing = self._clearing_at(folder, path)
-        if clearing is None or moved is None or not self._may_meet(moved, clearing):
+        if clearing is None or moved is None or not self._can_meet(moved, clearing):
             self._require_no_refusal(folder, path)
             await self._messenger.make_way(folder.uuid, path.names[-1])
         return path
@@ -78,9 +87,47 @@ class Moves:
         removal = self._errands.removal_at(folder.uuid, path.names[-1])
         return removal if removal is not None and removal.is_clearing else None
 
-    def _may_meet(self, moved: Entry, clearing: Errand) -> bool:
-        """Whether the clearing could not take the file that is moved there for what it is to remove."""
-        return self._namespace.is_met(clearing) and moved.sha1 is not None and moved.sha1 not in clearing.sealed
+    def _can_meet(self, moved: Entry, clearing: Errand) -> bool:
+        """Whether what is moved there can be told from what is to be cleared, or the clearing do without that."""
+        return self._namespace.is_met(clearing) and (moved.is_folder or moved.sha1 is not None)
+
+    @asynccontextmanager
+    async def _over_cleared(self, clearing: Errand | None, moved: Entry) -> AsyncIterator[None]:
+        """The block moves something to where `clearing` was to look: then nothing is left for that to do.
+
+        A kill in the block leaves the clearing, and so does a move of which nobody knows whether it was done. It must
+        not take the moved file for what it is to remove, and does not look for this content any more; what could
+        arrive then is a copy.
+        """
+        if clearing is None:
+            yield
+            return
+        async with self._messenger.held(clearing):
+            sealed = clearing.sealed
+            if moved.sha1 in sealed:
+                await self._looks_for(clearing, tuple(sha1 for sha1 in sealed if sha1 != moved.sha1))
+            try:
+                yield
+            except CxfsError as error:
+                if not may_have_been_done(error):
+                    await self._looks_for(clearing, sealed)
+                raise
+            await self._messenger.take_back(clearing)
+            self._errands.latecomers.expect(clearing.parent, clearing.name, sealed, clearing.after)
+
+    async def vacated(self, folder: Node, path: TreePath) -> None:
+        """Nothing of this name stands there any more: what it was in the way of may arrive."""
+        late = self._errands.latecomers.at(folder.uuid, path.names[-1])
+        if late is not None:
+            now_ms = self._journal.now_ms()
+            clearing = to_clear(folder.uuid, path, is_folder=False, sealed=late.sealed, after=late.until, now_ms=now_ms)
+            self._messenger.accept(clearing)
+            await self._journal.note(clearing)
+
+    async def _looks_for(self, clearing: Errand, sealed: tuple[bytes, ...]) -> None:
+        if clearing.sealed != sealed and clearing in self._errands:
+            clearing.sealed = sealed
+            await self._journal.note(clearing)
 
     async def file(self, moved: Entry, folder: Node, path: TreePath, replaced: Node | None) -> Entry:
         """The file at its new place, over what was seen there as `replaced`, or over content of ours.
@@ -92,9 +139,11 @@ class Moves:
         clearing = self._clearing_at(folder, path)
         ours = replaced.change.sealed if replaced is not None and replaced.change is not None else ()
         ours += clearing.sealed if clearing is not None else ()
-        entry = await self._over(moved, folder, path, seen, ours)
-        if clearing is not None:
-            await self._messenger.take_back(clearing)
+        async with self._over_cleared(clearing, moved):
+            entry = await self._over(moved, folder, path, seen, ours)
+        if replaced is not None and replaced.change is not None:
+            change = replaced.change
+            self._errands.latecomers.expect(folder.uuid, path.names[-1], change.sealed, change.settled)
         return entry
 
     async def _over(
@@ -117,9 +166,21 @@ class Moves:
             self._tree.remove(found.id, folder.uuid)
         return await self._files.move(moved.path, path, overwrite=True)
 
-    async def folder(self, moved: Entry, path: TreePath) -> Entry:
-        """The folder at its new place."""
-        return await self._files.move(moved.path, path, overwrite=False)
+    async def folder(self, moved: Entry, folder: Node, path: TreePath) -> Entry:
+        """The folder at its new place, from where a file of ours goes that has arrived there too late."""
+        clearing = self._clearing_at(folder, path)
+        async with self._over_cleared(clearing, moved):
+            try:
+                return await self._files.move(moved.path, path, overwrite=False)
+            except AlreadyExists:
+                if clearing is None:
+                    raise
+                found = await self._files.entry(path)
+                if found.is_folder or found.sha1 not in clearing.sealed:
+                    raise
+            await self._files.delete(found.path, recursive=False)
+            self._tree.remove(found.id, folder.uuid)
+            return await self._files.move(moved.path, path, overwrite=False)
 
     @asynccontextmanager
     async def doubting(self, *places: tuple[Node, str]) -> AsyncIterator[None]:

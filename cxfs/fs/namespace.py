@@ -146,6 +146,7 @@ class Namespace:
             )
             if change is not None:
                 removal.after = change.attempt.ended
+            self._errands.stays_in_the_way(removal)
             return removal
         if change is not None and sealed:  # it may have arrived, or be about to
             after = change.settled
@@ -189,17 +190,27 @@ class Namespace:
         removal: Errand | None = None
         if making is None:
             removal = to_remove(node.entry, folder.uuid, path, now_ms=now_ms)
+            self._errands.stays_in_the_way(removal)
         elif making.in_doubt:  # it may have arrived, or be about to
             after = making.attempt_ended
             removal = to_clear(folder.uuid, path, is_folder=True, sealed=(), after=after, now_ms=now_ms)
         self._messenger.close_all_in(node.uuid)
-        for former in (making, stamp):
-            if former is not None:
-                self._messenger.cancel(former)
+        former = [each for each in (making, stamp) if each is not None]
+        if removal is not None and removal.object is not None and self._conditional:
+            former += self._goes_with(removal)
+        for each in former:
+            self._messenger.cancel(each)
         if removal is not None:
             self._messenger.accept(removal)
         self._tree.nodes.detach(node)
-        await self._write_down(removal, making, stamp)
+        await self._write_down(removal, *former)
+
+    def _goes_with(self, removal: Errand) -> list[Errand]:
+        """What waits in a folder for what may come late: the server refuses that when there is no folder any more."""
+        clearings = [each for each in self._errands.removals_in(removal.place) if each.is_clearing]
+        clearings = [each for each in clearings if not each.is_folder]
+        removal.sealed = tuple(sha1 for each in clearings for sha1 in each.sealed)
+        return clearings
 
     async def _require_empty(self, node: Node) -> None:
         listing = await self._tree.listing(node)

@@ -92,6 +92,7 @@ def _moves(base: Foundation, outbound: Outbound, around: Surroundings, namespace
         messenger=outbound.messenger,
         changes=base.changes,
         errands=base.errands,
+        journal=base.journal,
         kernel=around.machine.kernel,
     )
 

@@ -89,6 +89,7 @@ class Outcomes:
         change.on(Event.ACCEPTED)
         change.sent_generation = generation
         change.turns = 0
+        self._errands.latecomers.expect(change.parent, change.name, change.sealed, change.earlier)
         change.sealed = ()
         self._tree.put(entry, change.parent)
         self._doubt_if_elsewhere(change, entry)
@@ -149,6 +150,8 @@ class Outcomes:
     async def answer_was_lost(self, change: Change, current: Entry) -> None:
         """The server's current version is what an earlier attempt of ours handed over: go on from there."""
         if change in self._changes:
+            if not change.earlier.is_set():  # nobody knows which of them it was
+                self._errands.latecomers.expect(change.parent, change.name, change.sealed, change.settled)
             self._tree.put(current, change.parent)
             self._rebase(change, current)
             await self._journal.record(change)

@@ -179,7 +179,7 @@ class Renaming:
         """The server knows the file: it is moved there, and keeps its UUID."""
         parent = node.parent
         assert parent is not None
-        before, shown_before = _entry_of(node), node.shown
+        before, shown_before, path_before = _entry_of(node), node.shown, self._tree.path_of(node)
         path = await self._moves.free_place(folder, shown, before)
         overwritten = replaced.seen if replaced is not None else None
         stamp = self._errands.stamp_of(before.id)
@@ -192,6 +192,7 @@ class Renaming:
             self._tree.remove(overwritten.id, folder.uuid)
         self._moved(node, entry, parent, folder, shown)
         node.came_from, parent.vacated = (parent, shown_before), shown_before
+        await self._moves.vacated(parent, path_before)
         await self._stamp_follows(stamp, folder, path)
         if node.change is not None:
             self._changes.moved(node.change, folder.uuid, path)
@@ -234,14 +235,15 @@ class Renaming:
     async def _move_known_folder(self, node: Node, folder: Node, shown: str, before: TreePath) -> None:
         parent = node.parent
         assert parent is not None
-        path = await self._moves.free_place(folder, shown)
+        path = await self._moves.free_place(folder, shown, _entry_of(node))
         async with (
             self._uploader.held(*self._changes.below(before)),
             self._messenger.held(*self._errands.below(before)),
         ):
             async with self._moves.doubting((parent, node.shown), (folder, shown)):
-                entry = await self._moves.folder(_entry_of(node), path)
+                entry = await self._moves.folder(_entry_of(node), folder, path)
             self._moved(node, entry, parent, folder, shown)
+            await self._moves.vacated(parent, before)
             await self._homes.folder_moved(before, path)
             await self._stamp_follows(self._errands.stamp_of(entry.id), folder, path)
 

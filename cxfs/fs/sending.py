@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Protocol
 
 import trio
 
-from cxfs.core.entries import Entry, EntryName, Path, UuidPath
+from cxfs.core.entries import Entry, EntryName, Path, Uuid, UuidPath
 from cxfs.core.errors import CxfsError, IsADirectory, NotFound, ServerTrouble, VersionConflict
 from cxfs.core.flow import Flow
 from cxfs.core.posix import NOTHING
 from cxfs.core.ranges import ByteRange
-from cxfs.core.uploads import Event, State
+from cxfs.core.uploads import IN_FLIGHT, Event, State
 from cxfs.fs.base import bring_base
 from cxfs.fs.bundles import NotTogether
 from cxfs.fs.draft_content import Abandoned, DraftContent
@@ -51,6 +51,7 @@ class Sender(Protocol):
         *,
         modified_ms: int,
         if_version: int | None,
+        if_parent: Uuid | None = None,
         name: EntryName | None = None,
         posix: PosixUpdate = NOTHING,
         on_sealed: Callable[[bytes], Awaitable[None]] | None = None,
@@ -139,6 +140,8 @@ class Sending:
         content.attempt.answered(outcome)
         if content.attempt.is_disowned:
             return disowned(outcome)
+        if change.state not in IN_FLIGHT:  # abandoned in the very moment in which it failed
+            raise Abandoned
         return await self.came_back(change, content, outcome)
 
     async def came_back(
@@ -172,6 +175,7 @@ class Sending:
             change.name,
             content.sent,
             self._posix_of(change),
+            self._folder_of(change),
         )
 
     def has_its_attributes(self, change: Change, entry: Entry) -> bool:
@@ -232,6 +236,7 @@ class Sending:
             content,
             modified_ms=change.modified_ms,
             if_version=base_version if self.conditional else None,
+            if_parent=self._folder_of(change),
             name=change.name,
             posix=self._posix_of(change),
             on_sealed=sealed,
@@ -239,6 +244,14 @@ class Sending:
 
     def _target(self, change: Change) -> Path:
         return change.path if change.object is None else UuidPath(change.path.owner, change.object)
+
+    def _folder_of(self, change: Change) -> Uuid | None:
+        """What goes by names is for this folder alone: another may have got its name when that arrives late.
+
+        A root keeps its name, and a group's is called otherwise here than by the server.
+        """
+        is_named = self.conditional and change.object is None and len(change.path.names) > 1
+        return change.parent if is_named else None
 
     async def _current(self, change: Change) -> Entry | None:
         try:

@@ -26,7 +26,7 @@ from cxfs.remote.multipart import content_type_of
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
-    from cxfs.core.entries import Entry, Path
+    from cxfs.core.entries import Entry, Path, Uuid
     from cxfs.core.posix import PosixUpdate
     from cxfs.remote.session import Session
 
@@ -46,7 +46,10 @@ _encode = msgspec.json.Encoder().encode
 
 @dataclass(slots=True)
 class BundleUpload:
-    """A whole content, for the next version of `path`. `on_sent` hears of the bytes that were handed over."""
+    """A whole content, for the next version of `path`, in the folder `if_parent` where that is told.
+
+    `on_sent` hears of the bytes that were handed over.
+    """
 
     path: Path
     content: bytes
@@ -55,6 +58,7 @@ class BundleUpload:
     name: str
     on_sent: Callable[[int], None]
     posix: PosixUpdate = NOTHING
+    if_parent: Uuid | None = None
     sha1: bytes = field(init=False)
 
     def __post_init__(self) -> None:
@@ -150,6 +154,8 @@ def _upload(upload: BundleUpload) -> dict[str, object]:
     }
     if upload.if_version is not None:
         item[endpoints.IF_VERSION] = upload.if_version
+    if upload.if_parent is not None:
+        item[endpoints.IF_PARENT] = str(upload.if_parent)
     if endpoints.XATTRS in fields:
         item[endpoints.XATTRS] = msgspec.Raw(fields.pop(endpoints.XATTRS))
     return item | fields

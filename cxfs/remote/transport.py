@@ -24,7 +24,7 @@ from cxfs.remote.multipart import Content, UploadBody, content_type_of, md5_of
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
-    from cxfs.core.entries import Entry, EntryName, Path, UuidPath
+    from cxfs.core.entries import Entry, EntryName, Path, Uuid, UuidPath
     from cxfs.core.posix import PosixUpdate
     from cxfs.remote.lanes import Answer
     from cxfs.remote.session import Session
@@ -184,6 +184,7 @@ class Transport:
         *,
         modified_ms: int,
         if_version: int | None,
+        if_parent: Uuid | None = None,
         name: EntryName | None = None,
         posix: PosixUpdate = NOTHING,
         on_sealed: Callable[[bytes], Awaitable[None]] | None = None,
@@ -191,16 +192,17 @@ class Transport:
         """Sends the content as the next version of `path`, and returns it as the server has it.
 
         `if_version` makes the server refuse (VersionConflict) any other current version, 0 any at all; capability
-        `conditional-upload`. `on_sealed` gets the raw SHA-1 once every byte of content was handed over, before the
-        request ends. `name` is for the type and file name where the path is a UUID. `posix` is dropped by a server
-        without that capability. An answer that does not confirm size and checksum is a BadReply, never a success.
+        `conditional-upload`. So does `if_parent` (NotFound) where the path leads into another folder by now.
+        `on_sealed` gets the raw SHA-1 once every byte of content was handed over, before the request ends. `name` is
+        for the type and file name where the path is a UUID. `posix` is dropped by a server without that capability. An
+        answer that does not confirm size and checksum is a BadReply, never a success.
         Content of another length than it told is Invalid.
         """
         file_name = name or _last_name(path)
         file_type = content_type_of(file_name)
         body = UploadBody(
             content,
-            fields=_fields(modified_ms, posix, if_version, file_type),
+            fields=_fields(modified_ms, posix, if_version, if_parent, file_type),
             file_name=file_name,
             file_type=file_type,
             on_sealed=on_sealed,
@@ -221,8 +223,12 @@ def _last_name(path: Path) -> str:
     return path.names[-1] if isinstance(path, TreePath) and path.names else "file"
 
 
-def _fields(modified_ms: int, posix: PosixUpdate, if_version: int | None, file_type: str) -> dict[str, str]:
+def _fields(
+    modified_ms: int, posix: PosixUpdate, if_version: int | None, if_parent: Uuid | None, file_type: str
+) -> dict[str, str]:
     condition = {} if if_version is None else {endpoints.IF_VERSION: str(if_version)}
+    if if_parent is not None:
+        condition[endpoints.IF_PARENT] = str(if_parent)
     modified = {endpoints.MODIFIED: replies.in_wire(modified_ms, posix.rest_ns)}
     return {**modified, **condition, endpoints.CONTENT_TYPE: file_type, **replies.posix_fields(posix)}
 

@@ -58,6 +58,7 @@ class _Brought(msgspec.Struct):
     link: str | None = None
     xattrs: msgspec.Raw = msgspec.Raw()
     if_version: Number | None = msgspec.field(name="ifVersion", default=None)
+    if_parent: str | None = msgspec.field(name="ifParent", default=None)
     size: Number | None = None
     file_content_type: str = ""
 
@@ -147,7 +148,7 @@ class Bundles:
             if item.size is not None and item.size != arrival.size:
                 raise InvalidRequest(f"{arrival.size} bytes came, not {item.size}")
             attributes = attributes_of(item.modified, item.mode, bytes(item.xattrs) or None)
-            upload = upload_of(item.file_content_type, attributes, item.if_version, item.link)
+            upload = upload_of(item.file_content_type, attributes, item.if_version, item.if_parent, item.link)
             path, content = parse_path(item.path), arrival.content
             now, number = self._store.clock(), known.numbers[content.sha256]
             return changes.put(

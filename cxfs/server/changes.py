@@ -18,6 +18,7 @@ from cxfs.server.errors import (
     IsADirectory,
     NotADirectory,
     NotEmpty,
+    NotFound,
     VersionConflict,
 )
 from cxfs.server.feed import note, note_deleted, note_moved, path_of
@@ -44,13 +45,15 @@ _AT_ONCE: Final = AtOnce()
 class Upload:
     """What an upload asks for beside its bytes. Without a time: now. `if_version` 0: a new file only.
 
-    `link` is where it leads if it is a symbolic link, whatever its bytes are.
+    `if_parent` is the folder that it is meant for, whatever stands in its place by now. `link` is where it leads if it
+    is a symbolic link, whatever its bytes are.
     """
 
     content_type: str
     if_version: int | None = None
     attributes: Attributes = AS_IT_IS
     link: str | None = None
+    if_parent: str | None = None
 
 
 def make_folder(
@@ -164,8 +167,10 @@ def room_at(connection: Connection, place: Place) -> int:
     return room(connection, place.folder.owner, 0 if place.node is None else place.node.size)
 
 
-def check_version(place: Place, if_version: int | None) -> None:
-    """Raises VersionConflict when something else is there than the uploader saw."""
+def check_place(place: Place, if_version: int | None, if_parent: str | None) -> None:
+    """Raises NotFound in another folder than is meant, VersionConflict when something else is there than was seen."""
+    if if_parent is not None and if_parent != place.folder.id:
+        raise NotFound("the folder that it is meant for is not there any more")
     if place.node is not None:
         _require_version(place.node, if_version)
     elif if_version:
@@ -193,7 +198,7 @@ def put(
     `number` is the content's, where the caller knows it (`know_contents`).
     """
     place = upload_place(connection, caller, path, listings)
-    check_version(place, upload.if_version)
+    check_place(place, upload.if_version, upload.if_parent)
     return put_at(connection, place, content, upload, now=now, number=number, listings=listings)
 
 

@@ -127,7 +127,7 @@ class Transport:
         """A new file, or the next version of one: nothing of it before all of it, and then for good."""
         path = call.path
         if not _is_short(call):
-            room = await self._check(call, path, None)
+            room = await self._check(call, path, None, None)
             if (call.body.declared_bytes or 0) > room + FORM_ENVELOPE_BYTES:
                 raise QuotaExceeded(f"only {room} bytes more fit")
         reader = FormReader(boundary_of(call.request.headers.get("content-type", "")), with_file=True)
@@ -144,12 +144,12 @@ class Transport:
             node = await self._offload.change(self._commit, call, path, arrival, rest, upload)
         return answer(node.file)
 
-    async def _check(self, call: Call, path: TreePath | UuidPath, if_version: int | None) -> int:
+    async def _check(self, call: Call, path: TreePath | UuidPath, if_version: int | None, if_parent: str | None) -> int:
         """Refuses early what would be refused in the end. The largest size that fits."""
 
         def question(connection: Connection) -> int:
             place = changes.upload_place(connection, call.caller, path)
-            changes.check_version(place, if_version)
+            changes.check_place(place, if_version, if_parent)
             return changes.room_at(connection, place)
 
         return await self._store.ask(question, at_one_moment=True)
@@ -163,7 +163,7 @@ class Transport:
         async for chunk in call.body:
             for piece in reader.feed(chunk):
                 if room < 0 and not _is_short(call):
-                    room = await self._check(call, path, _if_version(reader))
+                    room = await self._check(call, path, _if_version(reader), reader.fields.get("ifParent"))
                 waiting.append(piece)
                 size += len(piece)
             if size > room >= 0:
@@ -209,11 +209,13 @@ def _asked(reader: FormReader) -> Upload:
     sent = reader.fields
     kind = sent.get("file_content_type") or reader.file_type
     attributes = attributes_of(sent.get("modified"), sent.get("mode"), sent.get("xattrs"))
-    return upload_of(kind, attributes, _if_version(reader), sent.get("link"))
+    return upload_of(kind, attributes, _if_version(reader), sent.get("ifParent"), sent.get("link"))
 
 
-def upload_of(kind: str, attributes: Attributes, if_version: int | None, link: str | None) -> Upload:
+def upload_of(
+    kind: str, attributes: Attributes, if_version: int | None, if_parent: str | None, link: str | None
+) -> Upload:
     """What was sent beside the bytes of one file; raises InvalidRequest."""
     if not (kind.isascii() and kind.isprintable() and len(kind) <= CONTENT_TYPE_CHARACTERS_MAX):
         kind = ""
-    return Upload(kind, if_version, attributes, parse_link(link))
+    return Upload(kind, if_version, attributes, parse_link(link), if_parent)

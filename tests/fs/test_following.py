@@ -430,31 +430,37 @@ async def test_a_new_file_whose_upload_is_not_answered_yet_is_known_best_here(
     assert await desk.names() == {*await cloud.tree()} == left
 
 
-async def test_a_file_that_arrived_in_another_folder_of_that_name_is_shown_where_it_is(
-    desk: Desk, cloud: Cloud, wire: Wire, kernel: RecordingKernel, clock: MockClock
+@pytest.mark.parametrize("is_conditional", [True, False], ids=["told which", "not told"])
+async def test_a_file_whose_folder_got_another_name_is_shown_where_it_arrives(
+    mounts: Mounts, cloud: Cloud, wire: Wire, kernel: RecordingKernel, clock: MockClock, *, is_conditional: bool
 ) -> None:
-    """It went out by names, and meanwhile somebody had given its folder another name, and the name to a new folder."""
+    """It goes out by names, and meanwhile somebody gives its folder another name, and the name to a new folder.
+
+    It follows its own, by a server that is told which one is meant.
+    """
     await cloud.holds({"d/a": b"a"})
-    await desk.names("d")
-    inode = (await desk.node("d")).inode
 
     async def exchanged(request: httpx.Request) -> None:
         if "/data/" in request.url.path and "e/" not in await cloud.tree():
             await cloud.renames("d", "e")
             await cloud.holds({"d/": b""})
 
-    wire.meanwhile = exchanged
-    wire.holds_back("POST", "data")
-    await desk.writes("d/b", b"b")
-    await wire.held.wait()
-    await desk.waits(SOON_S)  # all of it is known here, before the answer
-    wire.lets_go()
-    await desk.settles()
-    await desk.waits(SOON_S)
+    async with mounts(follows=True, capabilities=None if is_conditional else frozenset({"changes"})) as desk:
+        await desk.names("d")
+        inode = (await desk.node("d")).inode
+        wire.meanwhile = exchanged
+        wire.holds_back("POST", "data")
+        await desk.writes("d/b", b"b")
+        await wire.held.wait()
+        await desk.waits(SOON_S)  # all of it is known here, before the answer
+        wire.lets_go()
+        await desk.settles()
+        await desk.waits(SOON_S)
+        shown = await shown_by(desk)
 
-    tree = {"d/": b"", "d/b": b"b", "e/": b"", "e/a": b"a"}
-    assert await shown_by(desk) == tree == await cloud.tree()
-    assert (inode, "b") in kernel.forgotten
+    tree = {"d/": b"", "e/b" if is_conditional else "d/b": b"b", "e/": b"", "e/a": b"a"}
+    assert shown == tree == await cloud.tree()
+    assert is_conditional or (inode, "b") in kernel.forgotten
 
 
 async def test_a_new_folder_whose_making_is_not_answered_yet_is_known_best_here(

@@ -8,7 +8,7 @@ import httpx
 import pytest
 import trio
 
-from cxfs.core.errors import AlreadyExists
+from cxfs.core.errors import AlreadyExists, TimedOut
 from cxfs.core.patience import LATE_S, RECALL_S, RECEIPT_S
 from tests.fs.worlds import TTL_S
 
@@ -171,14 +171,14 @@ async def test_what_somebody_else_puts_under_the_former_name_is_not_moved_over(
 async def test_a_file_of_the_same_content_is_never_taken_for_it(
     desk: Desk, cloud: Cloud, wire: Wire, late: Late, clock: MockClock
 ) -> None:
-    """By its checksum it could not be told from what is to be cleared away, so it comes only after that."""
+    """By its checksum it could not be told from what is to be cleared away, so nothing is after a move in doubt."""
     await cloud.holds({"far": b"content"})
     await desk.writes("a", b"content")
     await late.taken.wait()
     await desk.renames("a", "b")
     wire.holds_back("POST", "files/move")
 
-    with trio.move_on_after(2 * LATE_S):
+    with pytest.raises(TimedOut):
         await desk.renames("far", "a")
     wire.lets_go()
     await desk.settles()
@@ -427,3 +427,181 @@ async def test_after_a_restart_it_is_still_waited_for(
 
     assert names == {"b"}
     assert await cloud.tree() == {"b": b"content"}
+
+
+@pytest.mark.parametrize("is_renamed", [True, False], ids=["renamed", "deleted"])
+async def test_what_an_earlier_run_sent_may_arrive_after_a_file_lost_its_name_in_this_one(
+    mounts: Mounts, cloud: Cloud, wire: Wire, late: Late, clock: MockClock, *, is_renamed: bool
+) -> None:
+    """The journal has what was handed over, though this run has sent nothing."""
+    async with mounts() as desk:
+        await desk.writes("a", b"content")
+        await late.taken.wait()
+    wire.before = lambda request: (
+        httpx.ConnectError("no route") if request.method == "POST" and request.url.host == "data.cx.test" else None
+    )
+
+    async with mounts() as desk:
+        await (desk.renames("a", "b") if is_renamed else desk.removes("a"))
+        await desk.waits(LATE_S - 5)
+        status = await late.carries_it_out()
+        names = await desk.names()
+        wire.comes_back()
+        await desk.settles()
+
+    assert status == 200
+    assert names == ({"b"} if is_renamed else set())
+    assert await cloud.tree() == ({"b": b"content"} if is_renamed else {})
+
+
+@pytest.mark.parametrize("names", [["f/a"], ["f/a", "f/b"]], ids=["alone", "in a bundle"])
+@pytest.mark.parametrize("is_moved_there", [True, False], ids=["moved there", "new"])
+async def test_what_arrives_late_does_not_go_into_the_folder_that_has_got_the_name_of_its_own(
+    desk: Desk, cloud: Cloud, late: Late, clock: MockClock, *, is_moved_there: bool, names: list[str]
+) -> None:
+    """It went out by names, which lead elsewhere by now: the server is told which folder is meant."""
+    await cloud.holds({"f/": b"", "next/x": b"theirs"})
+    for name in names:
+        await desk.writes(name, b"content")
+    await late.taken.wait()
+
+    with trio.fail_after(2 * SOON_S):
+        await desk.renames("f", "g")
+        await (desk.renames("next", "f") if is_moved_there else desk.makes_folder("f"))
+    await desk.waits(1)
+    await late.carries_it_out()
+    seen = await desk.names("f")
+    await desk.settles()
+
+    there = {"f/x": b"theirs"} if is_moved_there else {"next/": b"", "next/x": b"theirs"}
+    arrived = {name.replace("f/", "g/"): b"content" for name in names}
+    assert seen == ({"x"} if is_moved_there else set())
+    assert await cloud.tree() == {"f/": b"", "g/": b"", **there, **arrived}
+
+
+async def test_what_arrives_late_does_not_go_there_though_its_file_has_left_the_folder(
+    desk: Desk, cloud: Cloud, late: Late, clock: MockClock
+) -> None:
+    """Before the folder itself was renamed."""
+    await cloud.holds({"f/": b""})
+    await desk.writes("f/a", b"content")
+    await late.taken.wait()
+    await desk.renames("f/a", "b")
+    await desk.renames("f", "g")
+    await desk.makes_folder("f")
+
+    await desk.waits(1)
+    await late.carries_it_out()
+    await desk.settles()
+
+    assert await cloud.tree() == {"f/": b"", "g/": b"", "b": b"content"}
+
+
+@pytest.mark.parametrize("after_s", [0, *MOMENTS_S])
+@pytest.mark.parametrize("what", ["a folder", "the same content"])
+async def test_whatever_is_moved_to_the_former_name_need_not_wait_for_it(
+    desk: Desk, cloud: Cloud, late: Late, clock: MockClock, *, what: str, after_s: float
+) -> None:
+    """A folder is no file, and of two files of the same content it does not matter which the server keeps."""
+    moved = {"far/": b"", "far/x": b"x"} if what == "a folder" else {"far": b"content"}
+    await cloud.holds(moved)
+    await desk.names()
+    await desk.writes("a", b"content")
+    await late.taken.wait()
+    await desk.renames("a", "b")
+    if not after_s:
+        await late.carries_it_out()
+
+    with trio.fail_after(SOON_S):
+        await desk.renames("far", "a")
+    await desk.waits(after_s)
+    status = await late.carries_it_out() if after_s else 412
+    names = await desk.names()
+    await desk.settles()
+
+    assert status in {409, 412}
+    assert names == {"a", "b"}
+    assert await cloud.tree() == {
+        "b": b"content",
+        **{name.replace("far", "a"): content for name, content in moved.items()},
+    }
+
+
+async def test_a_move_that_is_refused_leaves_the_former_name_looked_after(
+    desk: Desk, cloud: Cloud, late: Late, clock: MockClock
+) -> None:
+    """Somebody has put another file there, and takes it away again."""
+    await cloud.holds({"far": b"content"})
+    await desk.names()
+    await desk.writes("a", b"content")
+    await late.taken.wait()
+    await desk.renames("a", "b")
+    assert not await desk.has("a")
+    await cloud.puts("a", b"theirs")
+    with pytest.raises(AlreadyExists):
+        await desk.renames("far", "a")
+    await cloud.deletes("a")
+
+    await late.carries_it_out()
+    await desk.settles()
+
+    assert await cloud.tree() == {"b": b"content", "far": b"content"}
+
+
+@pytest.mark.parametrize("has_arrived", [True, False], ids=["has arrived", "is yet to come"])
+async def test_a_folder_is_moved_over_one_into_which_something_may_come_late(
+    desk: Desk, cloud: Cloud, late: Late, clock: MockClock, *, has_arrived: bool
+) -> None:
+    """Into a folder that is gone nothing can come, so nobody waits before it goes."""
+    await cloud.holds({"f/": b"", "next/x": b"x"})
+    await desk.writes("f/a", b"content")
+    await late.taken.wait()
+    await desk.removes("f/a")
+    if has_arrived:
+        await late.carries_it_out()
+
+    with trio.fail_after(SOON_S):
+        await desk.renames("next", "f")
+    status = 404 if has_arrived else await late.carries_it_out()
+    names = await desk.names("f")
+    await desk.settles()
+
+    assert status == 404
+    assert names == {"x"}
+    assert await cloud.tree() == {"f/": b"", "f/x": b"x"}
+    assert not desk.reports()
+
+
+async def test_a_folder_that_goes_takes_nothing_of_somebody_else_along(
+    desk: Desk, cloud: Cloud, late: Late, clock: MockClock
+) -> None:
+    """Only what is known to be what was sent."""
+    await cloud.holds({"f/": b""})
+    await desk.writes("f/a", b"content")
+    await late.taken.wait()
+    await desk.removes("f/a")
+    await late.carries_it_out()
+    await cloud.puts("f/b", b"theirs")
+    await desk.removes_folder("f")
+    await desk.settles()
+
+    assert (await cloud.tree())["f/b"] == b"theirs"
+    assert await desk.names("f") >= {"b"}
+
+
+async def test_several_folders_go_in_one_request_and_the_one_with_a_late_file_in_it_alone(
+    desk: Desk, cloud: Cloud, late: Late, clock: MockClock
+) -> None:
+    """The server would refuse that one, as it would for somebody else's file."""
+    await cloud.holds({"f/": b"", "g/": b"", "h/": b""})
+    await desk.writes("f/a", b"content")
+    await late.taken.wait()
+    await desk.removes("f/a")
+    await late.carries_it_out()
+
+    for name in ("f", "g", "h"):
+        await desk.removes_folder(name)
+    await desk.settles()
+
+    assert await cloud.tree() == {}
+    assert not desk.reports()

@@ -311,3 +311,22 @@ async def test_after_a_move_that_was_cut_short_names_are_asked_for_anew(
 
     assert await desk.names() == {"a", "b"}
     assert await cloud.tree() == {"a": b"new", "b": b"moved"}
+
+
+async def test_an_upload_that_fails_in_the_moment_in_which_it_is_taken_back_is_no_bug(
+    mounts: Mounts, cloud: Cloud, wire: Wire, caplog: pytest.LogCaptureFixture, clock: MockClock
+) -> None:
+    """Its failure is there before it hears that it was cancelled."""
+    wire.before = lambda request: (
+        httpx.ConnectError("no route") if request.method == "POST" and "/data/" in request.url.path else None
+    )
+    async with mounts() as desk:
+        await desk.writes("a", b"content")
+
+    async with mounts() as desk:
+        await desk.renames("a", "b")
+        wire.comes_back()
+        await desk.settles()
+
+    assert await cloud.tree() == {"b": b"content"}
+    assert "a bug" not in caplog.text

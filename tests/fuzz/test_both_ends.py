@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from hypothesis import HealthCheck, given, settings, strategies as st
 
-from cxfs.core.entries import NAME_CHARACTERS_MAX, SELF, EntryName, TreePath, UuidPath
+from cxfs.core.entries import NAME_CHARACTERS_MAX, SELF, EntryName, TreePath, Uuid, UuidPath
 from cxfs.core.posix import PosixUpdate
 from cxfs.core.ranges import ByteRange
 from cxfs.remote import bundles, multipart, replies
@@ -72,12 +72,21 @@ def test_a_path_by_names_arrives(path: list[str]) -> None:
     milliseconds,
     st.integers(0, 999_999),
     st.none() | st.integers(0, 1 << 62),
+    st.none() | st.just(Uuid("R-5oVJOIQCSNGUJbD7WiQg")),
 )
 def test_an_upload_arrives(
-    name: str, content: bytes, sent: int, read: int, modified_ms: int, rest_ns: int, if_version: int | None
+    name: str,
+    content: bytes,
+    sent: int,
+    read: int,
+    modified_ms: int,
+    rest_ns: int,
+    if_version: int | None,
+    if_parent: Uuid | None,
 ) -> None:
     """However it was cut on its way, and whatever stands in it that looks like an end."""
-    fields = _fields(modified_ms, PosixUpdate(rest_ns=rest_ns), if_version, multipart.content_type_of(name))
+    kind = multipart.content_type_of(name)
+    fields = _fields(modified_ms, PosixUpdate(rest_ns=rest_ns), if_version, if_parent, kind)
     body = multipart.UploadBody(
         Content(content, sent), fields=fields, file_name=name, file_type="a/b", on_sealed=None, with_md5=False
     )

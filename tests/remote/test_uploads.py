@@ -103,12 +103,13 @@ async def test_an_upload_is_a_form_with_the_file_in_it(transport: Transport, cx:
 
 async def test_what_the_server_needs_to_know_stands_before_the_file(transport: Transport, cx: FakeCx) -> None:
     """So that it can refuse before it has received everything."""
-    await send(transport, if_version=7)
+    await send(transport, if_version=7, if_parent=Uuid("R-5oVJOIQCSNGUJbD7WiQg"))
 
     fields = [(name, part.get_payload()) for name, part in parts_of(cx.last)]
     assert fields == [
         ("modified", "2012-10-22T21:26:47.700Z"),
         ("ifVersion", "7"),
+        ("ifParent", "R-5oVJOIQCSNGUJbD7WiQg"),
         ("file_content_type", "image/jpeg"),
         ("file", "hello"),
     ]
@@ -117,7 +118,7 @@ async def test_what_the_server_needs_to_know_stands_before_the_file(transport: T
 async def test_a_condition_is_sent_only_when_there_is_one(transport: Transport, cx: FakeCx) -> None:
     """`ifVersion=0` means that nothing must be there, so nothing must not become 0."""
     await send(transport, if_version=None)
-    assert "ifVersion" not in dict(parts_of(cx.last))
+    assert not {"ifVersion", "ifParent"} & {*dict(parts_of(cx.last))}
 
     await send(transport, if_version=0)
     assert dict(parts_of(cx.last))["ifVersion"].get_payload() == "0"

@@ -158,7 +158,7 @@ async def test_an_existing_file_gets_its_next_version(ann: Person) -> None:
 async def test_one_refusal_is_not_the_others(ann: Person, ben: Person) -> None:
     """Whatever the reason: the others are there, and nothing of what was refused is."""
     await ann.make("/folder")
-    await ann.put("/old", b"old")
+    other = await ann.put("/old", b"old")
     refused = [
         (new("/missing/a"), b"x", (404, "NotFound")),
         (new("/folder"), b"x", (409, "IsADirectory")),
@@ -170,6 +170,7 @@ async def test_one_refusal_is_not_the_others(ann: Person, ben: Person) -> None:
         (new("/old", ifVersion=0), b"x", (412, "VersionConflict")),
         (new("/old", ifVersion=7), b"x", (412, "VersionConflict")),
         (new("/new", ifVersion=1), b"x", (412, "VersionConflict")),
+        (new("/folder/a", ifParent=other["id"]), b"x", (404, "NotFound")),
         (new("/a", modified="yesterday"), b"x", (400, "InvalidRequest")),
         (new("/a", size=5), b"x", (400, "InvalidRequest")),
         (new("/a"), b"x" * (limits.BUNDLE_ITEM_BYTES_MAX + 1), (413, "RequestTooLarge")),

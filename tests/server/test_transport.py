@@ -130,6 +130,28 @@ async def test_an_upload_can_be_for_one_version_only(
     assert (await ann.download("/note")).content == (b"mine" if wins and path == "/note" else b"two")
 
 
+@pytest.mark.parametrize("size", [4, 300_000])
+@pytest.mark.parametrize("last", ["file", "ifParent"])
+async def test_an_upload_can_be_for_one_folder_only(ann: Person, *, last: str, size: int) -> None:
+    """The capability `conditional-upload`: what comes late does not go into the folder that has got the name."""
+    await ann.make("/folder")
+    meant = await ann.describe("/folder")
+
+    async def upload() -> httpx.Response:
+        fields = [("ifParent", meant["id"].encode()), ("file", b"x" * size)]
+        body = form(*sorted(fields, key=lambda named: named[0] == last))
+        return await ann.ask("POST", f"/1/data/{ann.path('/folder/note')}", content=body, headers=FORM_HEADERS)
+
+    kept = await upload()
+    await ann.tell("move", "/folder", to=f"{ann.owner}:/elsewhere")
+    await ann.make("/folder")
+    late = await upload()
+
+    assert kept.status_code == 200
+    assert refusal_of(late) == (404, "NotFound")
+    assert await ann.names("/folder") == []
+
+
 async def test_a_refused_or_broken_upload_leaves_no_trace(store: Store, ann: Person) -> None:
     """Neither a version, nor bytes on the disk, nor a half-written file."""
     await ann.put("/note", b"old")
