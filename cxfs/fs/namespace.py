@@ -214,7 +214,7 @@ class Namespace:
 
     async def _require_empty(self, node: Node) -> None:
         listing = await self._tree.listing(node)
-        left = any(self._errands.removal_of(entry.id) is None for entry in listing.by_shown.values())
+        left = any(not self._tree.hides(entry, node.uuid) for entry in listing.by_shown.values())
         if left or self._changes.new_in(node.uuid) or self._errands.made_in(node.uuid):
             raise NotEmpty(f"{node.shown!r} is not empty")
 

@@ -256,6 +256,10 @@ class Tree:
         """Whether it was deleted here, though an answer still speaks of it."""
         return self._overlay.is_being_removed(object_id) or self._listings.was_removed(object_id)
 
+    def hides(self, entry: Entry, folder: Uuid) -> bool:
+        """Whether it is not seen here, though the server lists it: it goes, and nobody need wait for that."""
+        return self._overlay.hides(entry, folder)
+
     def is_made_here(self, folder: Uuid, shown: str) -> bool:
         """Whether the name is that of something new, which the server may know of by now and has not said so."""
         return self._overlay.new_at(folder, shown) is not None

@@ -410,6 +410,25 @@ async def test_a_folder_is_renamed_however_many_uploads_into_it_are_unanswered(
     assert await cloud.tree() == {"g/": b"", **{f"g/{number}": b"content" for number in range(8)}}
 
 
+async def test_the_folder_that_it_arrives_in_is_as_empty_as_it_looks(
+    desk: Desk, cloud: Cloud, late: Late, clock: MockClock
+) -> None:
+    """What is hidden keeps nobody from removing the folder, which goes from the server after it."""
+    await desk.makes_folder("f")
+    await desk.settles()
+    await desk.writes("f/a", b"content")
+    await late.taken.wait()
+    await desk.renames("f/a", "b")
+    await late.carries_it_out()
+    desk.volume.tree.doubt(await desk.node("f"))
+    assert await desk.names("f") == set()
+
+    await desk.removes_folder("f")
+    await desk.settles()
+
+    assert await cloud.tree() == {"b": b"content"}
+
+
 async def test_after_a_restart_it_is_still_waited_for(
     mounts: Mounts, cloud: Cloud, late: Late, clock: MockClock
 ) -> None:
