@@ -115,8 +115,8 @@ class Journal:
         await self._write(self._outbox.erase, *(row.id for row in rows), waits=waits)
 
     async def discard(self, change: Change) -> None:
-        """The user took the change back."""
-        await self.drop(change)
+        """The user took the change back, and with it what its next record would have taken the place of."""
+        await self.drop(change, *change.replaces)
 
     async def note(self, errand: Errand, *instead_of: Change | Errand) -> None:
         """Accepts an errand as it is at this moment, in the place of changes and errands that were taken back."""
