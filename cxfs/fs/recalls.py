@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from cxfs.core.errors import CxfsError
 from cxfs.core.patience import RECALL_S
 
 if TYPE_CHECKING:
@@ -23,13 +24,25 @@ class Recalls:
         self._changes = changes
 
     async def recall(self, *changes: Change) -> None:
-        """As `stop`; and what is in doubt of them the server was asked, which does not take long either."""
+        """As `stop`; and what is in doubt of them the server was asked, which does not take long either.
+
+        Raises DiskFull where what it said cannot be written down.
+        """
         await self.stop(*changes)
+        errors: list[CxfsError] = []
         with trio.move_on_after(RECALL_S):
             async with trio.open_nursery() as nursery:
                 for change in changes:
                     if change in self._changes:
-                        nursery.start_soon(self._sending.clear_doubt, change)
+                        nursery.start_soon(self._ask, change, errors)
+        if errors:
+            raise errors[0]
+
+    async def _ask(self, change: Change, errors: list[CxfsError]) -> None:
+        try:
+            await self._sending.clear_doubt(change)
+        except CxfsError as error:
+            errors.append(error)
 
     async def stop(self, *changes: Change) -> None:
         """Returns when no attempt at any of them will change it.

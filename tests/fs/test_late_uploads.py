@@ -8,7 +8,7 @@ import httpx
 import pytest
 import trio
 
-from cxfs.core.errors import AlreadyExists, TimedOut
+from cxfs.core.errors import AlreadyExists, DiskFull, TimedOut
 from cxfs.core.patience import LATE_S, RECALL_S, RECEIPT_S
 from tests.fs.worlds import TTL_S
 
@@ -447,6 +447,21 @@ async def test_what_is_to_be_cleared_is_forgotten_with_the_file_that_was_to_meet
         await desk.settles()
 
     assert await cloud.tree() == {"a": b"content", "b": b"content"}
+
+
+async def test_what_has_arrived_and_cannot_be_written_down_is_a_full_disk(
+    desk: Desk, wire: Wire, clock: MockClock
+) -> None:
+    """The rename is refused for that reason, as any call is."""
+    await desk.writes("a", b"content")
+    wire.holds_back("POST", "data")
+    await wire.held.wait()
+    desk.outbox._ledger.connection.execute(
+        "CREATE TEMP TRIGGER full BEFORE INSERT ON changes BEGIN SELECT raise(FAIL, 'full'); END"
+    )
+
+    with pytest.raises(DiskFull):
+        await desk.renames("a", "b")
 
 
 async def test_after_a_restart_it_is_still_waited_for(
