@@ -41,7 +41,7 @@ class Wire(httpx.AsyncBaseTransport):
     """
 
     def __init__(self, app: httpx.AsyncBaseTransport) -> None:
-        self._app = app
+        self.app = app
         self.requests: list[str] = []
         self.before: Callable[[httpx.Request], Exception | httpx.Response | None] = lambda _: None
         self.after: Callable[[httpx.Request], Exception | None] = lambda _: None
@@ -81,12 +81,12 @@ class Wire(httpx.AsyncBaseTransport):
 
     async def _at_the_server(self, request: httpx.Request) -> httpx.Response:
         if "/files/changes/" in request.url.path:  # it brings nothing there, and may wait there for long
-            return await self._app.handle_async_request(request)
+            return await self.app.handle_async_request(request)
         while self._stands_still:
             await self._moved.park()
         self._under_way += 1
         try:
-            return await self._app.handle_async_request(request)
+            return await self.app.handle_async_request(request)
         finally:
             self._under_way -= 1
             self._moved.unpark_all()
