@@ -60,7 +60,7 @@ class Backups:
             return await self._bring_back(node, folder, home, name, successor)
 
     async def _bring_back(self, node: Node, folder: Node, home: Node, name: str, successor: Node) -> bool:
-        change, before = successor.change, node.entry
+        change, before, path_before = successor.change, node.entry, self._tree.path_of(node)
         async with self._uploader.held(change):
             if change is None or before is None or change not in self._changes or change.object or change.sealed:
                 return False  # it has been sent, or may have been
@@ -75,5 +75,6 @@ class Backups:
             node.entry = entry
             self._continuing.take_over(successor, change, node)
             await self._journal.record(change)
+            await self._moves.vacated(folder, path_before)
         await self._namespace.touched(folder)
         return True
