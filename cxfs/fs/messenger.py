@@ -131,10 +131,16 @@ class Messenger:
         if errand.refusal is not None:
             raise errand.refusal
 
-    def close_all_in(self, folder: Uuid) -> None:
-        """The folder goes, so what was deleted in it while open cannot wait for its last close."""
+    def close_all_in(self, folder: Uuid, *, at_once: bool) -> None:
+        """The folder goes, so what was deleted in it while open cannot wait for its last close.
+
+        Nor, `at_once`, for what may come late under its name: with the folder it comes nowhere.
+        """
         for removal in self._errands.removals_in(folder):
+            if at_once and not removal.is_clearing:
+                removal.after = removal.attempt_ended
             self.closed(removal)
+            self._plan(removal, 0)
 
     @asynccontextmanager
     async def held(self, *errands: Errand) -> AsyncIterator[None]:

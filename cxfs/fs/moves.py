@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Protocol
 
+import trio
+
 from cxfs.core.errors import AlreadyExists, CxfsError, NotFound, Stale
+from cxfs.core.patience import RECALL_S
 from cxfs.fs.new_errands import to_clear
 from cxfs.remote.calls import may_have_been_done
 
@@ -66,54 +70,65 @@ class Moves:
     async def free_place(self, folder: Node, shown: str, moved: Entry | None = None) -> TreePath:
         """The path of a name that is free on the server, in a folder that it knows: waits until that is so.
 
-        `moved` need not wait for what may still arrive there, where the server refuses what meets it.
+        `moved` need not wait for what may still arrive there, where the server refuses what meets it; nor, after a
+        moment, for a deleted file that cannot leave yet: see `file`.
         """
         await self._messenger.until_made(folder.uuid)
         path = self._tree.child_path(folder, shown)
-        clearing = self._clearing_at(folder, path)
-        if clearing is None or moved is None or not self._can_meet(moved, clearing):
-            self._require_no_refusal(folder, path)
-            await self._messenger.make_way(folder.uuid, path.names[-1])
+        going = self._going_at(folder, path)
+        if going is not None:
+            self._require_no_refusal(going)
+            with trio.move_on_after(self._patience_s(moved, going)):
+                await self._messenger.make_way(folder.uuid, path.names[-1])
         return path
 
-    def _require_no_refusal(self, folder: Node, path: TreePath) -> None:
+    def _patience_s(self, moved: Entry | None, going: Errand) -> float:
+        """How long what is to go is waited for: then the move takes its place."""
+        if moved is None or not self._can_meet(moved, going):
+            return math.inf
+        return 0 if going.is_clearing or not going.after.is_set() else RECALL_S
+
+    def _require_no_refusal(self, going: Errand) -> None:
         """What stands there may wait for an upload that waits for a person: no time helps."""
-        removal = self._errands.removal_at(folder.uuid, path.names[-1])
-        carrier = self._changes.get(removal.carrier) if removal is not None and removal.carrier is not None else None
+        carrier = self._changes.get(going.carrier) if going.carrier is not None else None
         if carrier is not None and carrier.parked is not None:
-            raise CxfsError(f"{removal} waits for the upload of {carrier.path}, which was refused: {carrier.parked}")
+            raise CxfsError(f"{going} waits for the upload of {carrier.path}, which was refused: {carrier.parked}")
 
-    def _clearing_at(self, folder: Node, path: TreePath) -> Errand | None:
-        removal = self._errands.removal_at(folder.uuid, path.names[-1])
-        return removal if removal is not None and removal.is_clearing else None
+    def _going_at(self, folder: Node, path: TreePath) -> Errand | None:
+        return self._errands.removal_at(folder.uuid, path.names[-1])
 
-    def _can_meet(self, moved: Entry, clearing: Errand) -> bool:
-        """Whether what is moved there can be told from what is to be cleared, or the clearing do without that."""
-        return self._namespace.is_met(clearing) and (moved.is_folder or moved.sha1 is not None)
+    def _can_meet(self, moved: Entry, going: Errand) -> bool:
+        """Whether what is moved there can be told from what is to go, or that be done without.
+
+        A file that is known goes by identity, and whatever is moved over it takes nothing else away.
+        """
+        if going.is_clearing:
+            return self._namespace.is_met(going) and (moved.is_folder or moved.sha1 is not None)
+        return self._namespace.is_fenced and not moved.is_folder and not going.is_folder
 
     @asynccontextmanager
-    async def _over_cleared(self, clearing: Errand | None, moved: Entry) -> AsyncIterator[None]:
-        """The block moves something to where `clearing` was to look: then nothing is left for that to do.
+    async def _in_place_of(self, going: Errand | None, moved: Entry) -> AsyncIterator[None]:
+        """The block moves something to where `going` was to remove something: then nothing is left for that to do.
 
-        A kill in the block leaves the clearing, and so does a move of which nobody knows whether it was done. It must
+        A kill in the block leaves it, and so does a move of which nobody knows whether it was done. A clearing must
         not take the moved file for what it is to remove, and does not look for this content any more; what could
         arrive then is a copy.
         """
-        if clearing is None:
+        if going is None:
             yield
             return
-        async with self._messenger.held(clearing):
-            sealed = clearing.sealed
-            if moved.sha1 in sealed:
-                await self._looks_for(clearing, tuple(sha1 for sha1 in sealed if sha1 != moved.sha1))
+        async with self._messenger.held(*([going] if going.is_clearing else [])):
+            sealed = going.sealed
+            if going.is_clearing and moved.sha1 in sealed:
+                await self._looks_for(going, tuple(sha1 for sha1 in sealed if sha1 != moved.sha1))
             try:
                 yield
             except CxfsError as error:
                 if not may_have_been_done(error):
-                    await self._looks_for(clearing, sealed)
+                    await self._looks_for(going, sealed)
                 raise
-            await self._messenger.take_back(clearing)
-            self._errands.latecomers.expect(clearing.parent, clearing.name, sealed, clearing.after)
+            await self._messenger.take_back(going)
+            self._errands.latecomers.expect(going.parent, going.name, sealed, going.after)
 
     async def vacated(self, folder: Node, path: TreePath) -> None:
         """Nothing of this name stands there any more: what it was in the way of may arrive."""
@@ -130,16 +145,18 @@ class Moves:
             await self._journal.note(clearing)
 
     async def file(self, moved: Entry, folder: Node, path: TreePath, replaced: Node | None) -> Entry:
-        """The file at its new place, over what was seen there as `replaced`, or over content of ours.
+        """The file at its new place, over what was seen there as `replaced`, was deleted there, or is content of ours.
 
-        That is what was sent there and not heard of, before the file of this name was replaced or went elsewhere. It is
-        not there yet, then the server will refuse it; or it is, and is known by its checksum.
+        The last is what was sent there and not heard of, before the file of this name was replaced or went elsewhere.
+        It is not there yet, then the server will refuse it; or it is, and is known by its checksum.
         """
         seen = replaced.seen if replaced is not None else None
-        clearing = self._clearing_at(folder, path)
+        going = self._going_at(folder, path)
         ours = replaced.change.sealed if replaced is not None and replaced.change is not None else ()
-        ours += clearing.sealed if clearing is not None else ()
-        async with self._over_cleared(clearing, moved):
+        ours += going.sealed if going is not None else ()
+        if seen is None and going is not None and not going.is_clearing:
+            seen = going.entry
+        async with self._in_place_of(going, moved):
             entry = await self._over(moved, folder, path, seen, ours)
         if replaced is not None and replaced.change is not None:
             change = replaced.change
@@ -168,8 +185,9 @@ class Moves:
 
     async def folder(self, moved: Entry, folder: Node, path: TreePath) -> Entry:
         """The folder at its new place, from where a file of ours goes that has arrived there too late."""
-        clearing = self._clearing_at(folder, path)
-        async with self._over_cleared(clearing, moved):
+        going = self._going_at(folder, path)
+        clearing = going if going is not None and going.is_clearing else None
+        async with self._in_place_of(clearing, moved):
             try:
                 return await self._files.move(moved.path, path, overwrite=False)
             except AlreadyExists:

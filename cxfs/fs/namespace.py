@@ -102,6 +102,11 @@ class Namespace:
         if removal is not None and (removal.can_be_continued or self.is_met(removal)):
             self.take_back(removal, node, change)
 
+    @property
+    def is_fenced(self) -> bool:
+        """Whether the server refuses what comes late."""
+        return self._conditional
+
     def is_met(self, removal: Errand) -> bool:
         """Whether it clears what a file of ours may find there, and can deal with itself."""
         return self._conditional and removal.is_clearing and not removal.is_folder and removal.state is State.WAITING
@@ -194,7 +199,7 @@ class Namespace:
         elif making.in_doubt:  # it may have arrived, or be about to
             after = making.attempt_ended
             removal = to_clear(folder.uuid, path, is_folder=True, sealed=(), after=after, now_ms=now_ms)
-        self._messenger.close_all_in(node.uuid)
+        self._messenger.close_all_in(node.uuid, at_once=self._conditional)
         former = [each for each in (making, stamp) if each is not None]
         if removal is not None and removal.object is not None and self._conditional:
             former += self._goes_with(removal)

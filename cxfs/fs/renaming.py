@@ -125,14 +125,14 @@ class Renaming:
         if node.is_folder:
             await self._move_folder(node, folder, shown)
             return
-        if node.entry is not None and not self._continuing.is_possible(node, folder, shown, replaced):
-            # while nothing is held: what is there may wait for this very file
+        is_free = node.entry is not None and not self._continuing.is_possible(node, folder, shown, replaced)
+        if is_free:  # made so while nothing is held: what is there may wait for this very file
             await self._moves.free_place(folder, shown, node.entry)
         async with self._uploader.held(node.change, replaced.change if replaced is not None else None):
             if node.entry is None and node.change is not None:
                 await self._move_new_file(node, node.change, folder, shown, replaced)
             elif not await self._continuing.goes_on(node, folder, shown, replaced):
-                await self._move_object(node, folder, shown, replaced)
+                await self._move_object(node, folder, shown, replaced, is_free=is_free)
             if replaced is not None:  # only now, so that a kill in between loses neither
                 await self._withdraw(replaced)
 
@@ -175,12 +175,12 @@ class Renaming:
             now_ms=self._journal.now_ms(),
         )
 
-    async def _move_object(self, node: Node, folder: Node, shown: str, replaced: Node | None) -> None:
+    async def _move_object(self, node: Node, folder: Node, shown: str, replaced: Node | None, *, is_free: bool) -> None:
         """The server knows the file: it is moved there, and keeps its UUID."""
         parent = node.parent
         assert parent is not None
         before, shown_before, path_before = _entry_of(node), node.shown, self._tree.path_of(node)
-        path = await self._moves.free_place(folder, shown, before)
+        path = self._tree.child_path(folder, shown) if is_free else await self._moves.free_place(folder, shown, before)
         overwritten = replaced.seen if replaced is not None else None
         stamp = self._errands.stamp_of(before.id)
         places = (parent, shown_before), (folder, shown)

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
 FILES: Final = "abc"
 FOLDERS: Final = "de"
-"""Names of their own: a folder that is made where an upload may still come waits for that, and what goes into it."""
+"""Names of their own: a folder that is made where an upload may still come waits for that, and so does what goes into
+it; one that takes an emptied one's place waits until that is empty on the server."""
 
 DEADLINE_S: Final = 10.0
 LATE_BY_S: Final = (0.1, 1, 3, 5, 8, 12)
@@ -124,11 +125,10 @@ class Story:
             return
         path = self._chance.choice(list(self.held))
         to = self._place(FOLDERS if self.held[path] is None else FILES)
-        is_full = any(each.startswith(f"{to}/") for each in self.held)
-        if not _are_nested(path, to) and not is_full:
+        if not _are_nested(path, to) and self.held.get(to, b"") is not None:
             self.told.append(f"{path} -> {to}")
             await self._desk.renames(path, to)
-            self.held = {each: content for each, content in self.held.items() if each != to}
+            self.held.pop(to, None)
             self.held = {_moved(each, path, to): content for each, content in self.held.items()}
 
     async def _exchange(self) -> None:

@@ -11,7 +11,7 @@ from cxfs.core.entries import EntryName, Uuid
 from cxfs.core.patience import LATE_S, RECEIPT_S
 from cxfs.fs.attempts import Attempt
 from cxfs.fs.latecomers import Latecomers
-from tests.fs.test_late_uploads import Late
+from tests.fs.test_late_uploads import SOON_S, Late
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -169,6 +169,36 @@ async def test_what_replaced_a_file_that_was_to_meet_it_is_remembered_to_stand_i
 
     assert names == {"b", "c"}
     assert await cloud.tree() == {"b": b"content", "c": b"theirs"}
+
+
+@pytest.mark.parametrize("call", ["a file is moved there", "its folder goes"])
+async def test_what_was_deleted_and_stands_in_its_way_is_in_nobodys_way(
+    desk: Desk, cloud: Cloud, late: Late, clock: MockClock, *, call: str
+) -> None:
+    """It is moved over, or goes with its folder, into which nothing comes any more."""
+    await cloud.holds({"far": b"theirs"})
+    await desk.makes_folder("f")
+    await desk.settles()
+    await desk.writes("f/a", b"content")
+    await late.taken.wait()
+    await desk.renames("f/a", "b")
+    await desk.writes("f/a", b"new")
+    await desk.waits(1)
+    await desk.removes("f/a")
+
+    with trio.fail_after(SOON_S):
+        if call == "a file is moved there":
+            await desk.renames("far", "f/a")
+        else:
+            await desk.makes_folder("g")
+            await desk.removes_folder("f")
+            await desk.renames("g", "f")
+    await late.carries_it_out()
+    await desk.settles()
+
+    moved = {"f/a": b"theirs"} if call == "a file is moved there" else {"far": b"theirs"}
+    assert await cloud.tree() == {"b": b"content", "f/": b"", **moved}
+    assert await desk.names("f") == ({"a"} if call == "a file is moved there" else set())
 
 
 async def test_of_what_cannot_come_any_more_nothing_is_kept(clock: MockClock) -> None:

@@ -8,7 +8,7 @@ import httpx
 import pytest
 import trio
 
-from cxfs.core.errors import CxfsError
+from cxfs.core.errors import CxfsError, Stale
 from tests.fs.cloud import says
 
 if TYPE_CHECKING:
@@ -208,6 +208,55 @@ async def test_a_file_goes_back_though_the_daemon_was_killed_in_between(
     assert wire.count("POST files/move") == 0
     assert await cloud.tree() == {"a": b"first"}
     assert (await cloud.entry("a")).id == before.id
+
+
+async def test_a_file_that_is_not_here_takes_a_name_that_an_upload_does_not_free(
+    desk: Desk, cloud: Cloud, wire: Wire, clock: MockClock
+) -> None:
+    """It waits a moment for the upload, and is moved over what would have gone after that."""
+    await cloud.holds({"a": b"first", "b": b"second", "c": b"third"})
+    third = await cloud.entry("c")
+    await desk.reads("a")
+    wire.before = lambda request: (
+        says(503, {"errorType": "Unavailable", "message": "soon"})
+        if request.method == "POST" and request.url.host == "data.cx.test"
+        else None
+    )
+    await desk.renames("a", "b")
+    await desk.waits(5)
+
+    with trio.fail_after(2.5):
+        await desk.renames("c", "a")
+    seen = await desk.reads("a"), await desk.reads("b"), await desk.names()
+    wire.comes_back()
+    await desk.settles()
+
+    assert seen == (b"third", b"first", {"a", "b"})
+    assert await cloud.tree() == {"a": b"third", "b": b"first"}
+    assert (await cloud.entry("a")).id == third.id
+    assert desk.reports() == []
+
+
+async def test_what_somebody_else_changed_is_not_moved_over_though_it_was_to_go(
+    desk: Desk, cloud: Cloud, wire: Wire, clock: MockClock
+) -> None:
+    """The deletion would have been refused as well."""
+    await cloud.holds({"a": b"first", "b": b"second", "c": b"third"})
+    await desk.reads("a")
+    wire.before = lambda request: (
+        says(503, {"errorType": "Unavailable", "message": "soon"})
+        if request.method == "POST" and request.url.host == "data.cx.test"
+        else None
+    )
+    await desk.renames("a", "b")
+    await cloud.puts("a", b"theirs")
+
+    with pytest.raises(Stale):
+        await desk.renames("c", "a")
+    wire.comes_back()
+    await desk.settles()
+
+    assert await cloud.tree() == {"a": b"theirs", "b": b"first", "c": b"third"}
 
 
 @pytest.mark.parametrize("is_here", [True, False], ids=["here", "not here"])
