@@ -99,8 +99,8 @@ class Journal:
     async def sealed_together(self, handed_over: Sequence[tuple[Change, bytes]]) -> None:
         """The same of each, in one step."""
         for change, sha1 in handed_over:
-            others = [each for each in change.sealed if each != sha1]
-            change.sealed = (*others[-SEALED_MAX + 1 :], sha1)
+            if sha1 not in change.sealed:
+                change.sealed = (*change.sealed[-SEALED_MAX + 1 :], sha1)
         if handed_over:
             await self._write(self._outbox.sealed_together, [(change.id, change.sealed) for change, _ in handed_over])
 

@@ -150,9 +150,8 @@ class Outcomes:
     async def answer_was_lost(self, change: Change, current: Entry) -> None:
         """The server's current version is what an earlier attempt of ours handed over: go on from there."""
         if change in self._changes:
-            is_the_last = current.sha1 == change.sealed[-1]
-            if not is_the_last or not change.earlier.is_set():  # another may still come
-                self._errands.latecomers.expect(change.parent, change.name, change.sealed, change.settled)
+            # whichever attempt that was of those that sent this content: another may still come
+            self._errands.latecomers.expect(change.parent, change.name, change.sealed, change.settled)
             self._tree.put(current, change.parent)
             self._rebase(change, current)
             await self._journal.record(change)
