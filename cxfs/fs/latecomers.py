@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from cxfs.fs.attempts import AllOf
+
 if TYPE_CHECKING:
     from cxfs.core.entries import EntryName, Uuid
     from cxfs.fs.attempts import Ending
@@ -29,9 +31,12 @@ class Latecomers:
         return len(self._at)
 
     def expect(self, folder: Uuid, name: EntryName, sealed: tuple[bytes, ...], until: Ending) -> None:
-        """It may, unless that is over already."""
+        """It may, unless that is over already, beside what may come there in any case."""
         if sealed and not until.is_set():
             self._at = {place: each for place, each in self._at.items() if not each.until.is_set()}
+            former = self._at.get((folder, name))
+            if former is not None:
+                sealed, until = tuple(dict.fromkeys((*former.sealed, *sealed))), AllOf(former.until, until)
             self._at[folder, name] = Latecomer(sealed, until)
 
     def at(self, folder: Uuid, name: EntryName) -> Latecomer | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 import trio
 
@@ -16,7 +17,6 @@ from tests.fs.test_late_uploads import SOON_S, Late
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    import httpx
     from trio.testing import MockClock
 
     from tests.fs.cloud import Cloud, Wire
@@ -215,3 +215,46 @@ async def test_of_what_cannot_come_any_more_nothing_is_kept(clock: MockClock) ->
     assert latecomers.at(folder, EntryName("1")) is None
     latecomers.expect(folder, EntryName("last"), (b"sha1",), Attempt.of_an_earlier_run())
     assert len(latecomers) == 1
+
+
+async def test_several_may_come_under_one_name(clock: MockClock) -> None:
+    """Until the last of them cannot any more."""
+    latecomers, folder, name = Latecomers(), Uuid("f" * 22), EntryName("a")
+    latecomers.expect(folder, name, (b"first",), Attempt.of_an_earlier_run())
+    await trio.sleep(1)
+    latecomers.expect(folder, name, (b"second", b"first"), Attempt.of_an_earlier_run())
+
+    late = latecomers.at(folder, name)
+    assert late is not None
+    assert late.sealed == (b"first", b"second")
+    await trio.sleep(LATE_S - 0.5)
+    assert not late.until.is_set()
+    await trio.sleep(0.5)
+    assert late.until.is_set()
+
+
+async def test_what_comes_late_is_expected_though_its_name_has_a_newer_version(
+    desk: Desk, cloud: Cloud, wire: Wire, late: Late, clock: MockClock
+) -> None:
+    """Of which an attempt was not heard of either: that one goes by identity."""
+    await desk.writes("a", b"content")
+    await late.taken.wait()
+    await desk.renames("a", "b")
+    await desk.writes("a", b"new")
+    await desk.waits(1)
+    losses = iter([True])
+    wire.after = lambda request: (
+        httpx.ReadError("lost")
+        if request.method == "POST" and "data" in request.url.path and next(losses, False)
+        else None
+    )
+    await desk.writes("a", b"newer")
+    await desk.waits(3)
+
+    await desk.renames("a", "c")
+    await late.carries_it_out()
+    names = await desk.names()
+    await desk.settles()
+
+    assert names == {"b", "c"}
+    assert await cloud.tree() == {"b": b"content", "c": b"newer"}
