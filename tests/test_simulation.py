@@ -129,6 +129,12 @@ CASES: Final[dict[str, list[Step]]] = {
         There("delete", "d"),
         Here("rename", "b", "d/b", apart=True),
     ],
+    "a reader goes along with a change from here that becomes a conflict copy": [
+        Here("read", "a"),
+        Here("peruse", "a", apart=True),
+        There("write", "a"),
+        Here("write", "a"),
+    ],
     "a reader is at work while a conflict is found": [
         Here("save", "b", size=90_000),
         There("write", "b"),

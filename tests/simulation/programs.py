@@ -103,15 +103,17 @@ class Programs:
     async def _peruse(self, name: str) -> None:
         """Slowly: whatever happens meanwhile, it is one version; what is written here may be seen."""
         handle = await self._desk.opens(name)
+        node = handle.node
         try:
-            size = handle.node.size
+            size = node.size
             first = await self._desk.fs.read(handle, 0, size // 2)
             await self._desk.waits(PERUSED_S)
             try:
                 second = await self._desk.fs.read(handle, len(first), 1 << 30)
             except Stale:
                 return
-            if handle.node not in self._written and handle.change is None and handle.node.change is None:
+            is_written = not self._written.isdisjoint({node, handle.node})  # it goes along into a conflict copy
+            if not is_written and handle.change is None and handle.node.change is None:
                 self._truth.saw_parts(name, first, second)
         finally:
             await self._close(handle)
