@@ -73,8 +73,7 @@ def lay_foundation(root: Entry, root_path: TreePath, around: Surroundings) -> Fo
     groups = Groups(feeds.want)
     freshness = Freshness(service.connection, patience_s=options.patience_s)
     reader = _reader(around, freshness)
-    changes = recovered(memory.outbox, steps, options.local_only)
-    errands = recovered_errands(memory.outbox, steps, changes)
+    changes, errands = _recovered(memory.outbox, steps, options.local_only)
     permissions = Permissions(groups, read_only=options.read_only)
     folders, background = _folders(root, groups, around)
 
@@ -200,6 +199,11 @@ def _small_files(around: Surroundings) -> SmallFiles:
     if around.offers("bundle"):
         return Bundled(around.service.bundles)
     return OneByOne(around.service.transport, pin_versions=around.offers("versions"))
+
+
+def _recovered(outbox: Outbox, steps: Steps, local_only: Sequence[str]) -> tuple[Changes, Errands]:
+    changes = recovered(outbox, steps, local_only)
+    return changes, recovered_errands(outbox, steps, changes)
 
 
 def recovered_errands(outbox: Outbox, steps: Steps, changes: Changes) -> Errands:
