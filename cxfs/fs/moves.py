@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import trio
 
+from cxfs.core.errands import State
 from cxfs.core.errors import AlreadyExists, CxfsError, NotFound, Stale
 from cxfs.core.patience import RECALL_S
 from cxfs.fs.new_errands import to_clear
@@ -80,6 +81,9 @@ class Moves:
             self._require_no_refusal(going)
             with trio.move_on_after(self._patience_s(moved, going)):
                 await self._messenger.make_way(folder.uuid, path.names[-1])
+            left = self._going_at(folder, path)
+            if left is not None and (moved is None or not self._can_meet(moved, left)):
+                await self._messenger.make_way(folder.uuid, path.names[-1])
         return path
 
     def _patience_s(self, moved: Entry | None, going: Errand) -> float:
@@ -100,11 +104,12 @@ class Moves:
     def _can_meet(self, moved: Entry, going: Errand) -> bool:
         """Whether what is moved there can be told from what is to go, or that be done without.
 
-        A file that is known goes by identity, and whatever is moved over it takes nothing else away.
+        A file that is known goes by identity; but of one whose deletion was sent nobody knows whether it is there.
         """
         if going.is_clearing:
             return self._namespace.is_met(going) and (moved.is_folder or moved.sha1 is not None)
-        return self._namespace.is_fenced and not moved.is_folder and not going.is_folder
+        is_file = not moved.is_folder and not going.is_folder
+        return self._namespace.is_fenced and is_file and not going.in_doubt and going.state is State.WAITING
 
     @asynccontextmanager
     async def _in_place_of(self, going: Errand | None, moved: Entry) -> AsyncIterator[None]:
@@ -117,7 +122,7 @@ class Moves:
         if going is None:
             yield
             return
-        async with self._messenger.held(*([going] if going.is_clearing else [])):
+        async with self._messenger.held(going):
             sealed = going.sealed
             if going.is_clearing and moved.sha1 in sealed:
                 await self._looks_for(going, tuple(sha1 for sha1 in sealed if sha1 != moved.sha1))
@@ -127,6 +132,8 @@ class Moves:
                 if not may_have_been_done(error):
                     await self._looks_for(going, sealed)
                 raise
+            if going.object is not None:  # else it would be listed again, beside what has its name now
+                self._tree.remove(going.object, going.parent)
             await self._messenger.take_back(going)
             self._errands.latecomers.expect(going.parent, going.name, sealed, going.after)
 

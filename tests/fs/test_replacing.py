@@ -237,6 +237,55 @@ async def test_a_file_that_is_not_here_takes_a_name_that_an_upload_does_not_free
     assert desk.reports() == []
 
 
+@pytest.mark.parametrize("is_done", [True, False], ids=["done", "not done"])
+async def test_a_file_that_is_not_here_takes_a_name_whose_deletion_is_under_way(
+    desk: Desk, cloud: Cloud, wire: Wire, clock: MockClock, *, is_done: bool
+) -> None:
+    """Whether or not its answer comes, the former file is not listed again."""
+    await cloud.holds({"a": b"first", "c": b"third"})
+    await desk.names()
+    await desk.removes("a")
+    if is_done:
+        wire.holds_back("POST", "files/delete")
+    else:
+        wire.holds_back("GET", "files/info")
+    await wire.held.wait()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(desk.renames, "c", "a")
+        await desk.waits(6)
+        wire.lets_go()
+    seen = await desk.names(), await desk.reads("a")
+    await desk.settles()
+
+    assert seen == ({"a"}, b"third")
+    assert await desk.names() == {"a"}
+    assert await cloud.tree() == {"a": b"third"}
+
+
+async def test_what_was_moved_over_is_not_listed_again_though_somebody_else_has_deleted_it(
+    desk: Desk, cloud: Cloud, wire: Wire, clock: MockClock
+) -> None:
+    """Nothing was there any more; the name has one file, and no other."""
+    await cloud.holds({"a": b"first", "b": b"second", "c": b"third"})
+    await desk.reads("a")
+    wire.before = lambda request: (
+        says(503, {"errorType": "Unavailable", "message": "soon"})
+        if request.method == "POST" and request.url.host == "data.cx.test"
+        else None
+    )
+    await desk.renames("a", "b")
+    await cloud.deletes("a")
+
+    await desk.renames("c", "a")
+    seen = await desk.names(), await desk.reads("a")
+    wire.comes_back()
+    await desk.settles()
+
+    assert seen == ({"a", "b"}, b"third")
+    assert await cloud.tree() == {"a": b"third", "b": b"first"}
+
+
 async def test_what_somebody_else_changed_is_not_moved_over_though_it_was_to_go(
     desk: Desk, cloud: Cloud, wire: Wire, clock: MockClock
 ) -> None:
