@@ -49,7 +49,7 @@ class Recalls:
 
         What is going out is abandoned. The answer to what is all out is waited for a moment, and then disowned, so that
         no program waits longer for it. The server may still carry that out: it refuses what meets a newer version, and
-        what else may come of it is the caller's matter (see `Change.attempt`). A server that does not compare versions
+        what else may come of it is the caller's matter (see `Change.settled`). A server that does not compare versions
         would take it as the newest: of such a one each answer is waited for.
         """
         for change in changes:

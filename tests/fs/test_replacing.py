@@ -18,6 +18,15 @@ if TYPE_CHECKING:
     from tests.fs.desk import Desk, Mounts
 
 
+def refuses_uploads(wire: Wire, status: int, kind: str, message: str) -> None:
+    """From now on, until the wire `comes_back`."""
+    wire.before = lambda request: (
+        says(status, {"errorType": kind, "message": message})
+        if request.method == "POST" and request.url.host == "data.cx.test"
+        else None
+    )
+
+
 @pytest.mark.promise
 async def test_a_temporary_file_that_was_sent_before_its_rename(
     desk: Desk, cloud: Cloud, wire: Wire, clock: MockClock
@@ -217,11 +226,7 @@ async def test_a_file_that_is_not_here_takes_a_name_that_an_upload_does_not_free
     await cloud.holds({"a": b"first", "b": b"second", "c": b"third"})
     third = await cloud.entry("c")
     await desk.reads("a")
-    wire.before = lambda request: (
-        says(503, {"errorType": "Unavailable", "message": "soon"})
-        if request.method == "POST" and request.url.host == "data.cx.test"
-        else None
-    )
+    refuses_uploads(wire, 503, "Unavailable", "soon")
     await desk.renames("a", "b")
     await desk.waits(5)
 
@@ -269,11 +274,7 @@ async def test_what_was_moved_over_is_not_listed_again_though_somebody_else_has_
     """Nothing was there any more; the name has one file, and no other."""
     await cloud.holds({"a": b"first", "b": b"second", "c": b"third"})
     await desk.reads("a")
-    wire.before = lambda request: (
-        says(503, {"errorType": "Unavailable", "message": "soon"})
-        if request.method == "POST" and request.url.host == "data.cx.test"
-        else None
-    )
+    refuses_uploads(wire, 503, "Unavailable", "soon")
     await desk.renames("a", "b")
     await cloud.deletes("a")
 
@@ -292,11 +293,7 @@ async def test_what_somebody_else_changed_is_not_moved_over_though_it_was_to_go(
     """The deletion would have been refused as well."""
     await cloud.holds({"a": b"first", "b": b"second", "c": b"third"})
     await desk.reads("a")
-    wire.before = lambda request: (
-        says(503, {"errorType": "Unavailable", "message": "soon"})
-        if request.method == "POST" and request.url.host == "data.cx.test"
-        else None
-    )
+    refuses_uploads(wire, 503, "Unavailable", "soon")
     await desk.renames("a", "b")
     await cloud.puts("a", b"theirs")
 
@@ -314,11 +311,7 @@ async def test_a_name_that_is_freed_by_what_was_refused(
 ) -> None:
     """Before and after a kill: a file whose content is here has the name at once, another is told why it cannot."""
     await cloud.holds({"a": b"first", "b": b"second", "c": b"third"})
-    wire.before = lambda request: (
-        says(403, {"errorType": "AccessDenied", "message": "not you"})
-        if request.method == "POST" and request.url.host == "data.cx.test"
-        else None
-    )
+    refuses_uploads(wire, 403, "AccessDenied", "not you")
     async with mounts() as desk:
         await desk.reads("a")
         await desk.renames("a", "b")
