@@ -10,7 +10,7 @@ import shutil
 import statistics
 import tempfile
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -69,7 +69,10 @@ class Place:
 
 @dataclass
 class Growth:
-    """What was found, by request and number of objects: seconds, statements, work; and what goes through a table."""
+    """What was found, by request and number of objects: seconds, statements, work; and what goes through a table.
+
+    `sent` is the work of each statement in the last turn.
+    """
 
     seconds: defaultdict[str, defaultdict[int, list[float]]] = field(
         default_factory=lambda: defaultdict(lambda: defaultdict(list))
@@ -77,6 +80,16 @@ class Growth:
     statements: defaultdict[str, dict[int, int]] = field(default_factory=lambda: defaultdict(dict))
     work: defaultdict[str, dict[int, int]] = field(default_factory=lambda: defaultdict(dict))
     offences: set[str] = field(default_factory=set)
+    sent: defaultdict[str, dict[int, Counter[str]]] = field(default_factory=lambda: defaultdict(dict))
+
+    def dearer(self, small: int, large: int, factor: float) -> list[str]:
+        """The requests whose work grows by more than that factor, with the statements that do it, dearest first."""
+        found = []
+        for name, work in self.work.items():
+            if work[large] > factor * work[small]:
+                more = self.sent[name][large] - self.sent[name][small]
+                found.append(f"{name}: {work[small]} -> {work[large]}, of it {more.most_common()}")
+        return found
 
     def table(self, counts: Sequence[int]) -> str:
         """One row a request; the first size is what the others are compared with."""
@@ -146,6 +159,9 @@ async def watch(
             await request(account)
             ran = watched.ran()
             found[name].append((len(ran), sum(each.work for each in ran)))
+            growth.sent[name][place.count] = Counter()
+            for each in ran:
+                growth.sent[name][place.count][each.statement] += each.work
             growth.offences |= {
                 f"{name}, {place.count:,} objects: {' '.join(each.scanned)}: {each.statement}"
                 for each in ran

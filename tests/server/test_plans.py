@@ -55,9 +55,9 @@ def test_no_request_goes_through_a_whole_table(growth: Growth) -> None:
 
 def test_a_request_looks_at_as_much_in_a_large_account_as_in_a_small_one(growth: Growth) -> None:
     """In pages of PostgreSQL, or steps of SQLite's machine: neither depends on the machine."""
-    dearer = {name: work for name, work in growth.work.items() if work[LARGE] > NEARLY * work[SMALL]}
+    dearer = growth.dearer(SMALL, LARGE, NEARLY)
 
-    assert dearer == {}
+    assert not dearer, "\n".join(dearer)
 
 
 def test_a_file_in_a_bundle_takes_fewer_statements_than_alone(growth: Growth) -> None:
