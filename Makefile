@@ -45,12 +45,14 @@ test-long: $(STAMP)-test
 
 conformance: $(STAMP)-test
 	@$(VENV)/bin/python -m tests.conformance $(ARGS)
+	@$(VENV)/bin/python -m tests.headlines
 
 soak: $(STAMP)-test
 	@$(VENV)/bin/python -m tests.soak --seconds $(SECONDS) $(ARGS)
 
 reliability: $(STAMP)-test
 	@$(VENV)/bin/python -m tests.reliability $(ARGS)
+	@$(VENV)/bin/python -m tests.headlines
 
 desktop: $(STAMP)-test
 	@missing=$$(for each in Xvfb openbox thunar pcmanfm xdotool import gio dbus-daemon; do \
@@ -61,6 +63,7 @@ desktop: $(STAMP)-test
 
 applications: $(STAMP)-applications
 	@$(VENV)/bin/python -m tests.applications $(ARGS)
+	@$(VENV)/bin/python -m tests.headlines
 
 mutants: $(STAMP)-mutants
 	@$(VENV)/bin/python -m tests.mutation $(ARGS)
