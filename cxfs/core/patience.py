@@ -27,7 +27,7 @@ RECEIPT_BYTES_PER_S: Final = 2 << 20
 """At which any server writes an upload down and takes its checksums: of a large one the answer is waited for longer."""
 
 GROWTH: Final = 1.5
-"""Of the patience from one attempt at a call to the next."""
+"""Of the patience, with each attempt at a call of which nothing was heard."""
 
 MEMORY: Final = 0.75
 """How much of the patience that a slow call needed is left after one that was fast."""
@@ -58,9 +58,12 @@ class AnswerPatience:
         self._deadline_s = deadline_s
         self._least_s = self._first_s = least_s
 
-    def attempt_s(self, failures: int, *, left_s: float) -> float:
-        """For the attempt after so many failed ones. The last one has all the time that is left."""
-        patience_s = self._first_s * GROWTH ** min(failures, 16)
+    def attempt_s(self, unheard: int, *, left_s: float) -> float:
+        """For the attempt after so many of which nothing was heard. The last one has all the time that is left.
+
+        Those that were refused, or broke, do not count: after them a line is no slower than before.
+        """
+        patience_s = self._first_s * GROWTH ** min(unheard, 16)
         return patience_s if patience_s * (1 + GROWTH) <= left_s else left_s
 
     def answered(self, waited_s: float) -> None:

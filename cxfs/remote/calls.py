@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
+from cxfs.core.errors import TimedOut
 from cxfs.remote.failures import CERTAINLY_NOT_DONE
 
 if TYPE_CHECKING:
@@ -47,17 +48,20 @@ class Call:
 class Attempts:
     """The failed attempts at one call.
 
-    `in_doubt`: the server may have carried one out all the same. `earlier_in_doubt`: one before the last, which is what
-    makes the last one's complaint ("exists already", "not found") perhaps our own doing.
+    `unheard`: of so many nothing was heard. `in_doubt`: the server may have carried one out all the same.
+    `earlier_in_doubt`: one before the last, which is what makes the last one's complaint ("exists already", "not
+    found") perhaps our own doing.
     """
 
     count: int = 0
+    unheard: int = 0
     in_doubt: bool = False
     earlier_in_doubt: bool = False
 
     def failed(self, error: CxfsError) -> None:
         """Notes one failure. An answer that will not change was not in doubt."""
         self.count += 1
+        self.unheard += isinstance(error, TimedOut)
         self.earlier_in_doubt = self.in_doubt
         self.in_doubt |= may_have_been_done(error)
 

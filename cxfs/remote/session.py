@@ -99,7 +99,7 @@ class Session:
         with trio.move_on_after(self._deadline_s) as scope:
             while True:
                 left_s = scope.deadline - trio.current_time()
-                waits_s = patience.attempt_s(attempts.count, left_s=left_s) if call.may_be_done_twice else left_s
+                waits_s = patience.attempt_s(attempts.unheard, left_s=left_s) if call.may_be_done_twice else left_s
                 try:
                     return await self._signed_in(partial(self._once, lane, call, parse, patience, waits_s))
                 except CxfsError as error:

@@ -12,7 +12,7 @@ from cxfs.core.entries import SELF, TreePath, Uuid, UuidPath
 from cxfs.core.errors import TimedOut
 from cxfs.remote.lanes import Lane
 from cxfs.remote.session import open_session
-from tests.faults import Faults, FaultyWire, Late, Stall
+from tests.faults import Faults, FaultyWire, Late, Stall, refusal
 from tests.remote.fake_cx import TOKEN, UUID, FakeCx, Heard, ok
 
 if TYPE_CHECKING:
@@ -46,6 +46,15 @@ async def test_a_call_that_stalls_is_asked_again_within_its_deadline(
 
     assert (await files.entry(PATH)).size == 5
     assert 4 < trio.current_time() - began < 6
+
+
+async def test_quick_refusals_make_nobody_wait_longer_for_what_stalls_then(
+    files: Files, faults: Faults, autojump_clock: object
+) -> None:
+    """They are answers: the line is not slow. Else a single stall after them would take all that is left."""
+    faults.next("GET files/info", *[refusal(500)] * 4, Stall(), refusal(500))
+
+    assert (await files.entry(PATH)).size == 5
 
 
 async def test_an_answer_that_comes_slowly_but_comes_is_waited_for(
