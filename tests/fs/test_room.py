@@ -114,6 +114,18 @@ async def test_extending_a_file_needs_room_in_the_account(narrow: Desk, clock: M
     assert (await narrow.stat("a")).size == 1
 
 
+async def test_an_account_without_any_room_is_told_at_the_write(desk: Desk, store: Store, clock: MockClock) -> None:
+    """A quota of nothing is one, and not none that was told."""
+    set_quota(store, "ann", 0)
+    await desk.volume.space.refresh()
+    handle = await desk.creates("a")
+
+    with pytest.raises(NoSpace):
+        await desk.fs.write(handle, 0, b"x")
+
+    assert desk.volume.space.now == Space(0, 0)
+
+
 async def test_where_no_quota_is_told_everything_is_accepted(desk: Desk, clock: MockClock) -> None:
     """The upload will tell."""
     assert desk.volume.space.now == Space(1 << 50, 0)
