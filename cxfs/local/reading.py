@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import ast
 import json
+import shutil
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
 from cxfs.core.errors import CxfsError
@@ -20,12 +23,14 @@ from cxfs.local.schema import LOCAL_NAMES, SCHEMA_VERSION, bring_up_to_date, che
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from cxfs.local.rows import Cells
 
 _ID, _PATH, _SIZE = 0, 4, 9
 """Where these stand in a row of `changes` that was set aside."""
+
+_WRITES_REFUSED: Final = frozenset({sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR})
+"""Whoever reads a journal with a log makes a file beside it; where that cannot be, a copy is read elsewhere."""
 
 UNREADABLE: Final = (ValueError, TypeError, CxfsError)
 
@@ -60,12 +65,31 @@ def read_journal(state_folder: Path) -> JournalContent:
     if not file.exists():
         return JournalContent()
     try:
-        with closing(sqlite3.connect(":memory:", isolation_level=None)) as copy:
-            with closing(_opened(file)) as journal:
-                journal.backup(copy)
-            return _content(copy)
+        return _content_of(file)
     except sqlite3.Error as error:
         raise CxfsError(f"the journal {file} cannot be read: {error}") from error
+
+
+def _content_of(file: Path) -> JournalContent:
+    try:
+        with closing(_opened(file)) as journal:
+            return _copied(journal)
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF not in _WRITES_REFUSED:
+            raise
+        with suppress(OSError), TemporaryDirectory(prefix="cxfs-journal-") as folder:
+            for each in (file, file.with_name(f"{file.name}-wal")):
+                with suppress(FileNotFoundError):
+                    shutil.copyfile(each, Path(folder, each.name))
+            with closing(sqlite3.connect(Path(folder, file.name))) as journal:
+                return _copied(journal)
+        raise
+
+
+def _copied(journal: sqlite3.Connection) -> JournalContent:
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as copy:
+        journal.backup(copy)
+        return _content(copy)
 
 
 class WatchedJournal:
