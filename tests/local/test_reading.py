@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING
@@ -68,19 +67,6 @@ def test_a_journal_that_is_watched_may_come_later(tmp_path: Path) -> None:
         row = accepts(tmp_path, "self:/a", b"a")
 
         assert (before, journal.content().changes) == (JournalContent(), (row,))
-
-
-def test_what_a_killed_daemon_left_is_read_where_nothing_can_be_written(tmp_path: Path) -> None:
-    """A disk that failed and is read-only since is when one wants it out; SQLite makes a file beside such a log."""
-    outbox = Outbox(tmp_path / "before")
-    row = accepts(tmp_path / "before", "self:/a", b"a")
-    (tmp_path / "after").mkdir()
-    for name in ("journal.sqlite", "journal.sqlite-wal"):
-        shutil.copy(tmp_path / "before" / name, tmp_path / "after" / name)
-    outbox.close()
-    (tmp_path / "after/journal.sqlite-shm").mkdir()  # as good as a disk that takes none, also for root
-
-    assert read_journal(tmp_path / "after").changes == (row,)
 
 
 def test_where_there_is_no_journal_nothing_waits(tmp_path: Path) -> None:
