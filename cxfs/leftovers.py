@@ -17,7 +17,7 @@ from cxfs.core.pending import Kind, Pending, Status, kind_of
 from cxfs.core.ranges import ByteRange, RangeSet
 from cxfs.local.blocks import FOLDER
 from cxfs.local.leftover import occupied, remove_all
-from cxfs.local.reading import draft_file, read_journal
+from cxfs.local.reading import WatchedJournal, draft_file
 from cxfs.mounts import kept_unmounted
 
 if TYPE_CHECKING:
@@ -50,25 +50,30 @@ class StoppedCache:
 
 
 class StoppedMount:
-    """The journal in a state folder, as it was when this was made. `root` is the folder that was mounted."""
+    """The journal in a state folder, as it is when asked for. `root`: the folder that was mounted. To be closed."""
 
     def __init__(self, state_folder: Path, *, root: str = "/", now_ms: int | None = None) -> None:
         self._state_folder = state_folder
         self._root = tuple(name for name in root.split("/") if name)
         self._now_ms = time.time_ns() // 1_000_000 if now_ms is None else now_ms
-        self._journal = read_journal(state_folder)
+        self._journal = WatchedJournal(state_folder)
+
+    def close(self) -> None:
+        """Looks no more."""
+        self._journal.close()
 
     def rows(self) -> list[Pending]:
         """Everything in it, in the order in which it was accepted."""
+        content = self._journal.content()
         return [
-            *map(self._change, self._journal.changes),
-            *map(self._errand, self._journal.errands),
-            *map(self._set_aside, self._journal.set_aside),
+            *map(self._change, content.changes),
+            *map(self._errand, content.errands),
+            *map(self._set_aside, content.set_aside),
         ]
 
     def content(self, change_id: str) -> dict[str, Any]:
         """As the verb `export` of a running mount answers; raises NotFound for a row without a draft."""
-        row = next((row for row in self._journal.changes if row.id == change_id), None)
+        row = self._journal.change(change_id)
         if row is None:
             raise NotFound(f"nothing of the id {change_id!r} is in the journal any more")
         held = RangeSet(row.held)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
+import logging
 import os
 import time
 from dataclasses import asdict, dataclass, replace
@@ -19,6 +20,8 @@ from cxfs.core.errors import CxfsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+
+log = logging.getLogger(__name__)
 
 LOCK_FILE: Final = "daemon.lock"
 
@@ -105,13 +108,18 @@ class HeldLock:
         self._note(replace(self._record, left=left))
 
     def _note(self, record: MountRecord) -> None:
+        """Whoever asks learns less on a disk that takes no word; what the daemon does must not end for that."""
         self._record = record
-        self._write()
+        try:
+            self._write()
+        except OSError as error:
+            log.warning("the record of the mount cannot be written: %s", error.strerror)
 
     def _write(self) -> None:
+        """In place: what is cut off first would have to find room again, and others are quick on a full disk."""
         content = json.dumps(asdict(self._record), default=os.fspath).encode()
-        os.ftruncate(self._descriptor, 0)
         os.pwrite(self._descriptor, content, 0)
+        os.ftruncate(self._descriptor, len(content))
 
 
 @contextlib.contextmanager

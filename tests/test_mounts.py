@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -142,6 +144,30 @@ def test_a_daemon_says_where_it_can_be_asked(state_folder: Path) -> None:
     assert record == MountRecord(os.getpid(), MOUNTPOINT, root="/Pictures", control=Path("/run/cxfs/x.sock"))
     assert mounts.running(state_folder.parent) == {}
     assert mounts.known(state_folder.parent) == {state_folder: record}
+
+
+@contextmanager
+def no_room_in_files() -> Iterator[None]:
+    """No write of this process finds room, as on a full disk."""
+    former = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, former[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, former)
+
+
+def test_a_full_disk_stops_no_daemon_that_has_more_to_say(state_folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """It would send nothing any more, for a word to whoever asks. What it has said before stands."""
+    with hold_lock(state_folder, MOUNTPOINT) as lock:
+        with no_room_in_files():
+            lock.note_draining()
+
+        assert mounts.read_record(state_folder) == MountRecord(os.getpid(), MOUNTPOINT)
+        lock.note_left(Leftovers())
+
+    assert mounts.read_record(state_folder) == MountRecord(os.getpid(), MOUNTPOINT, draining=True, left=Leftovers())
+    assert "cannot be written" in caplog.text
 
 
 @pytest.mark.parametrize(

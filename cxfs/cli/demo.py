@@ -67,7 +67,7 @@ def _folder_for(mountpoint: Path) -> Iterator[None]:
         mounting.prepare_mount_point(mountpoint)
         yield
         return
-    mountpoint.mkdir(parents=True)
+    mounting.make_mount_point(mountpoint)
     try:
         yield
     finally:

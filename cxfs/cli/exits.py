@@ -10,9 +10,8 @@ from typing import Final
 
 import click
 
-from cxfs.config import ConfigError
 from cxfs.control.client import ControlUnavailable, Overdue
-from cxfs.core.errors import CxfsError, ServerTrouble, SignedOut, SignInFailed, Suspended, Unreachable
+from cxfs.core.errors import CxfsError, Misconfigured, ServerTrouble, SignedOut, SignInFailed, Suspended, Unreachable
 from cxfs.credentials import CredentialsError
 from cxfs.fuse.mounting import FuseMissing, MountPointTrouble
 from cxfs.mounts import AlreadyMounted
@@ -75,7 +74,7 @@ class Refusal(Exception):
 _EXIT_OF: Final[dict[type[BaseException], Exit]] = {
     click.UsageError: Exit.USAGE,
     click.Abort: Exit.INTERRUPTED,
-    ConfigError: Exit.CONFIG,
+    Misconfigured: Exit.CONFIG,
     CredentialsError: Exit.SIGNED_OUT,
     SignedOut: Exit.SIGNED_OUT,
     SignInFailed: Exit.SIGNED_OUT,

@@ -117,7 +117,7 @@ def _own_mountpoint(profile: config.Profile) -> Path:
     mountpoint = mounting.resolved(profile.mountpoint)
     # A dead mount looks as if nothing were there; it is cleared later.
     if mounting.mounted_at(mountpoint) is None and not os.path.lexists(mountpoint):
-        mountpoint.mkdir(parents=True)
+        mounting.make_mount_point(mountpoint)
     return mountpoint
 
 

@@ -6,6 +6,7 @@ the next mount.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from dataclasses import asdict
 from pathlib import Path
@@ -23,6 +24,8 @@ from cxfs.core.pending import Kind, Pending, Status, lies_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+
+    from cxfs.leftovers import StoppedMount
 
 EXPORT_SILENCE_S: Final = 120.0
 """What is missing of a file is fetched from the server first, in pieces that each have a deadline of a minute."""
@@ -84,12 +87,14 @@ def export(folder: Path, paths: tuple[Path, ...], profile_name: str | None) -> N
     mount, places = which.chosen(paths, profile_name)
     rows = [row for row in _chosen(_rows_of(mount), places, paths) if row.kind is Kind.UPLOAD]
     failures = 0
-    for row in rows:
-        if row.status is Status.SET_ASIDE:
-            failures += 1
-            click.echo(f"cxfs: {tables.printable(row.path)}: its journal row cannot be read: {row.reason}", err=True)
-        else:
-            failures += not _exported(mount, row, folder)
+    with _stopped(mount) as stopped:
+        for row in rows:
+            if row.status is Status.SET_ASIDE:
+                failures += 1
+                told = f"{tables.printable(row.path)}: its journal row cannot be read: {row.reason}"
+                click.echo(f"cxfs: {told}", err=True)
+            else:
+                failures += not _exported(mount, stopped, row, folder)
     if failures:
         raise Refusal(Exit.FAILED, f"{failures} of {len(rows)} files were not exported whole")
 
@@ -127,9 +132,16 @@ def _rows_of(mount: which.ChosenMount) -> list[Pending]:
     if mount.is_running:
         with mount.connect() as control:
             return _asked(control)
+    with _stopped(mount) as stopped:
+        return stopped.rows()
+
+
+def _stopped(mount: which.ChosenMount) -> contextlib.closing[StoppedMount]:
+    """The mount as its journal shows it while no daemon runs; nothing is read before it is asked."""
     from cxfs.leftovers import StoppedMount
 
-    return StoppedMount(mount.state_folder, root=mount.record.root if mount.record is not None else "/").rows()
+    root = mount.record.root if mount.record is not None else "/"
+    return contextlib.closing(StoppedMount(mount.state_folder, root=root))
 
 
 def _asked(control: ControlClient) -> list[Pending]:
@@ -168,12 +180,12 @@ def _line(row: Pending) -> str:
 # ------------------------------------------------------------------------------------------------ content
 
 
-def _exported(mount: which.ChosenMount, row: Pending, folder: Path) -> bool:
+def _exported(mount: which.ChosenMount, stopped: StoppedMount, row: Pending, folder: Path) -> bool:
     """Whether it is there whole; what was sent meanwhile is safe, and counts as such."""
     from cxfs.cli import exporting
 
     def ask() -> Mapping[str, Any]:
-        return _content(mount, row.id)
+        return _content(mount, stopped, row.id)
 
     try:
         target = exporting.export(ask, folder)
@@ -186,14 +198,11 @@ def _exported(mount: which.ChosenMount, row: Pending, folder: Path) -> bool:
     return target.suffix != exporting.INCOMPLETE
 
 
-def _content(mount: which.ChosenMount, change_id: str) -> Mapping[str, Any]:
+def _content(mount: which.ChosenMount, stopped: StoppedMount, change_id: str) -> Mapping[str, Any]:
     if mount.is_running:
         with mount.connect(silence_s=EXPORT_SILENCE_S) as control:
             try:
                 return control.ask("export", id=change_id)
             except ControlRefused as error:
                 raise NotFound(str(error)) from error
-    from cxfs.leftovers import StoppedMount
-
-    stopped = StoppedMount(mount.state_folder, root=mount.record.root if mount.record is not None else "/")
     return stopped.content(change_id)

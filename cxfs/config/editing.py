@@ -18,10 +18,9 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Edited:
-    """The file as it would be, not written yet, and the profile that was changed in it."""
+class EditedFile:
+    """The file as it would be, not written yet."""
 
-    profile: Profile
     _file: Path
     _before: str
     _after: str
@@ -30,6 +29,13 @@ class Edited:
         """Makes it so; raises ConfigError. A file that needs no change is not touched."""
         if self._after != self._before:
             _write(self._file, self._after)
+
+
+@dataclass(frozen=True, slots=True)
+class Edited(EditedFile):
+    """And the profile that was changed in it."""
+
+    profile: Profile
 
 
 def edited(config: Config, name: str, values: Mapping[str, str | bool | None]) -> Edited:
@@ -42,17 +48,19 @@ def edited(config: Config, name: str, values: Mapping[str, str | bool | None]) -
     before = config.file.read_text(encoding="utf-8") if config.file.exists() else ""
     document = tomlkit.parse(before)
     tables = document.setdefault("profiles", tomlkit.table(is_super_table=True))
-    table = tables.setdefault(name, tomlkit.table())
+    in_braces = isinstance(tables, tomlkit.items.InlineTable)  # which no heading can add to
+    table = tables.setdefault(name, tomlkit.inline_table() if in_braces else tomlkit.table())
     for key, value in values.items():
         if value is None:
             table.pop(key, None)
         else:
             table[key] = value
     after = tomlkit.dumps(document)
-    return Edited(profiles.parse(after.encode(), config.file).profile(name), config.file, before, after)
+    profile = profiles.parse(after.encode(), config.file).profile(name)
+    return Edited(config.file, before, after, profile)
 
 
-def with_default(config: Config, name: str | None) -> Edited:
+def with_default(config: Config, name: str | None) -> EditedFile:
     """The file with this default profile, or without one. Raises ConfigError when there is no such profile."""
     import tomlkit  # noqa: PLC0415 - as above
 
@@ -65,7 +73,8 @@ def with_default(config: Config, name: str | None) -> Edited:
     else:  # at the top: behind a table it would be one of its keys
         document = tomlkit.parse(f"default_profile = {tomlkit.item(name).as_string()}\n\n{before}".rstrip("\n") + "\n")
     after = tomlkit.dumps(document)
-    return Edited(profiles.parse(after.encode(), config.file).profile(name), config.file, before, after)
+    profiles.parse(after.encode(), config.file)
+    return EditedFile(config.file, before, after)
 
 
 def _write(file: Path, text: str) -> None:

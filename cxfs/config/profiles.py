@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 
 from platformdirs import PlatformDirs
 
-from cxfs.core.errors import CxfsError
-from cxfs.remote.urls import is_loopback
+from cxfs.core.errors import Misconfigured
+from cxfs.remote.urls import BadServiceUrl, checked, is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,7 +53,7 @@ _PROFILE_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _FOLDERS: Final = PlatformDirs("cxfs", appauthor=False)
 
 
-class ConfigError(CxfsError):
+class ConfigError(Misconfigured):
     """The configuration cannot be used as it stands; the message names the file, the key and the remedy."""
 
 
@@ -287,4 +287,7 @@ def _url(table: _Table, key: str, *, allow_http: bool) -> str | None:
             f"{table.place(key)}: the access token would travel in the clear: use https "
             "(http only for a loopback address, with allow_http = true)"
         )
-    return text.rstrip("/")
+    try:
+        return checked(table.place(key), text, allow_http=allow_http)
+    except BadServiceUrl as error:
+        raise ConfigError(str(error)) from error

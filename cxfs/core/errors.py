@@ -53,6 +53,10 @@ class ReadOnly(Denied):
     """The mount or the tree accepts no changes."""
 
 
+class Misconfigured(CxfsError):
+    """What the configuration names is of no use: only changing the configuration, or what it names, helps."""
+
+
 class SignedOut(CxfsError):
     """The access token was refused; only signing in again helps."""
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 KEPT_MAX: Final = 100_000
 """Objects whose local attributes are remembered; past it those longest unused show the defaults again."""
 
+_READ_BITS: Final = 0o444
 _WRITE_BITS: Final = 0o222
 
 
@@ -170,6 +171,8 @@ class AttributeRules:
         mode = kept.mode if kept.mode is not None else posix.mode
         if mode is None:
             mode = self._folder_mode if node.is_folder else self._file_mode
+        elif node.is_folder and node.entry is not None and not node.entry.is_folder:  # that of a file's versions
+            mode |= (mode & _READ_BITS) >> 2
         return mode if self._permissions.has_write_bits(node) else mode & ~_WRITE_BITS
 
     def _modified_ns(self, node: Node, kept: Kept) -> int:

@@ -6,7 +6,6 @@ takes the way of a single attempt from there on, and holds up nobody.
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, NamedTuple
 
 import trio
@@ -18,6 +17,7 @@ from cxfs.fs.bundles import NotTogether, outcomes_of
 from cxfs.fs.draft_content import Abandoned
 from cxfs.fs.outcomes import Arrived
 from cxfs.fs.sending import Verdict, disowned
+from cxfs.fs.supervisor import reason_of
 from cxfs.remote.bundles import BundleUpload
 
 if TYPE_CHECKING:
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from cxfs.fs.sending import Sending
 
     Ended = Callable[[Change, Verdict, CxfsError | None], None]
-
-log = logging.getLogger(__name__)
 
 
 class Parcel(NamedTuple):
@@ -75,9 +73,8 @@ class Convoy:
             upload = self._sending.upload_of(change, content, await content.whole())
         except Abandoned:
             upload = Stale("it was written meanwhile")
-        except Exception:
-            log.exception("a bug while sending %s", change.path)
-            upload = NotTogether("a bug, see the log")
+        except Exception as fault:  # noqa: BLE001 - it is told
+            upload = NotTogether(str(reason_of(fault, "a bug while sending %s", change.path)))
         return Parcel(change, content, upload)
 
     async def _handed_over(self, parcels: Sequence[Parcel]) -> list[Parcel]:
@@ -113,9 +110,8 @@ class Convoy:
             verdict, error = await self._sending.came_back(change, parcel.content, outcome)
         except Abandoned:
             verdict, error = Verdict.SETTLED, None
-        except Exception:
-            log.exception("a bug while sending %s", change.path)
-            verdict, error = Verdict.AGAIN_LATER, CxfsError("a bug, see the log")
+        except Exception as fault:  # noqa: BLE001 - it is told
+            verdict, error = Verdict.AGAIN_LATER, reason_of(fault, "a bug while sending %s", change.path)
         _end(parcel, ended, verdict, error)
 
 

@@ -6,7 +6,6 @@ has to come before it is over.
 
 from __future__ import annotations
 
-import logging
 import math
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
@@ -18,6 +17,7 @@ from cxfs.core.errors import CxfsError
 from cxfs.core.order import Kind
 from cxfs.fs.bundles import with_company
 from cxfs.fs.due import Burst, DueQueue, Pulse, ServerPause, start_when_due
+from cxfs.fs.supervisor import reason_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from cxfs.fs.journal import Journal
     from cxfs.fs.steps import Steps
     from cxfs.fs.supervisor import Nursery
-
-log = logging.getLogger(__name__)
 
 ERRANDS_MAX: Final = 16
 """Run at a time, as many as the background lane has connections: at 100 ms of round trip, 2,000 deletions (each looks
@@ -217,12 +215,12 @@ class Messenger:
                 await self._delivery.attempt_together(together, ended)
             else:
                 ended(together[0], await self._delivery.attempt(together[0]))
-        except Exception:
-            log.exception("a bug at %s", ", ".join(map(str, together)))
+        except Exception as fault:  # noqa: BLE001 - it is told
+            reason = reason_of(fault, "a bug at %s", ", ".join(map(str, together)))
             for errand in list(under_way):
                 if errand in self._errands and errand.state is State.SENDING:
                     errand.on(Event.FAILED)
-                ended(errand, CxfsError("a bug, see the log"))
+                ended(errand, reason)
         finally:
             self._slots.release()
             self._pause.ends()

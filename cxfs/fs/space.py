@@ -78,7 +78,8 @@ class SpaceWatch:
         except CxfsError as error:
             log.debug("the quota could not be read: %s", error)
             return
-        self._space = Space(quota.capacity_bytes or UNKNOWN_BYTES, quota.consumed_bytes or 0)
+        total_bytes = UNKNOWN_BYTES if quota.capacity_bytes is None else quota.capacity_bytes
+        self._space = Space(total_bytes, quota.consumed_bytes or 0)
 
     async def run(self) -> None:
         """Keeps it fresh, until cancelled."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeVarTuple
 
 import trio
 
+from cxfs.core.errors import CxfsError
 from cxfs.core.retry import RetryPolicy
 
 if TYPE_CHECKING:
@@ -158,6 +159,14 @@ def report(fault: BaseException | None, message: str, *words: object) -> None:
     """A line in the log with the traceback. Never raises: there may be no memory or no stack left for it."""
     with contextlib.suppress(Exception):
         log.error(message, *words, exc_info=fault)
+
+
+def reason_of(fault: Exception, message: str, *words: object) -> CxfsError:
+    """Why something is to be tried again: what is foreseen (this machine's disk is full), or a bug, which is logged."""
+    if isinstance(fault, CxfsError):
+        return fault
+    report(fault, message, *words)
+    return CxfsError("a bug, see the log")
 
 
 def place_of(fault: BaseException | None) -> str:

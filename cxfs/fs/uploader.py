@@ -6,7 +6,6 @@ pass are tried again with a growing pause for the whole server, not for each fil
 
 from __future__ import annotations
 
-import logging
 import math
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -14,25 +13,24 @@ from typing import TYPE_CHECKING, Final
 
 import trio
 
-from cxfs.core.errors import CxfsError
 from cxfs.core.order import Kind
 from cxfs.core.uploads import IN_FLIGHT, Event, State, is_large, settling_s
 from cxfs.fs.bundles import BUNDLE_BYTES_MAX, UPLOAD_BYTES_MAX, with_company
 from cxfs.fs.due import Burst, DueQueue, Pulse, ServerPause, start_when_due
 from cxfs.fs.recalls import Recalls
 from cxfs.fs.sending import Sending, Verdict
+from cxfs.fs.supervisor import reason_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from cxfs.core.errors import CxfsError
     from cxfs.fs.changes import Change, Changes
     from cxfs.fs.convoy import Convoy
     from cxfs.fs.journal import Journal
     from cxfs.fs.messenger import Messenger
     from cxfs.fs.steps import Steps
     from cxfs.fs.supervisor import Nursery
-
-log = logging.getLogger(__name__)
 
 SETTLE_S: Final = 0.5
 """Between the last close and the upload: an editor's or rsync's next rename or rewrite falls into it, and another mount
@@ -237,11 +235,11 @@ class Uploader:
                 await self._convoy.attempt(together, ended)
             else:
                 ended(together[0], *await self._sending.attempt(together[0]))
-        except Exception:
-            log.exception("a bug while sending %s", ", ".join(str(change.path) for change in together))
+        except Exception as fault:  # noqa: BLE001 - it is told
+            reason = reason_of(fault, "a bug while sending %s", ", ".join(str(change.path) for change in together))
             for change, attempt in list(under_way.items()):
                 change.ends(attempt)
-                ended(change, Verdict.AGAIN_LATER, CxfsError("a bug, see the log"))
+                ended(change, Verdict.AGAIN_LATER, reason)
         finally:
             self._slots.release()
             self._pause.ends()

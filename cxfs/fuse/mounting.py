@@ -154,6 +154,14 @@ def lets_others_in(fuse_conf: Path = FUSE_CONF) -> bool:
     return any(line.split("#")[0].strip() == "user_allow_other" for line in lines)
 
 
+def make_mount_point(mountpoint: Path) -> None:
+    """Makes the folder, with those above it. Raises MountPointTrouble."""
+    try:
+        mountpoint.mkdir(parents=True)
+    except OSError as error:
+        raise MountPointTrouble(f"{mountpoint} cannot be made: {error.strerror}") from error
+
+
 def prepare_mount_point(mountpoint: Path) -> bool:
     """Clears a mount of ours whose daemon died, then checks that the folder can be mounted on.
 

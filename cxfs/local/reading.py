@@ -7,24 +7,30 @@ from __future__ import annotations
 
 import ast
 import json
+import shutil
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
 from cxfs.core.errors import CxfsError
 from cxfs.core.local_names import LocalNames
 from cxfs.local.rows import ChangeRow, ErrandRow
+from cxfs.local.salvage import JOURNAL
 from cxfs.local.schema import LOCAL_NAMES, SCHEMA_VERSION, bring_up_to_date, check_sum, version_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
 
     from cxfs.local.rows import Cells
 
 _ID, _PATH, _SIZE = 0, 4, 9
 """Where these stand in a row of `changes` that was set aside."""
+
+_WRITES_REFUSED: Final = frozenset({sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR})
+"""Whoever reads a journal with a log makes a file beside it; where that cannot be, a copy is read elsewhere."""
 
 UNREADABLE: Final = (ValueError, TypeError, CxfsError)
 
@@ -55,16 +61,83 @@ def draft_file(state_folder: Path, change_id: str) -> Path:
 
 def read_journal(state_folder: Path) -> JournalContent:
     """What is written down there; nothing where there is no journal. Raises CxfsError for one that cannot be read."""
-    file = state_folder / "journal.sqlite"
+    file = state_folder / JOURNAL
     if not file.exists():
         return JournalContent()
     try:
-        with closing(sqlite3.connect(":memory:", isolation_level=None)) as copy:
-            with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as journal:
-                journal.backup(copy)
-            return _content(copy)
+        return _content_of(file)
     except sqlite3.Error as error:
         raise CxfsError(f"the journal {file} cannot be read: {error}") from error
+
+
+def _content_of(file: Path) -> JournalContent:
+    try:
+        with closing(_opened(file)) as journal:
+            return _copied(journal)
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF not in _WRITES_REFUSED:
+            raise
+        with suppress(OSError), TemporaryDirectory(prefix="cxfs-journal-") as folder:
+            for each in (file, file.with_name(f"{file.name}-wal")):
+                with suppress(FileNotFoundError):
+                    shutil.copyfile(each, Path(folder, each.name))
+            with closing(sqlite3.connect(Path(folder, file.name))) as journal:
+                return _copied(journal)
+        raise
+
+
+def _copied(journal: sqlite3.Connection) -> JournalContent:
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as copy:
+        journal.backup(copy)
+        return _content(copy)
+
+
+class WatchedJournal:
+    """The same, read again only when somebody has written to it since. To be closed.
+
+    `read` reads all of it.
+    """
+
+    def __init__(self, state_folder: Path, *, read: Callable[[Path], JournalContent] = read_journal) -> None:
+        self._state_folder = state_folder
+        self._read = read
+        self._watch: sqlite3.Connection | None = None
+        self._version: int | None = None
+        self._content = JournalContent()
+        self._changes: dict[str, ChangeRow] = {}
+
+    def content(self) -> JournalContent:
+        """What is written down there now. Raises CxfsError for what cannot be read."""
+        version = self._current_version()
+        if version is None or version != self._version:
+            self._content = self._read(self._state_folder)
+            self._changes = {row.id: row for row in self._content.changes}
+            self._version = version
+        return self._content
+
+    def change(self, change_id: str) -> ChangeRow | None:
+        """The row of that id as it is now; None where there is none. Raises CxfsError as above."""
+        self.content()
+        return self._changes.get(change_id)
+
+    def _current_version(self) -> int | None:
+        """SQLite's own count of what other connections have committed; None where it cannot be told."""
+        try:
+            if self._watch is None:
+                self._watch = _opened(self._state_folder / JOURNAL)
+            ((version,),) = self._watch.execute("PRAGMA data_version")
+        except sqlite3.Error:  # who reads it tells why
+            return None
+        return int(version)
+
+    def close(self) -> None:
+        """Watches no more."""
+        if self._watch is not None:
+            self._watch.close()
+
+
+def _opened(file: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)
 
 
 def _content(copy: sqlite3.Connection) -> JournalContent:

@@ -8,7 +8,7 @@ from urllib.request import getproxies
 
 import httpx
 
-from cxfs.core.errors import CxfsError
+from cxfs.core.errors import Misconfigured
 from cxfs.remote.bulk import BulkBackend, DirectTransport
 from cxfs.remote.hearing import HearingBackend
 from cxfs.remote.redaction import silence_http_libraries
@@ -20,7 +20,7 @@ KEEP_ALIVE_S: Final = 90.0
 """How long an idle connection is kept: a TLS handshake costs more than the socket. httpx's own 5 s is too short."""
 
 
-class BadCertificateFile(CxfsError, ValueError):
+class BadCertificateFile(Misconfigured, ValueError):
     """The file of further certificate authorities cannot be used; the message says why."""
 
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
-from cxfs.core.errors import CxfsError
+from cxfs.core.errors import Misconfigured
 
 URL_CHARACTERS_MAX: Final = 2_000
 """Of a configured URL: a host and perhaps a folder, never a document."""
 
 
-class BadServiceUrl(CxfsError, ValueError):
+class BadServiceUrl(Misconfigured, ValueError):
     """A configured URL that must not be used; the message is one line and says why."""
 
 
@@ -29,9 +29,9 @@ class ServiceUrls:
     def parse(cls, *, api_url: str, data_url: str, auth_url: str, allow_http: bool = False) -> ServiceUrls:
         """Raises BadServiceUrl. Plain http passes for a loopback address only, and only with `allow_http`."""
         return cls(
-            api=_checked("api_url", api_url, allow_http=allow_http),
-            data=_checked("data_url", data_url, allow_http=allow_http),
-            auth=_checked("auth_url", auth_url, allow_http=allow_http),
+            api=checked("api_url", api_url, allow_http=allow_http),
+            data=checked("data_url", data_url, allow_http=allow_http),
+            auth=checked("auth_url", auth_url, allow_http=allow_http),
         )
 
     @property
@@ -50,7 +50,8 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _checked(key: str, url: str, *, allow_http: bool) -> str:
+def checked(key: str, url: str, *, allow_http: bool) -> str:
+    """One of the hosts, without a slash at the end. Raises BadServiceUrl, which names the `key` it stands under."""
     parts = _split(key, url)
     if parts.scheme not in {"https", "http"} or not parts.hostname:
         raise BadServiceUrl(f"{key} has to look like https://HOST")

@@ -111,6 +111,25 @@ def test_the_default_profile_is_taken_away(quick: QuickTerminal) -> None:
     assert file.read_text() == '[profiles.home]\napi_url = "https://cx.example.org"\n'
 
 
+def test_of_several_profiles_none_need_be_the_default(quick: QuickTerminal) -> None:
+    """Each command is then told which one is meant."""
+    file = quick.configure(FILE)
+
+    assert quick.cxfs("config", "unset", "default_profile").status == Exit.OK
+    assert "default_profile" not in file.read_text()
+
+
+def test_a_profile_joins_those_on_one_line(quick: QuickTerminal) -> None:
+    """A table in braces cannot be added to by a heading."""
+    file = quick.configure('profiles = {home = {api_url = "https://cx.example.org"}}\n')
+
+    said = quick.cxfs("config", "set", "-p", "work", "api_url", "https://cx.example.com")
+
+    assert (said.status, said.err) == (Exit.OK, "")
+    assert file.read_text().startswith('profiles = {home = {api_url = "https://cx.example.org"}')
+    assert set(json.loads(quick.cxfs("config", "show", "--json").out)["profiles"]) == {"home", "work"}
+
+
 def test_a_first_profile_begins_with_its_address(quick: QuickTerminal) -> None:
     """For a machine where nobody signs in with a browser."""
     said = quick.cxfs("config", "set", "-p", "home", "api_url", "https://cx.example.org")
@@ -126,6 +145,8 @@ def test_a_first_profile_begins_with_its_address(quick: QuickTerminal) -> None:
     ("arguments", "status", "why"),
     [
         (["set", "api_url", "http://cx.example.org"], Exit.CONFIG, "in the clear"),
+        (["set", "api_url", "https://cx example org"], Exit.CONFIG, "home.api_url is not a URL of printable ASCII"),
+        (["set", "api_url", "https://cx.example.org?"], Exit.CONFIG, "home.api_url must end before any '?'"),
         (["set", "-p", "wrok", "client_id", "x"], Exit.CONFIG, "no profile 'wrok'"),
         (["set", "default_profile", "nobody"], Exit.CONFIG, "there is no [profiles.nobody]"),
         (["unset", "-p", "nobody", "api_url"], Exit.CONFIG, "no profile 'nobody'"),

@@ -20,7 +20,7 @@ from tests.mounting import wait_until
 from tests.server_process import ServerProcess, free_port
 
 if TYPE_CHECKING:
-    from tests.cli.terminal import Terminal
+    from tests.cli.terminal import QuickTerminal, Terminal
 
 TOKEN = "a-token-that-nobody-may-see"
 
@@ -150,6 +150,31 @@ def test_a_mount_point_that_is_a_file(nowhere: Terminal) -> None:
 
     assert said.status == Exit.MOUNT_POINT
     assert "file is not a folder" in said.line
+
+
+def test_a_mount_point_of_the_profile_that_cannot_be_made(quick: QuickTerminal) -> None:
+    """A mount point like any other that is of no use."""
+    (quick.home / "file").touch()
+    quick.configure(f'[profiles.home]\napi_url = "https://127.0.0.1:1"\nmountpoint = "{quick.home}/file/below"\n')
+
+    said = quick.cxfs("mount")
+
+    assert said.status == Exit.MOUNT_POINT
+    assert said.line == f"cxfs: {quick.home}/file/below cannot be made: Not a directory"
+
+
+@pytest.mark.parametrize("content", [None, "no certificate"])
+def test_an_authority_that_cannot_be_read(quick: QuickTerminal, content: str | None) -> None:
+    """It is the configuration that names it."""
+    file = quick.home / "ca.pem"
+    if content is not None:
+        file.write_text(content)
+    quick.configure(f'[profiles.home]\napi_url = "https://127.0.0.1:1"\nca_file = "{file}"\n')
+
+    said = quick.but(CXFS_ACCESS_TOKEN=TOKEN).cxfs("whoami")
+
+    assert said.status == Exit.CONFIG
+    assert f"cannot use the CA file {file}: " in said.line
 
 
 @pytest.mark.parametrize("name", ["mnt", "not-there"])

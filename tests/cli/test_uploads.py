@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +16,7 @@ from cxfs.cli.exits import Exit
 from cxfs.cli.exporting import ExportTrouble, export
 from cxfs.core.errors import Invalid, NotFound
 from cxfs.core.posix import PosixUpdate
+from cxfs.local.outbox import Outbox
 from cxfs.mounts import hold_lock
 from tests.journals import accepts
 
@@ -71,6 +74,27 @@ def test_a_journal_is_shown_without_a_daemon(terminal: Terminal, state: Path) ->
     ]
     assert [line.split()[-1] for line in some.lines] == ["folder/a", "full"]
     assert "home is not mounted" in some.err
+
+
+READ_ONLY = 'mount --bind "$1" "$1" && mount -o remount,ro,bind "$1" && exec "$0" -m cxfs uploads'
+
+
+def test_what_a_killed_daemon_left_is_seen_on_a_disk_that_is_read_only(terminal: Terminal, state: Path) -> None:
+    """As one is after it failed, which is when it is wanted; SQLite would make a file beside the log."""
+    outbox = Outbox(state)
+    accepts(state, "self:/a", b"a")
+    left = {name: (state / name).read_bytes() for name in ("journal.sqlite", "journal.sqlite-wal")}
+    outbox.close()
+    for name, content in left.items():
+        (state / name).write_bytes(content)
+
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", READ_ONLY, sys.executable, state],
+        env=terminal.environment, cwd=terminal.home, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+    assert done.stdout.splitlines()[0].endswith("  a"), done.stderr
+    assert done.returncode == Exit.OK
 
 
 def test_a_name_cannot_draw_on_the_terminal(terminal: Terminal, state: Path) -> None:

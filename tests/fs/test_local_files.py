@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -59,7 +60,8 @@ async def test_a_local_file_survives_a_remount(mounts: Mounts, folder: Path, clo
         await desk.writes("notes.txt", b"saved")
         await desk.volume.uploader.drain(10)
         left = desk.volume.left
-    seen_without_a_mount = StoppedMount(folder / "state").rows()
+    with closing(StoppedMount(folder / "state")) as stopped:
+        seen_without_a_mount = stopped.rows()
     async with mounts() as desk:
         await desk.waits(100)
         again = await desk.reads(SWAP)

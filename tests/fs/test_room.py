@@ -16,6 +16,7 @@ from tests.fs.cloud import says
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import httpx
     from trio.testing import MockClock
 
     from cxfs.server.store import Store
@@ -114,6 +115,18 @@ async def test_extending_a_file_needs_room_in_the_account(narrow: Desk, clock: M
     assert (await narrow.stat("a")).size == 1
 
 
+async def test_an_account_without_any_room_is_told_at_the_write(desk: Desk, store: Store, clock: MockClock) -> None:
+    """A quota of nothing is one, and not none that was told."""
+    set_quota(store, "ann", 0)
+    await desk.volume.space.refresh()
+    handle = await desk.creates("a")
+
+    with pytest.raises(NoSpace):
+        await desk.fs.write(handle, 0, b"x")
+
+    assert desk.volume.space.now == Space(0, 0)
+
+
 async def test_where_no_quota_is_told_everything_is_accepted(desk: Desk, clock: MockClock) -> None:
     """The upload will tell."""
     assert desk.volume.space.now == Space(1 << 50, 0)
@@ -196,6 +209,32 @@ async def test_a_journal_on_a_full_disk_is_written_all_the_same(
     assert not (folder / "state" / "reserve").exists()
     await desk.settles()
     assert await cloud.tree() == {"a": b"accepted"}
+
+
+async def test_what_arrives_while_the_journal_has_no_room_is_no_bug(
+    mounts: Mounts, cloud: Cloud, wire: Wire, folder: Path, clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The next mount finds it there, by its digest, and sends it no second time."""
+    is_full = folder / "full"
+
+    def fills_up(request: httpx.Request) -> None:
+        if "/data/" in request.url.path:
+            is_full.touch()
+
+    async with mounts() as desk:
+        wire.after = fills_up
+        desk.outbox._ledger.connection = FullUntil(desk.outbox._ledger.connection, is_full)  # type: ignore[assignment]
+        await desk.writes("a", b"accepted")
+        await desk.settles()
+        is_full.unlink()
+    wire.after = lambda _: None
+
+    async with mounts() as desk:
+        await desk.settles()
+
+    assert "self:/a waits for the server: the journal cannot be written: database or disk is full" in caplog.messages
+    assert (await cloud.tree(), (await cloud.entry("a")).version) == ({"a": b"accepted"}, 1)
+    assert not [record for record in caplog.records if record.exc_info]
 
 
 class FullUntil:

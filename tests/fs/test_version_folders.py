@@ -47,6 +47,23 @@ async def test_a_files_former_versions_are_files(history: None, mounts: Mounts, 
         assert await desk.reads("folder/report.odt") == b"third"
 
 
+@pytest.mark.parametrize(("mode", "shown"), [(0o644, 0o755), (0o640, 0o750), (0o600, 0o700)], ids=oct)
+async def test_who_may_read_a_file_may_enter_the_folder_of_its_versions(
+    mounts: Mounts, clock: MockClock, mode: int, shown: int
+) -> None:
+    """The mode that is kept of a file has no bit for that; root alone would not miss it."""
+    async with mounts(versions=True) as desk:
+        await desk.writes("report.odt", b"first")
+        await desk.fs.set_attributes(await desk.node("report.odt"), Wanted(mode=mode), None)
+        await desk.settles()
+        await desk.writes("report.odt", b"the second")
+        await desk.settles()
+        (former,) = await desk.names(".versions/report.odt")
+
+        assert (await desk.stat(".versions/report.odt")).mode == shown
+        assert (await desk.stat(f".versions/report.odt/{former}")).mode == mode
+
+
 async def test_only_files_that_have_been_another_are_told(history: None, mounts: Mounts, clock: MockClock) -> None:
     """The others have no history to look into."""
     async with mounts(versions=True) as desk:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
 
 from cxfs.core.errors import CxfsError
 from cxfs.local.outbox import Outbox
-from cxfs.local.reading import JournalContent, draft_file, read_journal
+from cxfs.local.reading import JournalContent, WatchedJournal, draft_file, read_journal
 from cxfs.local.schema import SCHEMA_VERSION
 from tests.journals import accepts
 
@@ -38,6 +39,34 @@ def test_what_a_killed_daemon_left_in_the_log_is_read_too(tmp_path: Path) -> Non
         assert read_journal(tmp_path).changes == (row,)
     finally:
         outbox.close()
+
+
+def test_a_journal_that_is_watched_is_read_again_only_when_it_changed(tmp_path: Path) -> None:
+    """Who asks for each of ten thousand rows by itself must not have them all read each time."""
+    first = accepts(tmp_path, "self:/a", b"a")
+    looks: list[Path] = []
+
+    def read(folder: Path) -> JournalContent:
+        looks.append(folder)
+        return read_journal(folder)
+
+    with closing(WatchedJournal(tmp_path, read=read)) as journal:
+        unchanged = [journal.change(first.id) for _ in range(10)]
+        second = accepts(tmp_path, "self:/b", b"b")
+        changed = [journal.change(second.id), journal.change(first.id), journal.change("nobody's")]
+
+    assert unchanged == [first] * 10
+    assert changed == [second, first, None]
+    assert len(looks) == 2
+
+
+def test_a_journal_that_is_watched_may_come_later(tmp_path: Path) -> None:
+    """With the first mount."""
+    with closing(WatchedJournal(tmp_path)) as journal:
+        before = journal.content()
+        row = accepts(tmp_path, "self:/a", b"a")
+
+        assert (before, journal.content().changes) == (JournalContent(), (row,))
 
 
 def test_where_there_is_no_journal_nothing_waits(tmp_path: Path) -> None:
