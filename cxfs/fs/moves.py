@@ -185,12 +185,12 @@ class Moves:
         try:
             found = await self._files.entry(path)
         except NotFound:
-            pass
-        else:
-            if found.sha1 not in ours or self._is_another(found, seen):
-                _require_same(found, seen)
-            self._tree.remove(found.id, folder.uuid)
-        return await self._files.move(moved.path, path, overwrite=True)
+            return await self._files.move(moved.path, path, overwrite=True)
+        if found.sha1 not in ours or self._is_another(found, seen):
+            _require_same(found, seen)
+        entry = await self._files.move(moved.path, path, overwrite=True)
+        self._tree.remove(found.id, folder.uuid)  # only now: a change that meets it waits until it is gone
+        return entry
 
     async def folder(self, moved: Entry, folder: Node, path: TreePath) -> Entry:
         """The folder at its new place, from where a file of ours goes that has arrived there too late."""

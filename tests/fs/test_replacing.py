@@ -378,3 +378,21 @@ async def test_a_rename_that_the_server_refuses_takes_nothing(
 
     assert await desk.names() == {"a", "b"}
     assert await cloud.tree() == {"a": b"old", "b": b"other"}
+
+
+async def test_what_was_not_moved_over_in_the_end_is_still_there(
+    desk: Desk, cloud: Cloud, wire: Wire, clock: MockClock
+) -> None:
+    """A change that meets somebody else's version of it is a conflict, and does not wait for it to go."""
+    await cloud.holds({"a": b"old", "b": b"other"})
+    await desk.names()
+    await cloud.deletes("b")
+    with pytest.raises(CxfsError):
+        await desk.renames("b", "a")
+
+    await desk.writes("a", b"ours")
+    await cloud.puts("a", b"theirs")
+    await desk.waits(60)
+
+    assert desk.volume.waiting.rows() == []
+    assert await cloud.tree() == {"a": b"theirs", "a (conflict laptop 2026-05-01)": b"ours"}
