@@ -10,6 +10,7 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
+from cxfs.core import errands
 from cxfs.core.entries import Entry, EntryName, TreePath, Uuid
 from cxfs.core.errors import CxfsError, DiskFull, NoSpace, SignedOut
 from cxfs.core.names import escape
@@ -155,6 +156,22 @@ class Outcomes:
     def is_leaving(self, current: Entry) -> bool:
         """Whether it was deleted here and is on the server only until that deletion is done: no conflict."""
         return self._tree.is_leaving(current.id)
+
+    def is_carried_on_by(self, change: Change, current: Entry) -> bool:
+        """Whether it goes only when the change has arrived, which meets it where somebody else has moved it."""
+        removal = self._errands.removal_of(current.id)
+        return removal is not None and removal.carrier == change.id
+
+    async def goes_on_from(self, change: Change, current: Entry) -> None:
+        """It does not go then: each would wait for the other. The change is its next version, as of its leaving."""
+        removal = self._errands.removal_of(current.id)
+        if removal is not None and change in self._changes:
+            removal.on(errands.Event.TAKEN_BACK)
+            self._errands.remove(removal)
+            change.replaces = (*change.replaces, removal)
+            self._tree.put(current, change.parent)
+            self._rebase(change, replace(current, version=removal.version or current.version))
+            await self._journal.record(change)
 
     def is_ours(self, change: Change, current: Entry) -> bool:
         """Whether it is what an attempt handed over: not another file of that content, moved there by somebody."""
