@@ -51,6 +51,7 @@ class Storm:
         self.server = server
         self.wire: StormyWire | None = None
         """That of the daemon that lives."""
+        self.on_late: Callable[[bytes], None] = lambda _body: None
         self.is_offline = False
         self.last_trouble = -1e9
         """When a request fared badly for the last time, in trio's seconds."""
@@ -155,6 +156,7 @@ class StormyWire(Wire):
         await trio.sleep(after_s)
         self._storm.last_trouble = trio.current_time()
         assert self._storm.wire is not None
+        self._storm.on_late(request.content)
         answer = await self._storm.wire._at_the_server(request)
         await answer.aread()
 

@@ -68,6 +68,7 @@ class Story:
         self._wrongs = wrongs
         self._new_token = new_token
         self._truth = Truth(wrongs)
+        storm.on_late = self._truth.comes_late
         self._has_others = False
 
     async def told(self, steps: list[Step], options: dict[str, object]) -> None:
