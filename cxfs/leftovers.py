@@ -102,7 +102,7 @@ class StoppedMount:
     def _errand(self, row: ErrandRow) -> Pending:
         return Pending(
             id=row.id,
-            kind=kind_of(row.kind, is_folder=row.is_folder),
+            kind=kind_of(row.kind, is_folder=row.is_folder, is_known=row.object is not None),
             status=Status.WAITING if row.parked is None else Status.PARKED,
             path=self._shown(row.path),
             size=0,

@@ -16,6 +16,8 @@ class Kind(StrEnum):
     DELETE = "delete"
     MKDIR = "mkdir"
     RMDIR = "rmdir"
+    CLEAR = "clear"
+    """What was sent by a name that its file no longer has, and may arrive there late, is removed again."""
     STAMP = "stamp"
     """An object gets its time, and what else there is of attributes."""
 
@@ -33,9 +35,11 @@ class Status(StrEnum):
 _KINDS: Final = {order.Kind.UPLOAD: Kind.UPLOAD, order.Kind.MAKE: Kind.MKDIR, order.Kind.STAMP: Kind.STAMP}
 
 
-def kind_of(step: order.Kind, *, is_folder: bool) -> Kind:
-    """What a step is called in a row."""
+def kind_of(step: order.Kind, *, is_folder: bool, is_known: bool) -> Kind:
+    """What a step is called in a row; `is_known`: the object that it is about is."""
     if step is order.Kind.REMOVE:
+        if not is_known:
+            return Kind.CLEAR
         return Kind.RMDIR if is_folder else Kind.DELETE
     return _KINDS[step]
 

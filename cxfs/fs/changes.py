@@ -41,6 +41,7 @@ class Change:
     server did not take a bundle that it was in. `stays_here`: by its name it is nobody else's, and is not sent.
     `posix` goes along with its content. `has_backup`: what its name stood for before was set aside, and an editor may
     be about to delete that. `replaces` are the errands, taken back, whose rows go with the next record of this one.
+    `is_awaited`: its planner waits until it is `settled`.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class Change:
         self.replaces: tuple[Errand, ...] = ()
         self.due = math.inf
         self.holds = 0
+        self.is_awaited = False
         self.attempt = Attempt.never_made()
         self._former: Ending = self.attempt
 

@@ -265,8 +265,7 @@ class Delivery:
         """What is to be removed, as it is now; None when there is nothing of ours. Raises NotFound."""
         if errand.object is None:
             found = await self._files.entry(errand.path)
-            is_ours = found.is_folder == errand.is_folder and (found.is_folder or found.sha1 in errand.sealed)
-            return found if is_ours else None
+            return found if errand.looks_for(found) and not self._tree.nodes.knows(found.id) else None
         if errand.is_folder:
             return errand.entry
         return await self._files.entry(address(errand))

@@ -36,6 +36,7 @@ class Errand:
     `attempts` counts those of this run, `last_error` is why the last one failed, in one line, and `refusal` why it was
     given up. `in_doubt`: an attempt, of this or an earlier run, may have been carried out. `after`: no attempt is made
     before that is over, and `is_awaited`: its planner waits for that; `node` is the file that is open while KEPT.
+    `replaces` are those, taken back, whose rows go when its own is written.
     """
 
     def __init__(self, row: ErrandRow, entry: Entry | None = None, *, node: Node | None = None) -> None:
@@ -69,9 +70,12 @@ class Errand:
         self.attempt_ended.set()
         self.after: Ending = self.attempt_ended
         self.is_awaited = False
+        self.replaces: tuple[Errand, ...] = ()
         self.over = trio.Event()
 
     def __str__(self) -> str:
+        if self.is_clearing:
+            return f"the clearing of {self.path}"
         return {
             Kind.MAKE: f"the folder {self.path}",
             Kind.REMOVE: f"the deletion of {self.path}",
@@ -109,6 +113,11 @@ class Errand:
     def is_clearing(self) -> bool:
         """Whether it removes what of our own may have arrived at a place, which nobody has heard of."""
         return self.kind is Kind.REMOVE and self.object is None
+
+    def looks_for(self, entry: Entry) -> bool:
+        """Whether it clears a place, and this may be what it looks for there, as far as a checksum tells."""
+        is_alike = entry.is_folder is self.is_folder and (entry.is_folder or entry.sha1 in self.sealed)
+        return self.is_clearing and is_alike
 
     @property
     def can_be_continued(self) -> bool:
@@ -153,8 +162,8 @@ class Errand:
         """One that an earlier run of the daemon accepted, and perhaps sent: not while something had to come before."""
         errand = cls(row)
         errand.in_doubt = was_sent
-        if errand.is_clearing:
-            errand.after = Attempt.of_an_earlier_run()
+        if errand.is_clearing or (errand.kind is Kind.REMOVE and errand.sealed and not errand.is_folder):
+            errand.after = Attempt.of_an_earlier_run()  # what it clears, or stands in the way of, may still come
         return errand
 
     def _entry(self) -> Entry:
@@ -230,11 +239,25 @@ class Errands:
         self.bytes_leaving += errand.frees_bytes
         self._index(errand)
 
+    def taken(self, folder: Uuid, name: EntryName) -> tuple[Errand, ...]:
+        """Something known has this name, so that nothing can be cleared there: taken back, as the journal is to hear.
+
+        What may still come there is looked for no more, but expected (see `latecomers`), as over anything known.
+        """
+        clearing = self.removal_at(folder, name)
+        if clearing is None or not clearing.is_clearing or clearing.is_folder:
+            return ()
+        self.latecomers.expect(folder, name, clearing.sealed, clearing.after)
+        clearing.on(Event.TAKEN_BACK)
+        self.remove(clearing)
+        return (clearing,)
+
     def stays_in_the_way(self, removal: Errand) -> None:
         """It is not to be removed before nothing can arrive under its name any more, which the server refuses so long.
 
         To be called before it is accepted.
         """
+        removal.replaces = self.taken(removal.parent, removal.name)
         late = self.latecomers.at(removal.parent, removal.name)
         if late is not None:
             removal.after = AllOf(removal.after, late.until)

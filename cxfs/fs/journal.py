@@ -76,7 +76,7 @@ class Journal:
                 row,
                 change.draft,
                 durable=durable,
-                instead_of=[each.id for each in (*replaces, over) if each is not None],
+                instead_of=[each.id for each in (*replaces, over, *_replaced_by(errand)) if each is not None],
                 errand=errand.row() if errand is not None else None,
             )
             await self._write(record, waits=durable)
@@ -120,7 +120,7 @@ class Journal:
 
     async def note(self, errand: Errand, *instead_of: Change | Errand) -> None:
         """Accepts an errand as it is at this moment, in the place of changes and errands that were taken back."""
-        former = [each.id for each in instead_of]
+        former = [each.id for each in (*_replaced_by(errand), *instead_of)]
         note = partial(self._outbox.note, errand.row(), instead_of=former)
         await self._write(note, waits=_are_large(*instead_of))
 
@@ -158,6 +158,10 @@ class Journal:
         way = self._synced if waits or self._outbox.waits_for_disk else self._offload
         with trio.CancelScope(shield=True):
             await way(work, *args)
+
+
+def _replaced_by(errand: Errand | None) -> tuple[Errand, ...]:
+    return () if errand is None else errand.replaces
 
 
 def _are_large(*taken_back: Change | Errand) -> bool:

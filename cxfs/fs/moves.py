@@ -163,6 +163,8 @@ class Moves:
         ours += going.sealed if going is not None else ()
         if seen is None and going is not None and not going.is_clearing:
             seen = going.entry
+        if replaced is not None and replaced.change is not None and not self._namespace.is_fenced:
+            await replaced.change.settled.wait()  # else it would be the newest version of what is moved there
         async with self._in_place_of(going, moved):
             entry = await self._over(moved, folder, path, seen, ours)
         if replaced is not None and replaced.change is not None:
@@ -183,12 +185,12 @@ class Moves:
         try:
             found = await self._files.entry(path)
         except NotFound:
-            pass
-        else:
-            if found.sha1 not in ours:
-                _require_same(found, seen)
-            self._tree.remove(found.id, folder.uuid)
-        return await self._files.move(moved.path, path, overwrite=True)
+            return await self._files.move(moved.path, path, overwrite=True)
+        if found.sha1 not in ours or self._is_another(found, seen):
+            _require_same(found, seen)
+        entry = await self._files.move(moved.path, path, overwrite=True)
+        self._tree.remove(found.id, folder.uuid)  # only now: a change that meets it waits until it is gone
+        return entry
 
     async def folder(self, moved: Entry, folder: Node, path: TreePath) -> Entry:
         """The folder at its new place, from where a file of ours goes that has arrived there too late."""
@@ -201,11 +203,15 @@ class Moves:
                 if clearing is None:
                     raise
                 found = await self._files.entry(path)
-                if found.is_folder or found.sha1 not in clearing.sealed:
+                if found.is_folder or not clearing.looks_for(found) or self._is_another(found, None):
                     raise
             await self._files.delete(found.path, recursive=False)
             self._tree.remove(found.id, folder.uuid)
             return await self._files.move(moved.path, path, overwrite=False)
+
+    def _is_another(self, found: Entry, seen: Entry | None) -> bool:
+        """Whether somebody else has moved it there from where it was seen: not what was sent, whatever its content."""
+        return (seen is None or found.id != seen.id) and self._tree.nodes.knows(found.id)
 
     @asynccontextmanager
     async def doubting(self, *places: tuple[Node, str]) -> AsyncIterator[None]:

@@ -87,8 +87,12 @@ class Nodes:
         return list(self._numbers.values())
 
     def folder_of(self, folder: Uuid) -> Node | None:
-        """The node of a folder, where one is known."""
+        """The node of a folder, or of a file that the server knows, where one is known."""
         return self._nodes.get(folder)
+
+    def knows(self, object_id: Uuid) -> bool:
+        """Whether it is something that was seen here, or changed: then it is not what nobody has heard of."""
+        return object_id in self._nodes or self._changes.of(object_id) is not None
 
     def new_number(self) -> int:
         """An inode number for a file without a UUID."""

@@ -10,6 +10,7 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
+from cxfs.core import errands
 from cxfs.core.entries import Entry, EntryName, TreePath, Uuid
 from cxfs.core.errors import CxfsError, DiskFull, NoSpace, SignedOut
 from cxfs.core.names import escape
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from cxfs.fs.attributes import AttributeRules
     from cxfs.fs.changes import Change, Changes
-    from cxfs.fs.errands import Errands
+    from cxfs.fs.errands import Errand, Errands
     from cxfs.fs.journal import Journal
     from cxfs.fs.kernel import KernelCache
     from cxfs.fs.node import Node
@@ -73,12 +74,21 @@ class Outcomes:
 
     async def arrived(self, together: Sequence[Arrived]) -> None:
         """The server has all of these."""
+        taken_back = [errand for each in together for errand in self._taken_back_by(each)]
         over = [each for each in together if self._is_over(*each)]
+        if taken_back:  # first: after a kill they would remove what has just arrived
+            await self._journal.forget(*taken_back)
         if over:
             await self._journal.sent(over)
         for change, *_ in together:
             if change.state is not State.DONE:
                 await self._journal.record(change)
+
+    def _taken_back_by(self, arrived: Arrived) -> tuple[Errand, ...]:
+        """What was to clear the name that it stands under now."""
+        change, entry, _ = arrived
+        is_there = change in self._changes and entry.name == change.name
+        return self._errands.taken(change.parent, change.name) if is_there else ()
 
     def _is_over(self, change: Change, entry: Entry, generation: int) -> bool:
         """Whether there is nothing newer to send."""
@@ -147,6 +157,27 @@ class Outcomes:
         """Whether it was deleted here and is on the server only until that deletion is done: no conflict."""
         return self._tree.is_leaving(current.id)
 
+    def is_carried_on_by(self, change: Change, current: Entry) -> bool:
+        """Whether it goes only when the change has arrived, which meets it where somebody else has moved it."""
+        removal = self._errands.removal_of(current.id)
+        return removal is not None and removal.carrier == change.id
+
+    async def goes_on_from(self, change: Change, current: Entry) -> None:
+        """It does not go then: each would wait for the other. The change is its next version, as of its leaving."""
+        removal = self._errands.removal_of(current.id)
+        if removal is not None and change in self._changes:
+            removal.on(errands.Event.TAKEN_BACK)
+            self._errands.remove(removal)
+            change.replaces = (*change.replaces, removal)
+            self._tree.put(current, change.parent)
+            self._rebase(change, replace(current, version=removal.version or current.version))
+            await self._journal.record(change)
+
+    def is_ours(self, change: Change, current: Entry) -> bool:
+        """Whether it is what an attempt handed over: not another file of that content, moved there by somebody."""
+        is_another = current.id != change.object and self._tree.nodes.knows(current.id)
+        return current.sha1 in change.sealed and not is_another
+
     async def answer_was_lost(self, change: Change, current: Entry) -> None:
         """The server's current version is what an earlier attempt of ours handed over: go on from there."""
         if change in self._changes:
@@ -178,6 +209,9 @@ class Outcomes:
         change.copy_name = name
         path = TreePath(before.owner, before.names[:-1]).child(name)
         was_new = change.object is None
+        if was_new:  # what was sent of it was sent by the former name
+            self._errands.latecomers.expect(change.parent, change.name, change.sealed, change.settled)
+        change.sealed = ()
         if not was_new:
             change.stands_alone(current.posix)
         self._changes.becomes(change, None)

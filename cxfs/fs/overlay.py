@@ -8,6 +8,8 @@ from cxfs.core.names import escape, unescape
 from cxfs.fs.listings import Child
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cxfs.core.entries import Entry, Uuid
     from cxfs.fs.changes import Change, Changes
     from cxfs.fs.errands import Errand, Errands
@@ -15,11 +17,12 @@ if TYPE_CHECKING:
 
 
 class Overlay:
-    """Over the changes and errands of one mount. Asks nobody."""
+    """Over the changes and errands of one mount, that `knows` objects which were seen here. Asks nobody."""
 
-    def __init__(self, changes: Changes, errands: Errands) -> None:
+    def __init__(self, changes: Changes, errands: Errands, knows: Callable[[Uuid], bool]) -> None:
         self._changes = changes
         self._errands = errands
+        self._knows = knows
 
     def new_at(self, folder: Uuid, shown: str) -> Change | Errand | None:
         """The new file or folder of this name."""
@@ -41,18 +44,15 @@ class Overlay:
     def _is_being_cleared(self, entry: Entry, folder: Uuid) -> bool:
         """Whether it is what arrived of something deleted or renamed here whose answer nobody has heard."""
         removal = self._errands.removal_at(folder, entry.name)
-        if removal is None or removal.object is not None or removal.is_folder is not entry.is_folder:
-            return False
-        return entry.is_folder or entry.sha1 in removal.sealed
+        return removal is not None and removal.looks_for(entry) and not self._knows(entry.id)
 
     def is_on_its_way(self, entry: Entry, folder: Uuid) -> bool:
         """Whether it is what this mount sends there, or has sent and takes back: its own call tells what of it."""
         removal = self._errands.removal_at(folder, entry.name)
         if entry.is_folder:
             return entry.name in self._errands.made_in(folder) or (removal is not None and removal.is_folder)
-        changes = self._changes.new_in(folder).values()
-        sent = [*(change.sealed for change in changes), *(() if removal is None else (removal.sealed,))]
-        return any(entry.sha1 in sealed for sealed in sent)
+        change = self._changes.new_in(folder).get(entry.name)
+        return any(each is not None and entry.sha1 in each.sealed for each in (change, removal))
 
     def lines(self, folder: Uuid, listing: Listing) -> list[Child]:
         """Everything in the folder at this moment."""

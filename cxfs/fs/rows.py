@@ -34,6 +34,8 @@ IN_CONFLICT: Final = "the server's version changed as well: this one goes beside
 
 STILL_OPEN: Final = "a program has it open: it goes with the last close"
 
+MAY_COME_LATE: Final = "what was sent by this former name may still arrive: it is removed then"
+
 
 class Rows:
     """Those of one mount, as of the moment of each call."""
@@ -64,16 +66,16 @@ class Rows:
 
     def of_errand(self, errand: Errand) -> Pending:
         """That of anything else."""
-        open_now = STILL_OPEN if errand.state is errands.State.KEPT else None
+        waits_for = STILL_OPEN if errand.state is errands.State.KEPT else MAY_COME_LATE if errand.is_clearing else None
         return Pending(
             id=errand.id,
-            kind=kind_of(errand.kind, is_folder=errand.is_folder),
+            kind=kind_of(errand.kind, is_folder=errand.is_folder, is_known=errand.object is not None),
             status=_ERRANDS[errand.state],
             path=self.shown(errand.path),
             size=0,
             age_s=self._age_s(errand.accepted_ms),
             attempts=errand.attempts,
-            reason=errand.parked or errand.last_error or open_now,
+            reason=errand.parked or errand.last_error or waits_for,
         )
 
     def path_of(self, change: Change) -> str:

@@ -293,7 +293,7 @@ class Sending:
             current = await self._current(change)
         except CxfsError:
             return
-        if current is not None and current.sha1 in change.sealed:
+        if current is not None and self._outcomes.is_ours(change, current):
             await self._outcomes.answer_was_lost(change, current)
 
     async def _settle_difference(
@@ -309,14 +309,16 @@ class Sending:
             return Verdict.SETTLED, None
         if current is None:
             await self._outcomes.object_gone(change)
+        elif self._outcomes.is_carried_on_by(change, current):
+            await self._outcomes.goes_on_from(change, current)
+        elif self._outcomes.is_leaving(current):  # whatever its content: it would take that along
+            change.on(Event.FAILED)
+            return Verdict.AGAIN_LATER, error
         elif current.sha1 is not None and current.sha1 == await self._disk(_sha1_of, change.draft):
             content.check()
             return await self.came_back(change, content, current)
-        elif current.sha1 in change.sealed:
+        elif self._outcomes.is_ours(change, current):
             await self._outcomes.answer_was_lost(change, current)
-        elif self._outcomes.is_leaving(current):
-            change.on(Event.FAILED)
-            return Verdict.AGAIN_LATER, error
         else:
             await self._outcomes.conflicted(change, current)
         change.on(Event.FAILED)

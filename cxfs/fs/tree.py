@@ -61,11 +61,12 @@ class Tree:
         self._freshness = freshness
         self._metadata = metadata
         self._changes = changes
-        self._errands, self._overlay = errands, Overlay(changes, errands)
+        self._errands = errands
         self._listings = listings
         self._infos: Flights[Uuid, Entry] = Flights(nursery)
         self._root_path = root_path
         self.nodes = Nodes(root, changes=changes, errands=errands, inode_of=inode_of)
+        self._overlay = Overlay(changes, errands, self.nodes.knows)
 
     @property
     def root(self) -> Node:

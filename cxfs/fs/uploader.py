@@ -214,8 +214,19 @@ class Uploader:
         return is_ready and change in self._changes and not self._steps.is_waiting(change.id)
 
     def _plan(self, change: Change, delay_s: float) -> None:
-        if not change.holds and not change.stays_here:  # else it is planned when it is let go
+        if change.holds or change.stays_here:
+            return  # it is planned when it is let go
+        if self._sending.conditional or change.settled.is_set():
             self._queue.plan(change, delay_s)
+        elif not change.is_awaited:  # what came late would be the newest version
+            change.is_awaited = True
+            self._nursery.start_soon(self._plan_when_settled, change)
+
+    async def _plan_when_settled(self, change: Change) -> None:
+        await change.settled.wait()
+        change.is_awaited = False
+        if change.state is State.WAITING:
+            self._plan(change, 0)
 
     def _freed(self, step_id: str) -> None:
         change = self._changes.get(step_id)

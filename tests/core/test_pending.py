@@ -9,23 +9,29 @@ from cxfs.core.pending import Kind, kind_of, lies_in
 
 
 @pytest.mark.parametrize(
-    ("step", "is_folder", "kind"),
+    ("step", "is_folder", "is_known", "kind"),
     [
-        (order.Kind.UPLOAD, False, Kind.UPLOAD),
-        (order.Kind.MAKE, True, Kind.MKDIR),
-        (order.Kind.STAMP, True, Kind.STAMP),
-        (order.Kind.REMOVE, True, Kind.RMDIR),
-        (order.Kind.REMOVE, False, Kind.DELETE),
+        (order.Kind.UPLOAD, False, False, Kind.UPLOAD),
+        (order.Kind.MAKE, True, False, Kind.MKDIR),
+        (order.Kind.STAMP, True, True, Kind.STAMP),
+        (order.Kind.REMOVE, True, True, Kind.RMDIR),
+        (order.Kind.REMOVE, False, True, Kind.DELETE),
+        (order.Kind.REMOVE, True, False, Kind.CLEAR),
+        (order.Kind.REMOVE, False, False, Kind.CLEAR),
     ],
 )
-def test_a_step_has_a_word_for_people(step: order.Kind, is_folder: bool, kind: Kind) -> None:  # noqa: FBT001 - a table
-    """A removed folder is told from a removed file."""
-    assert kind_of(step, is_folder=is_folder) is kind
+def test_a_step_has_a_word_for_people(step: order.Kind, *, is_folder: bool, is_known: bool, kind: Kind) -> None:
+    """A removed folder is told from a removed file, and what nobody deleted from both."""
+    assert kind_of(step, is_folder=is_folder, is_known=is_known) is kind
 
 
 def test_every_step_has_one() -> None:
     """None is left out of the rows."""
-    assert {kind_of(step, is_folder=is_folder) for step in order.Kind for is_folder in (True, False)} == set(Kind)
+    both = (True, False)
+    kinds = {
+        kind_of(step, is_folder=folder, is_known=known) for step in order.Kind for folder in both for known in both
+    }
+    assert kinds == set(Kind)
 
 
 @pytest.mark.parametrize(

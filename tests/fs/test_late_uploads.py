@@ -10,6 +10,8 @@ import trio
 
 from cxfs.core.errors import AlreadyExists, DiskFull, TimedOut
 from cxfs.core.patience import LATE_S, RECALL_S, RECEIPT_S
+from cxfs.core.pending import Kind
+from cxfs.fs.rows import MAY_COME_LATE
 from tests.fs.worlds import TTL_S
 
 if TYPE_CHECKING:
@@ -659,3 +661,15 @@ async def test_several_folders_go_in_one_request_and_the_one_with_a_late_file_in
 
     assert await cloud.tree() == {}
     assert not desk.reports()
+
+
+async def test_what_waits_for_it_is_not_told_as_a_deletion(desk: Desk, late: Late, clock: MockClock) -> None:
+    """Nobody has deleted anything."""
+    await desk.writes("a", b"content")
+    await late.taken.wait()
+    await desk.renames("a", "b")
+
+    rows = {row.path: row for row in desk.volume.waiting.rows()}
+
+    assert (rows["a"].kind, rows["a"].reason) == (Kind.CLEAR, MAY_COME_LATE)
+    assert rows["b"].kind is Kind.UPLOAD

@@ -378,3 +378,44 @@ async def test_a_rename_that_the_server_refuses_takes_nothing(
 
     assert await desk.names() == {"a", "b"}
     assert await cloud.tree() == {"a": b"old", "b": b"other"}
+
+
+async def test_what_was_not_moved_over_in_the_end_is_still_there(
+    desk: Desk, cloud: Cloud, wire: Wire, clock: MockClock
+) -> None:
+    """A change that meets somebody else's version of it is a conflict, and does not wait for it to go."""
+    await cloud.holds({"a": b"old", "b": b"other"})
+    await desk.names()
+    await cloud.deletes("b")
+    with pytest.raises(CxfsError):
+        await desk.renames("b", "a")
+
+    await desk.writes("a", b"ours")
+    await cloud.puts("a", b"theirs")
+    await desk.waits(60)
+
+    assert desk.volume.waiting.rows() == []
+    assert await cloud.tree() == {"a": b"theirs", "a (conflict laptop 2026-05-01)": b"ours"}
+
+
+@pytest.mark.parametrize("is_changed", [True, False], ids=["changed", "as it was"])
+async def test_a_file_that_meets_its_own_former_object_does_not_wait_for_it_to_go(
+    desk: Desk, cloud: Cloud, clock: MockClock, *, is_changed: bool
+) -> None:
+    """Somebody else has moved that there, and it was to go when the file has arrived: each would wait for the other."""
+    await cloud.holds({"a": b"old", "x": b"better"})
+    former = await cloud.entry("x")
+    await desk.reads("x")
+    await desk.renames("x", "a")
+    await cloud.deletes("a")
+    await cloud.renames("x", "a")
+    if is_changed:
+        await cloud.puts("a", b"theirs")
+
+    await desk.waits(60)
+
+    assert desk.volume.waiting.rows() == []
+    beside = {"a (conflict laptop 2026-05-01)": b"better"} if is_changed else {}
+    assert await cloud.tree() == {"a": b"theirs" if is_changed else b"better"} | beside
+    assert (await cloud.entry("a")).id == former.id
+    assert desk.volume.tree.nodes.knows(former.id)

@@ -40,6 +40,8 @@ class Fault(StrEnum):
     """Nothing moves any more."""
     BROKEN_OFF = "broken off"
     """The body of the answer ends too early."""
+    LATE = "late"
+    """An upload is carried out seconds later, and nobody hears of it; anything else is just slow."""
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tests.simulation.steps import Weather
 
 SLOW_S: Final = 3.0
+LATE_BY_S: Final = (0.5, 1.5, 3.0, 5.0, 8.0)
 STALL_S: Final = 100_000.0
 """Far past every deadline."""
 
@@ -40,10 +41,17 @@ class Hammered(AssertionError):
 
 
 class Storm:
-    """What the story has in store for requests; the same over all lives of the daemon. `valid` is the token."""
+    """What the story has in store for requests; the same over all lives of the daemon. `valid` is the token.
 
-    def __init__(self, valid: str) -> None:
+    What goes on at the `server` does so over all of them as well.
+    """
+
+    def __init__(self, valid: str, server: trio.Nursery) -> None:
         self.valid = valid
+        self.server = server
+        self.wire: StormyWire | None = None
+        """That of the daemon that lives."""
+        self.on_late: Callable[[bytes], None] = lambda _body: None
         self.is_offline = False
         self.last_trouble = -1e9
         """When a request fared badly for the last time, in trio's seconds."""
@@ -79,6 +87,10 @@ class Storm:
             self.last_trouble = trio.current_time()
         return fault
 
+    def late_by_s(self) -> float:
+        """For how long the server thinks about an upload that nobody waits for any more."""
+        return self._chance.choice(LATE_BY_S)
+
     def takes(self, request: httpx.Request) -> bool:
         """Whether its token is good."""
         return bool(request.url.params.get("access_token") == self.valid)
@@ -101,6 +113,7 @@ class StormyWire(Wire):
     def __init__(self, app: httpx.ASGITransport, storm: Storm, on_step: Callable[[str], Awaitable[None]]) -> None:
         super().__init__(app)
         self._storm = storm
+        storm.wire = self
         self._on_step = on_step
         self.meanwhile = self._on_its_way
 
@@ -125,7 +138,12 @@ class StormyWire(Wire):
 
     async def _on_its_way(self, request: httpx.Request) -> None:
         match request.extensions["fault"]:
-            case Fault.SLOW:
+            case Fault.LATE if _is_upload(request):
+                body = await request.aread()
+                kept = httpx.Request(request.method, request.url, headers=request.headers, content=body)
+                self._storm.server.start_soon(self._carried_out, kept, self._storm.late_by_s())
+                await trio.sleep(STALL_S)
+            case Fault.SLOW | Fault.LATE:
                 await trio.sleep(SLOW_S)
             case Fault.STALLED:
                 await trio.sleep(STALL_S)
@@ -133,3 +151,15 @@ class StormyWire(Wire):
                 await request.aread()
                 first = await self._at_the_server(request)
                 await first.aread()
+
+    async def _carried_out(self, request: httpx.Request, after_s: float) -> None:
+        await trio.sleep(after_s)
+        self._storm.last_trouble = trio.current_time()
+        assert self._storm.wire is not None
+        self._storm.on_late(request.content)
+        answer = await self._storm.wire._at_the_server(request)
+        await answer.aread()
+
+
+def _is_upload(request: httpx.Request) -> bool:
+    return request.method == "POST" and request.url.host == "data.cx.test" and "/bundle/get" not in request.url.path

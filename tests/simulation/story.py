@@ -68,6 +68,7 @@ class Story:
         self._wrongs = wrongs
         self._new_token = new_token
         self._truth = Truth(wrongs)
+        storm.on_late = self._truth.comes_late
         self._has_others = False
 
     async def told(self, steps: list[Step], options: dict[str, object]) -> None:
@@ -220,9 +221,9 @@ def wrongs_of(steps: list[Step], store: Store, folder: Path, options: dict[str, 
         add_user(store, name, password=None)
         token = issue_token(store, name)
         app = httpx.ASGITransport(make_app(store, offload=InPlace()))
-        storm = Storm(token)
-        machine = Machine(app, storm, token, folder / name, wrongs)
-        async with session_over(app, issue_token(store, name)) as session:
+        async with trio.open_nursery() as server, session_over(app, issue_token(store, name)) as session:
+            storm = Storm(token, server)
+            machine = Machine(app, storm, token, folder / name, wrongs)
             story = Story(Cloud(session), machine, storm, wrongs, lambda: issue_token(store, name))
             await story.told(steps, options)
 

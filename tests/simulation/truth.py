@@ -32,6 +32,7 @@ class Truth:
         self._contested: set[str] = set()
         self._theirs: dict[str, tuple[float, bytes]] = {}
         self._replaced: dict[tuple[str, bytes], float] = {}
+        self._late: set[bytes] = set()
 
     # ------------------------------------------------------------ what is written
 
@@ -97,6 +98,10 @@ class Truth:
         """What the server had there is there no longer."""
         self._replaced |= {(path, content): now for content in former if content}
 
+    def comes_late(self, body: bytes) -> None:
+        """What is in it may be at the server twice: once more after somebody has deleted it there."""
+        self._late |= {content for content in self._existed if content and content in body}
+
     # ------------------------------------------------------------ what is seen
 
     def saw(self, path: str, content: bytes | None, *, opened_at: float, last_trouble: float) -> None:
@@ -110,7 +115,8 @@ class Truth:
         since, theirs = self._theirs.get(path, (opened_at, b""))
         if opened_at - since > NOTICED_S and content != theirs:
             self._wrongs.append(f"{path} is read as {short(content)}, long after it became {short(theirs)}")
-        if content is not None and opened_at - self._replaced.get((path, content), opened_at) > NOTICED_S:
+        replaced_at = opened_at if content is None or content in self._late else self._replaced.get((path, content))
+        if replaced_at is not None and opened_at - replaced_at > NOTICED_S:
             self._wrongs.append(f"{path} is read as {short(content)}, long after that was replaced")
 
     def saw_parts(self, path: str, first: bytes, second: bytes) -> None:
