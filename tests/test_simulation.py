@@ -135,6 +135,19 @@ CASES: Final[dict[str, list[Step]]] = {
         There("write", "a"),
         Here("write", "a"),
     ],
+    "somebody else writes to a file in the moment in which it is deleted": [
+        Here("write", "a"),
+        Here("delete", "a", apart=True),
+        Here("delete", "a"),
+        Here("rename", "d/a", "a", apart=True),
+        Here("delete", "a", apart=True),
+        Here("delete", "a", apart=True),
+        Trouble(Fault.REFUSED, "POST files", count=3),
+        Trouble(Fault.REFUSED, "GET data", count=3),
+        Network(is_there=True),
+        There("write", "b"),
+        There("write", "a"),
+    ],
     "a reader is at work while a conflict is found": [
         Here("save", "b", size=90_000),
         There("write", "b"),
@@ -164,6 +177,13 @@ def test_whatever_fails_who_is_alone_has_no_conflict(story: list[Step], server: 
     assert wrongs(story, server) == []
 
 
+@given(story=stories(2, alone=True, late=True))
+@settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
+def test_what_comes_late_mixes_up_nothing_for_who_is_alone(story: list[Step], server: Server) -> None:
+    """Uploads that the server carries out seconds after nobody waits for them any more."""
+    assert wrongs(story, server) == []
+
+
 @given(story=stories(2, in_peace=True))
 @settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
 def test_while_nothing_fails_everybody_sees_in_time_what_others_do(story: list[Step], server: Server) -> None:
@@ -174,8 +194,8 @@ def test_while_nothing_fails_everybody_sees_in_time_what_others_do(story: list[S
 @pytest.mark.long
 @pytest.mark.parametrize(
     ("kind", "count"),
-    [({}, 3_000), ({"alone": True}, 1_000), ({"in_peace": True}, 1_000)],
-    ids=["of all", "alone", "in peace"],
+    [({}, 3_000), ({"alone": True}, 1_000), ({"alone": True, "late": True}, 1_000), ({"in_peace": True}, 1_000)],
+    ids=["of all", "alone", "late", "in peace"],
 )
 def test_nothing_is_lost_mixed_or_stuck_in_thousands_of_stories(
     kind: dict[str, bool], count: int, server: Server

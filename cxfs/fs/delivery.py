@@ -59,7 +59,7 @@ class Files(Protocol):
         """The new folder."""
         ...
 
-    async def delete(self, path: Path, *, recursive: bool) -> None:
+    async def delete(self, path: Path, *, recursive: bool, if_version: int | None = None) -> None:
         """Returns when the object is gone."""
         ...
 
@@ -256,10 +256,21 @@ class Delivery:
                 await self._empty(found, errand.sealed)
             elif errand.version != found.version and found.sha1 not in errand.sealed:
                 raise VersionConflict("it was changed by somebody else since, and is kept")
-            await self._files.delete(found.path, recursive=False)
+            if not await self._delete(found):
+                self._again(errand)
+                return
         except NotFound:
             found = None
         await self._removed(errand, found)
+
+    async def _delete(self, found: Entry) -> bool:
+        """Whether it is gone: not where it has changed since it was looked at, by whomever. Raises NotFound."""
+        try:
+            if_version = None if found.is_folder else found.version
+            await self._files.delete(found.path, recursive=False, if_version=if_version)
+        except VersionConflict:
+            return False
+        return True
 
     async def _found(self, errand: Errand) -> Entry | None:
         """What is to be removed, as it is now; None when there is nothing of ours. Raises NotFound."""
@@ -279,7 +290,7 @@ class Delivery:
         if not all(each.sha1 in sealed for each in entries):
             raise NotEmpty(NOT_EMPTY)
         for each in entries:
-            await self._files.delete(each.path, recursive=False)
+            await self._files.delete(each.path, recursive=False, if_version=each.version)
 
     async def _removed(self, errand: Errand, found: Entry | None) -> None:
         self._forget_object(errand, found.id if found is not None else errand.object)

@@ -35,11 +35,11 @@ class Files(Protocol):
         """The new folder."""
         ...
 
-    async def delete(self, path: Path, *, recursive: bool) -> None:
+    async def delete(self, path: Path, *, recursive: bool, if_version: int | None = None) -> None:
         """Returns when the object is gone."""
         ...
 
-    async def move(self, path: Path, to: TreePath, *, overwrite: bool) -> Entry:
+    async def move(self, path: Path, to: TreePath, *, overwrite: bool, over: Entry | None = None) -> Entry:
         """The object at its new place."""
         ...
 
@@ -95,17 +95,17 @@ class GroupFolders:
         """The new folder."""
         return await self._files.make_folder(path, posix)
 
-    async def delete(self, path: Path, *, recursive: bool) -> None:
+    async def delete(self, path: Path, *, recursive: bool, if_version: int | None = None) -> None:
         """Returns when the object is gone."""
-        await self._files.delete(path, recursive=recursive)
+        await self._files.delete(path, recursive=recursive, if_version=if_version)
 
-    async def move(self, path: Path, to: TreePath, *, overwrite: bool) -> Entry:
+    async def move(self, path: Path, to: TreePath, *, overwrite: bool, over: Entry | None = None) -> Entry:
         """The object at its new place. Raises AcrossTrees when the server does not move it to another owner's tree.
 
         A missing permission and a full quota are no such case: copying instead would fail for the same reason, later.
         """
         try:
-            return await self._files.move(path, to, overwrite=overwrite)
+            return await self._files.move(path, to, overwrite=overwrite, over=over)
         except (BadRequest, BadName, Unsupported) as error:
             if path.owner == to.owner:
                 raise

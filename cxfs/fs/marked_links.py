@@ -74,13 +74,13 @@ class MarkedLinks:
         """The new folder."""
         return await self.files.make_folder(path, posix)
 
-    async def delete(self, path: Path, *, recursive: bool) -> None:
+    async def delete(self, path: Path, *, recursive: bool, if_version: int | None = None) -> None:
         """Returns when the object is gone."""
-        await self.files.delete(path, recursive=recursive)
+        await self.files.delete(path, recursive=recursive, if_version=if_version)
 
-    async def move(self, path: Path, to: TreePath, *, overwrite: bool) -> Entry:
+    async def move(self, path: Path, to: TreePath, *, overwrite: bool, over: Entry | None = None) -> Entry:
         """The object at its new place."""
-        return await self._resolved(await self.files.move(path, to, overwrite=overwrite))
+        return await self._resolved(await self.files.move(path, to, overwrite=overwrite, over=over))
 
     async def update(self, path: Path, modified_ms: int | None, posix: PosixUpdate = NOTHING) -> Entry:
         """The object with its new attributes."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 import trio
 
 from cxfs.core.errands import State
-from cxfs.core.errors import AlreadyExists, CxfsError, NotFound, Stale
+from cxfs.core.errors import AlreadyExists, CxfsError, NotFound, Stale, VersionConflict
 from cxfs.core.patience import RECALL_S
 from cxfs.fs.new_errands import to_clear
 from cxfs.remote.calls import may_have_been_done
@@ -35,11 +35,11 @@ class Files(Protocol):
         """What is there; raises NotFound."""
         ...
 
-    async def move(self, path: Path, to: TreePath, *, overwrite: bool) -> Entry:
+    async def move(self, path: Path, to: TreePath, *, overwrite: bool, over: Entry | None = None) -> Entry:
         """The object at its new place."""
         ...
 
-    async def delete(self, path: Path, *, recursive: bool) -> None:
+    async def delete(self, path: Path, *, recursive: bool, if_version: int | None = None) -> None:
         """Returns when the object is gone."""
         ...
 
@@ -185,10 +185,13 @@ class Moves:
         try:
             found = await self._files.entry(path)
         except NotFound:
-            return await self._files.move(moved.path, path, overwrite=True)
+            return await self._files.move(moved.path, path, overwrite=False)
         if found.sha1 not in ours or self._is_another(found, seen):
             _require_same(found, seen)
-        entry = await self._files.move(moved.path, path, overwrite=True)
+        try:
+            entry = await self._files.move(moved.path, path, overwrite=True, over=found)
+        except VersionConflict as error:
+            raise Stale(f"{str(found.name)!r} was changed by somebody else at this moment") from error
         self._tree.remove(found.id, folder.uuid)  # only now: a change that meets it waits until it is gone
         return entry
 
@@ -205,7 +208,7 @@ class Moves:
                 found = await self._files.entry(path)
                 if found.is_folder or not clearing.looks_for(found) or self._is_another(found, None):
                     raise
-            await self._files.delete(found.path, recursive=False)
+            await self._files.delete(found.path, recursive=False, if_version=found.version)
             self._tree.remove(found.id, folder.uuid)
             return await self._files.move(moved.path, path, overwrite=False)
 

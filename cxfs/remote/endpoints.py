@@ -55,6 +55,7 @@ DATA: Final = "data"  # [seen]
 VERSION: Final = "version"  # [ours], capability `versions`
 IF_VERSION: Final = "ifVersion"  # [ours], capability `conditional-upload`
 IF_PARENT: Final = "ifParent"  # [ours], the same
+IF_TARGET: Final = "ifTarget"  # [ours], the same
 CONTENT_TYPE: Final = "file_content_type"  # [seen]
 FILE: Final = "file"  # [seen]
 

@@ -114,14 +114,17 @@ class Files:
             raise AlreadyExists(f"{path.names[-1]!r} is a file" if path.names else "the root exists")
         return found
 
-    async def delete(self, path: Path, *, recursive: bool) -> None:
+    async def delete(self, path: Path, *, recursive: bool, if_version: int | None = None) -> None:
         """Deletes it, a folder with all it holds only if `recursive`, else NotEmpty.
 
+        A server with capability `conditional-upload` refuses (VersionConflict) any other version than `if_version`.
         A server of the documented core knows no `recursive` and deletes all: whoever means an empty folder has looked
         at its listing first.
         """
         attempts = Attempts()
         form = {} if recursive else {endpoints.RECURSIVE: "false"}
+        if if_version is not None:
+            form[endpoints.IF_VERSION] = str(if_version)
         try:
             await self._session.ask(
                 self._call("POST", at(endpoints.DELETE, path), form=form), replies.nothing, attempts=attempts
@@ -130,10 +133,14 @@ class Files:
             if not attempts.earlier_in_doubt:
                 raise
 
-    async def move(self, path: Path, to: TreePath, *, overwrite: bool) -> Entry:
-        """Renames or moves; the object keeps its UUID. Raises AlreadyExists without `overwrite`."""
+    async def move(self, path: Path, to: TreePath, *, overwrite: bool, over: Entry | None = None) -> Entry:
+        """Renames or moves; the object keeps its UUID. Raises AlreadyExists without `overwrite`.
+
+        A server with capability `conditional-upload` refuses (VersionConflict) to replace anything else than `over`.
+        """
         attempts = Attempts()
-        call = self._call("POST", at(endpoints.MOVE, path), form=_target(to, overwrite=overwrite))
+        condition = {} if over is None else _condition(over)
+        call = self._call("POST", at(endpoints.MOVE, path), form={**_target(to, overwrite=overwrite), **condition})
         try:
             return await self._session.ask(call, partial(replies.entry, owner=to.owner), attempts=attempts)
         except (NotFound, AlreadyExists) as error:
@@ -188,6 +195,10 @@ class Files:
 
 def _target(to: TreePath, *, overwrite: bool) -> Mapping[str, str]:
     return {endpoints.TO: str(to), endpoints.OVERWRITE: "true" if overwrite else "false"}
+
+
+def _condition(over: Entry) -> Mapping[str, str]:
+    return {endpoints.IF_TARGET: str(over.id), endpoints.IF_VERSION: str(over.version)}
 
 
 def _is_last(page: ListingPage, *, offset: int, news: int, is_steady: bool) -> bool:

@@ -111,11 +111,14 @@ class Api:
     async def delete(self, call: Call) -> Response:
         """An object and all it holds."""
         path = call.path
-        recursive = (await call.parameters()).flag("recursive", default=True)
+        asked = await call.parameters()
+        recursive, if_version = asked.flag("recursive", default=True), asked.number("ifVersion")
 
         def change() -> None:
             with self._store.transaction(call.owners(path)) as connection:
-                changes.remove(connection, call.caller, path, recursive=recursive, now=self._store.clock())
+                changes.remove(
+                    connection, call.caller, path, recursive=recursive, if_version=if_version, now=self._store.clock()
+                )
             self._store.sweep_if_due()
 
         await self._offload.change(change)
@@ -125,10 +128,11 @@ class Api:
         """Another place for an object."""
         path, asked = call.path, await call.parameters()
         to, overwrite = asked.path("to"), asked.flag("overwrite", default=False)
+        move = partial(changes.move, if_target=asked.text("ifTarget"), if_version=asked.number("ifVersion"))
 
         def change() -> Node:
             with self._store.transaction(call.owners(path, to)) as connection:
-                return changes.move(connection, call.caller, path, to, overwrite=overwrite, now=self._store.clock())
+                return move(connection, call.caller, path, to, overwrite=overwrite, now=self._store.clock())
 
         return answer((await self._offload.change(change)).file)
 

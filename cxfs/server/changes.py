@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from cxfs.server.attributes import AS_IT_IS, Attributes
+from cxfs.server.conditions import check_place, require_seen
 from cxfs.server.contents import know_content
 from cxfs.server.errors import (
     AlreadyExists,
@@ -18,8 +19,6 @@ from cxfs.server.errors import (
     IsADirectory,
     NotADirectory,
     NotEmpty,
-    NotFound,
-    VersionConflict,
 )
 from cxfs.server.feed import note, note_deleted, note_moved, path_of
 from cxfs.server.history import keep_version
@@ -94,7 +93,7 @@ def remove(
     node = find(connection, caller, path, write=True)
     if node.parent is None:
         raise InvalidPath("the root of a tree cannot be deleted")
-    _require_version(node, if_version)
+    require_seen(node, None, if_version)
     if not recursive and _has_children(connection, node):
         raise NotEmpty(f"{node.name!r} still holds something")
     note_deleted(connection, node)
@@ -102,14 +101,29 @@ def remove(
     listings.touch(connection, node.parent, now=now)
 
 
-def move(connection: Connection, caller: Caller, path: Path, to: Path, *, overwrite: bool, now: int) -> Node:
-    """Another name, folder or owner for the same object; history and UUID stay with it."""
+def move(
+    connection: Connection,
+    caller: Caller,
+    path: Path,
+    to: Path,
+    *,
+    overwrite: bool,
+    now: int,
+    if_target: str | None = None,
+    if_version: int | None = None,
+) -> Node:
+    """Another name, folder or owner for the same object; history and UUID stay with it.
+
+    Raises VersionConflict where it would replace another object than `if_target`, or that at another version.
+    """
     node = find(connection, caller, path, write=True)
     if node.parent is None:
         raise InvalidPath("the root of a tree cannot be moved")
     place = find_place(connection, caller, to)
     if place.node is not None and place.node.number == node.number:
         return node
+    if place.node is not None and overwrite:
+        require_seen(place.node, if_target, if_version)
     _clear_place(connection, node, place, overwrite=overwrite)
     previous_path = path_of(connection, node)
     connection.execute(
@@ -165,21 +179,6 @@ def upload_place(connection: Connection, caller: Caller, path: Path, listings: L
 def room_at(connection: Connection, place: Place) -> int:
     """The largest file that fits there."""
     return room(connection, place.folder.owner, 0 if place.node is None else place.node.size)
-
-
-def check_place(place: Place, if_version: int | None, if_parent: str | None) -> None:
-    """Raises NotFound in another folder than is meant, VersionConflict when something else is there than was seen."""
-    if if_parent is not None and if_parent != place.folder.id:
-        raise NotFound("the folder that it is meant for is not there any more")
-    if place.node is not None:
-        _require_version(place.node, if_version)
-    elif if_version:
-        raise VersionConflict("it does not exist")
-
-
-def _require_version(node: Node, if_version: int | None) -> None:
-    if if_version is not None and if_version != node.version:
-        raise VersionConflict(f"{node.name!r} is at version {node.version}, not {if_version}")
 
 
 def put(

@@ -14,6 +14,7 @@ from cxfs.server import changes
 from cxfs.server.attributes import attributes_of, parse_link
 from cxfs.server.calls import Call, Offload, Parameters, answer
 from cxfs.server.changes import Upload
+from cxfs.server.conditions import check_place
 from cxfs.server.errors import InvalidRequest, QuotaExceeded
 from cxfs.server.forms import FormReader, boundary_of
 from cxfs.server.limits import CONTENT_TYPE_CHARACTERS_MAX, FORM_ENVELOPE_BYTES, PIECE_BYTES, SMALL_BYTES_MAX
@@ -149,7 +150,7 @@ class Transport:
 
         def question(connection: Connection) -> int:
             place = changes.upload_place(connection, call.caller, path)
-            changes.check_place(place, if_version, if_parent)
+            check_place(place, if_version, if_parent)
             return changes.room_at(connection, place)
 
         return await self._store.ask(question, at_one_moment=True)

@@ -8,7 +8,7 @@ import httpx
 import pytest
 import trio
 
-from cxfs.core.errors import CxfsError, Stale
+from cxfs.core.errors import AlreadyExists, CxfsError, Stale
 from tests.fs.cloud import says
 
 if TYPE_CHECKING:
@@ -419,3 +419,42 @@ async def test_a_file_that_meets_its_own_former_object_does_not_wait_for_it_to_g
     assert await cloud.tree() == {"a": b"theirs" if is_changed else b"better"} | beside
     assert (await cloud.entry("a")).id == former.id
     assert desk.volume.tree.nodes.knows(former.id)
+
+
+async def test_what_somebody_else_writes_in_that_moment_is_not_replaced(
+    desk: Desk, cloud: Cloud, wire: Wire, clock: MockClock
+) -> None:
+    """The server is told what was seen there, and a program that it was another file: nobody has seen theirs."""
+    await cloud.holds({"a": b"moved", "b": b"old"})
+    await desk.names()
+
+    async def somebody_writes(request: httpx.Request) -> None:
+        if "files/move" in request.url.path:
+            wire.meanwhile = at_once
+            await cloud.puts("b", b"theirs")
+
+    at_once, wire.meanwhile = wire.meanwhile, somebody_writes
+    with pytest.raises(Stale):
+        await desk.renames("a", "b")
+
+    assert await cloud.tree() == {"a": b"moved", "b": b"theirs"}
+
+
+async def test_what_somebody_else_puts_where_nothing_was_any_more_is_not_replaced(
+    desk: Desk, cloud: Cloud, wire: Wire, clock: MockClock
+) -> None:
+    """It was deleted elsewhere, and has come again."""
+    await cloud.holds({"a": b"moved", "b": b"old"})
+    await desk.names()
+    await cloud.deletes("b")
+
+    async def somebody_writes(request: httpx.Request) -> None:
+        if "files/move" in request.url.path:
+            wire.meanwhile = at_once
+            await cloud.puts("b", b"theirs")
+
+    at_once, wire.meanwhile = wire.meanwhile, somebody_writes
+    with pytest.raises(AlreadyExists):
+        await desk.renames("a", "b")
+
+    assert await cloud.tree() == {"a": b"moved", "b": b"theirs"}

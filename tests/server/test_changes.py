@@ -141,6 +141,36 @@ async def test_a_move_may_overwrite_a_file(ann: Person) -> None:
     assert await ann.names("/") == ["empty", "full", "two.txt"]
 
 
+@pytest.mark.parametrize("condition", [{"ifVersion": "1"}, {"ifTarget": "another"}, {"ifTarget": "", "ifVersion": "1"}])
+async def test_a_move_replaces_only_what_was_seen_there(ann: Person, condition: dict[str, str]) -> None:
+    """Another object, or another version of it, is somebody else's work."""
+    await grown(ann)
+    two = await ann.put("/two.txt", b"newer")
+    if condition.get("ifTarget") == "":
+        condition = {**condition, "ifTarget": two["id"]}
+
+    refused = await ann.tell("move", "/one.txt", to="self:/two.txt", overwrite="true", **condition)
+    assert refusal_of(refused) == (412, "VersionConflict")
+    assert await ann.names("/") == ["empty", "full", "one.txt", "two.txt"]
+
+    seen = {"ifTarget": two["id"], "ifVersion": str(two["version"])}
+    found_in(await ann.tell("move", "/one.txt", to="self:/two.txt", overwrite="true", **seen))
+    found_in(await ann.tell("move", "/two.txt", to="self:/one.txt", overwrite="true", **seen))  # nothing is there
+    assert await ann.names("/") == ["empty", "full", "one.txt"]
+
+
+async def test_a_deletion_may_be_of_one_version_only(ann: Person) -> None:
+    """What somebody has written since it was looked at stays."""
+    await grown(ann)
+    two = await ann.put("/two.txt", b"newer")
+
+    assert refusal_of(await ann.tell("delete", "/two.txt", ifVersion="1")) == (412, "VersionConflict")
+    assert (await ann.download("/two.txt")).content == b"newer"
+    found_in(await ann.tell("delete", "/two.txt", ifVersion=str(two["version"])))
+
+    assert await ann.names("/") == ["empty", "full", "one.txt"]
+
+
 async def test_a_move_may_overwrite_an_empty_folder(ann: Person) -> None:
     """As rename(2) does."""
     await grown(ann)

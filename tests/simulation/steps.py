@@ -140,27 +140,42 @@ _elsewhere = st.one_of(
     st.builds(There, st.just("rename"), st.sampled_from(PLACES), st.sampled_from(PLACES)),
     st.builds(There, st.sampled_from(["mkdir", "delete"]), st.sampled_from(FOLDERS)),
 )
-_faults = st.builds(
-    Trouble,
-    st.sampled_from(Fault),
-    st.sampled_from(["", "", "GET", "POST", "POST data", "GET data", "POST files", "POST bundle"]),
-    st.integers(1, 4),
-    st.integers(0, 2),
-)
+
+
+def _faults(*faults: Fault) -> st.SearchStrategy[Step]:
+    return st.builds(
+        Trouble,
+        st.sampled_from(faults),
+        st.sampled_from(["", "", "GET", "POST", "POST data", "GET data", "POST files", "POST bundle"]),
+        st.integers(1, 4),
+        st.integers(0, 2),
+    )
+
+
 _weather = st.builds(Weather, st.sampled_from([0.0, 0.1, 0.3]), st.integers(0, 1_000))
-_troubles = st.one_of(_faults, _faults, _weather, st.builds(Network, st.booleans()), st.builds(SignedIn, st.booleans()))
+
+
+def _troubles(*faults: Fault) -> st.SearchStrategy[Step]:
+    of_requests = _faults(*faults)
+    network, token = st.builds(Network, st.booleans()), st.builds(SignedIn, st.booleans())
+    return st.one_of(of_requests, of_requests, _weather, network, token)
+
+
 _pauses = st.one_of(st.builds(Wait, st.sampled_from(PAUSES_S)), st.just(Settle()))
 _crashes = st.builds(Crash, st.sampled_from([0, 0, 1, 2, 3, 5, 8, 13, 21, 34]))
 
 
-def stories(chapters: int, *, alone: bool = False, in_peace: bool = False) -> st.SearchStrategy[list[Step]]:
+def stories(
+    chapters: int, *, alone: bool = False, in_peace: bool = False, late: bool = False
+) -> st.SearchStrategy[list[Step]]:
     """Trouble, deeds in it, a pause, more deeds, and perhaps a crash: so many times.
 
-    `alone`: nobody else uses the account. `in_peace`: nothing fails and nobody dies.
+    `alone`: nobody else uses the account. `in_peace`: nothing fails and nobody dies. `late`: uploads may come late.
     """
+    faults = [fault for fault in Fault if late or fault is not Fault.LATE]
     ours = [_writes, _writes, _looks, _looks, _removes, _renames, _folders]
     deed: st.SearchStrategy[Step] = st.one_of(*ours, *([] if alone else [_elsewhere, _elsewhere]))
-    trouble: list[st.SearchStrategy[list[Step]]] = [] if in_peace else [st.lists(_troubles, max_size=3)]
+    trouble: list[st.SearchStrategy[list[Step]]] = [] if in_peace else [st.lists(_troubles(*faults), max_size=3)]
     crash: list[st.SearchStrategy[list[Step]]] = [] if in_peace else [st.lists(_crashes, max_size=1)]
     pause: st.SearchStrategy[list[Step]] = st.lists(_pauses, max_size=2)
     deeds = st.lists(deed, max_size=8)
