@@ -48,6 +48,7 @@ EXPECTED: Final = {
     "Interrupted": "EINTR",
     "Invalid": "EINVAL",
     "IsADirectory": "EISDIR",
+    "Misconfigured": "EIO",
     "NameTooLong": "ENAMETOOLONG",
     "NoAttribute": "ENODATA",
     "NoSpace": "EDQUOT",

@@ -78,7 +78,7 @@ PROOFS: Final = (
     Proof(
         "a slow server carries an upload out when its file has another name here, or none",
         "no program waits for it, reads it under the former name, or finds it there",
-        ("tests/fs/test_late_uploads.py", "tests/fs/test_attempts.py"),
+        ("tests/fs/test_late_uploads.py", "tests/fs/test_late_and_others.py", "tests/fs/test_attempts.py"),
     ),
     Proof(
         "random stories of programs, faults, outages, sign-outs, crashes and restarts",
