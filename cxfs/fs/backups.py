@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from cxfs.fs.moves import Files, Moves
     from cxfs.fs.namespace import Namespace
     from cxfs.fs.node import Node
+    from cxfs.fs.origins import Origins
     from cxfs.fs.tree import Tree
     from cxfs.fs.uploader import Uploader
 
@@ -34,6 +35,7 @@ class Backups:
         uploader: Uploader,
         changes: Changes,
         journal: Journal,
+        origins: Origins,
     ) -> None:
         self._tree = tree
         self._files = files
@@ -43,6 +45,7 @@ class Backups:
         self._uploader = uploader
         self._changes = changes
         self._journal = journal
+        self._origins = origins
 
     async def succeeded(self, folder: Node, shown: str) -> bool:
         """Whether the file of this name, which is to be removed, was such a backup: then its successor has it now.
@@ -50,9 +53,10 @@ class Backups:
         False where it is none, or the server does not move it back: then it is removed like any other.
         """
         node = await self._namespace.changeable(folder, shown)
-        if node.came_from is None or node.entry is None or node.change is not None:
+        origin = self._origins.of(node.entry.id) if node.entry is not None and node.change is None else None
+        if origin is None:
             return False
-        home, name = node.came_from
+        home, name = origin
         successor = None if home.gone else (await self._tree.lookup(home, name))[0]
         if successor is None or successor.entry is not None or successor.change is None:
             return False

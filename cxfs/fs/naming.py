@@ -9,6 +9,7 @@ from cxfs.fs.backups import Backups
 from cxfs.fs.continuing import Continuing
 from cxfs.fs.moves import Moves
 from cxfs.fs.namespace import Namespace
+from cxfs.fs.origins import Origins
 from cxfs.fs.renaming import Renaming
 from cxfs.fs.resettling import Resettling
 
@@ -33,8 +34,9 @@ def name_by(base: Foundation, outbound: Outbound, around: Surroundings, contents
     namespace = _namespace(base, outbound, around)
     continuing = _continuing(base, outbound, around, namespace, contents)
     moves = _moves(base, outbound, around, namespace)
-    renaming = _renaming(base, outbound, around, namespace, continuing, moves)
-    return Naming(namespace, renaming, _backups(base, outbound, namespace, moves, continuing))
+    origins = Origins()
+    renaming = _renaming(base, outbound, around, namespace, continuing, moves, origins)
+    return Naming(namespace, renaming, _backups(base, outbound, namespace, moves, continuing, origins))
 
 
 def _namespace(base: Foundation, outbound: Outbound, around: Surroundings) -> Namespace:
@@ -70,7 +72,12 @@ def _continuing(
 
 
 def _backups(
-    base: Foundation, outbound: Outbound, namespace: Namespace, moves: Moves, continuing: Continuing
+    base: Foundation,
+    outbound: Outbound,
+    namespace: Namespace,
+    moves: Moves,
+    continuing: Continuing,
+    origins: Origins,
 ) -> Backups:
     return Backups(
         base.tree,
@@ -81,6 +88,7 @@ def _backups(
         uploader=outbound.uploader,
         changes=base.changes,
         journal=base.journal,
+        origins=origins,
     )
 
 
@@ -104,6 +112,7 @@ def _renaming(
     namespace: Namespace,
     continuing: Continuing,
     moves: Moves,
+    origins: Origins,
 ) -> Renaming:
     return Renaming(
         base.tree,
@@ -118,4 +127,5 @@ def _renaming(
         continuing=continuing,
         permissions=base.permissions,
         resettling=Resettling(base.tree, around.memory.metadata),
+        origins=origins,
     )

@@ -19,7 +19,6 @@ class Node:
     """
 
     __slots__ = (
-        "came_from",
         "change",
         "children",
         "entry",
@@ -47,8 +46,6 @@ class Node:
         self.shown = shown
         self.entry: Entry | None = None
         self.change: Change | None = None
-        self.came_from: tuple[Node, str] | None = None
-        """Folder and name that a file at the server was last renamed from."""
         self.vacated = ""
         """Of a folder: the name that a file at the server was last renamed from."""
         self.gone = False

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from cxfs.fs.moves import Moves
     from cxfs.fs.namespace import Namespace
     from cxfs.fs.node import Node
+    from cxfs.fs.origins import Origins
     from cxfs.fs.permissions import Permissions
     from cxfs.fs.resettling import Resettling
     from cxfs.fs.tree import Tree
@@ -55,6 +56,7 @@ class Renaming:
         continuing: Continuing,
         permissions: Permissions,
         resettling: Resettling,
+        origins: Origins,
     ) -> None:
         self._tree = tree
         self._moves = moves
@@ -68,6 +70,7 @@ class Renaming:
         self._continuing = continuing
         self._permissions = permissions
         self._resettling = resettling
+        self._origins = origins
 
     async def rename(self, folder: Node, shown: str, new_folder: Node, new_shown: str, how: Rename) -> None:
         """Renames, with both flags of renameat2(2)."""
@@ -191,7 +194,8 @@ class Renaming:
         if overwritten is not None:
             self._tree.remove(overwritten.id, folder.uuid)
         self._moved(node, entry, parent, folder, shown)
-        node.came_from, parent.vacated = (parent, shown_before), shown_before
+        self._origins.note(entry.id, parent, shown_before)
+        parent.vacated = shown_before
         await self._moves.vacated(parent, path_before)
         await self._stamp_follows(stamp, folder, path)
         if node.change is not None:

@@ -33,6 +33,27 @@ async def test_an_editor_that_takes_its_time_over_the_backup_saves_a_version(
     assert await cloud.tree() == {"a": b"new"}
 
 
+async def test_a_backup_is_known_as_one_when_the_kernel_has_forgotten_it_meanwhile(
+    desk: Desk, cloud: Cloud, clock: MockClock
+) -> None:
+    """It may do so at any time; and the server's word that the file was moved makes it."""
+    await cloud.holds({"a": b"old"})
+    before = await cloud.entry("a")
+    await desk.reads("a")
+    await desk.renames("a", "a~")
+    await desk.writes("a", b"new")
+
+    backup = await desk.node("a~")
+    backup.kernel = False
+    desk.volume.tree.nodes.release(backup)
+    await desk.removes("a~")
+    await desk.settles()
+
+    after = await cloud.entry("a")
+    assert (after.id, after.version) == (before.id, before.version + 1)
+    assert await cloud.tree() == {"a": b"new"}
+
+
 async def test_an_editor_that_keeps_its_backup_is_not_waited_for(desk: Desk, cloud: Cloud, clock: MockClock) -> None:
     """The new file is sent all the same, as a file of its own."""
     await cloud.holds({"a": b"old"})
