@@ -421,6 +421,17 @@ async def test_a_file_that_meets_its_own_former_object_does_not_wait_for_it_to_g
     assert desk.volume.tree.nodes.knows(former.id)
 
 
+def writes_as_it_is_moved(wire: Wire, cloud: Cloud, name: str) -> None:
+    """Somebody else writes there while the next move is on its way to the server."""
+
+    async def writes(request: httpx.Request) -> None:
+        if "files/move" in request.url.path:
+            wire.meanwhile = at_once
+            await cloud.puts(name, b"theirs")
+
+    at_once, wire.meanwhile = wire.meanwhile, writes
+
+
 async def test_what_somebody_else_writes_in_that_moment_is_not_replaced(
     desk: Desk, cloud: Cloud, wire: Wire, clock: MockClock
 ) -> None:
@@ -428,12 +439,7 @@ async def test_what_somebody_else_writes_in_that_moment_is_not_replaced(
     await cloud.holds({"a": b"moved", "b": b"old"})
     await desk.names()
 
-    async def somebody_writes(request: httpx.Request) -> None:
-        if "files/move" in request.url.path:
-            wire.meanwhile = at_once
-            await cloud.puts("b", b"theirs")
-
-    at_once, wire.meanwhile = wire.meanwhile, somebody_writes
+    writes_as_it_is_moved(wire, cloud, "b")
     with pytest.raises(Stale):
         await desk.renames("a", "b")
 
@@ -448,12 +454,7 @@ async def test_what_somebody_else_puts_where_nothing_was_any_more_is_not_replace
     await desk.names()
     await cloud.deletes("b")
 
-    async def somebody_writes(request: httpx.Request) -> None:
-        if "files/move" in request.url.path:
-            wire.meanwhile = at_once
-            await cloud.puts("b", b"theirs")
-
-    at_once, wire.meanwhile = wire.meanwhile, somebody_writes
+    writes_as_it_is_moved(wire, cloud, "b")
     with pytest.raises(AlreadyExists):
         await desk.renames("a", "b")
 
